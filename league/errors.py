@@ -1,0 +1,32 @@
+"""How a command ends: what the user did wrong is told in one line, without a traceback."""
+
+import os
+import sys
+from collections.abc import Callable
+
+
+class UserError(Exception):
+    """Something that the user can mend; the message names it and the remedy."""
+
+
+class Interrupted(Exception):
+    """The user asked to stop, and all is saved; the message says what and how to go on."""
+
+
+def run_command(main: Callable[[], None]) -> None:
+    """Run a script's `main` and turn its outcome into an exit code: 0 done, 2 a user error, 130 interrupted."""
+    try:
+        main()
+    except UserError as error:
+        leave(f"error: {error}", 2)
+    except Interrupted as stop:
+        leave(str(stop), 130)
+    except KeyboardInterrupt:
+        leave("Interrupted before anything was trained; the same command starts again.", 130)
+
+
+def leave(message: str, code: int) -> None:
+    """End the process; of several processes only the first one speaks."""
+    if os.environ.get("RANK", "0") == "0":
+        print(" ".join(message.split()), file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,120 @@
+"""The command line, the same for the three scripts, and the check of every value before any work."""
+
+import math
+import re
+import sys
+from argparse import RawDescriptionHelpFormatter
+from dataclasses import asdict, dataclass, field, fields
+from difflib import get_close_matches
+from typing import Any, get_type_hints
+
+from league_config import LEAGUES, FinetuneHP, League, ModelHP, Range
+
+from .errors import UserError
+
+
+def _help(text: str) -> dict[str, str]:
+    return {"help": text}
+
+
+@dataclass
+class Options:
+    """What the three scripts share."""
+
+    league: str = field(default="aing", metadata={"help": "rule book", "choices": list(LEAGUES)})
+    entry: str | None = field(
+        default=None, metadata=_help("name of this attempt, the folder runs/ENTRY (baseline; demo in the demo league)")
+    )
+    data_dir: str | None = field(
+        default=None,
+        metadata=_help("folder with local text files, DIR/CORPUS/{train,validation,test}.{de,en}, instead of the Hub"),
+    )
+    seed: int = field(default=1, metadata=_help("seed of weights, dropout and data order"))
+    report_to: str = field(default="none", metadata=_help("experiment tracker: tensorboard, wandb, trackio"))
+    push_to_hub: bool = field(default=False, metadata=_help("upload the checkpoint to the Hub when done"))
+    hub_model_id: str | None = field(default=None, metadata=_help("name on the Hub (default: the entry's name)"))
+
+    def __post_init__(self):
+        if self.entry is None:
+            self.entry = "demo" if self.league == "demo" else "baseline"
+
+    @property
+    def rules(self) -> League:
+        return LEAGUES[self.league]
+
+
+def parse_options(description: str, *kinds: type, argv: list[str] | None = None) -> tuple:
+    """Parse the command line into one object for each dataclass in `kinds`; anything else on it is an error."""
+    from transformers import HfArgumentParser
+
+    class Parser(HfArgumentParser):
+        def error(self, message):
+            for word in re.findall(r"--\w+", message) if "unrecognized" in message else []:
+                if close := get_close_matches(word, self._option_string_actions, 1):
+                    message += f" (did you mean {close[0]}?)"
+            raise UserError(f"{message}; {self.prog} --help lists the flags.")
+
+    parser = Parser(
+        kinds, description=description, allow_abbrev=False, formatter_class=RawDescriptionHelpFormatter, add_help=True
+    )
+    for kind in kinds:
+        _describe_tune_fields(parser, kind)
+    return parser.parse_args_into_dataclasses(sys.argv[1:] if argv is None else argv, look_for_args_file=False)
+
+
+def _describe_tune_fields(parser, kind: type) -> None:
+    # The help and the range of a TUNE value stand in its annotation; HfArgumentParser reads only metadata.
+    hints = get_type_hints(kind, include_extras=True)
+    for action in parser._actions:
+        metadata = getattr(hints.get(action.dest), "__metadata__", None)
+        if metadata:
+            searched, text = metadata
+            span = f"{searched.low:g} to {searched.high:g}" if isinstance(searched, Range) else ", ".join(map(str, searched))
+            action.help = f"{text} (default {action.default}; searched: {span})"
+
+
+def check_options(options: Options) -> None:
+    """Refuse what cannot be a run, naming the flag, the value and the rule."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", options.entry):
+        raise UserError(
+            f"--entry {options.entry!r}: a name is up to 64 letters, digits, '.', '_' and '-', and starts with a letter or digit."
+        )
+    if not 0 <= options.seed < 2**31:
+        raise UserError(f"--seed {options.seed}: must be between 0 and {2**31 - 1}.")
+
+
+def check_model_hp(hp: ModelHP) -> None:
+    """Refuse a structure that cannot be built."""
+    for name in ("d_model", "nhead", "num_layers", "d_ff"):
+        _demand(getattr(hp, name) >= 1, name, hp, "must be at least 1")
+    _demand(hp.d_model % hp.nhead == 0, "d_model", hp, f"must be divisible by nhead ({hp.nhead})")
+    width = hp.d_model // hp.nhead
+    _demand(width % 2 == 0, "d_model", hp, f"d_model / nhead is {width} and must be even to carry rotary positions")
+    _demand(0 <= hp.dropout < 1, "dropout", hp, "must be at least 0 and below 1")
+
+
+def check_finetune_hp(hp: FinetuneHP, max_steps: int) -> None:
+    """Refuse an optimizer or schedule that cannot run for `max_steps`."""
+    _demand(math.isfinite(hp.learning_rate) and hp.learning_rate > 0, "learning_rate", hp, "must be above 0")
+    allowed = get_type_hints(FinetuneHP, include_extras=True)["lr_scheduler_type"].__metadata__[0]
+    _demand(hp.lr_scheduler_type in allowed, "lr_scheduler_type", hp, f"must be one of {', '.join(allowed)}")
+    _demand(0 <= hp.warmup_steps <= max_steps, "warmup_steps", hp, f"must be between 0 and the {max_steps} steps of the run")
+    whole = hp.warmup_steps < 1 or hp.warmup_steps == int(hp.warmup_steps)
+    _demand(whole, "warmup_steps", hp, "must be a whole number, or a share below 1")
+    _demand(0 <= hp.weight_decay < 1, "weight_decay", hp, "must be at least 0 and below 1")
+    _demand(0 <= hp.label_smoothing_factor < 1, "label_smoothing_factor", hp, "must be at least 0 and below 1")
+
+
+def _demand(holds: bool, name: str, hp: Any, rule: str) -> None:
+    if not holds:
+        raise UserError(f"--{name} {getattr(hp, name)}: {rule}.")
+
+
+def as_values(hp: Any) -> dict[str, Any]:
+    """Return the values of a TUNE block, whole numbers as such (the training arguments tell 50 from 50.0)."""
+    values = asdict(hp)
+    for item in fields(hp):
+        value = values[item.name]
+        if isinstance(value, float) and value >= 1 and value.is_integer():
+            values[item.name] = int(value)
+    return values

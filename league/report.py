@@ -1,0 +1,58 @@
+"""What a participant reads at the end of a command."""
+
+from typing import Any
+
+from .entry import Entry
+
+NEXT = {"pretrain": "train_finetune.py", "finetune": "evaluate_bleu.py"}
+
+
+def stage_is_complete(entry: Entry, name: str, facts: dict[str, Any]) -> None:
+    """Say that there is nothing left to do."""
+    if entry.writes:
+        print(f"Stage {name} of entry {entry.name!r} is complete already: nothing to do.")
+        stage_summary(entry, name, facts)
+
+
+def stage_summary(entry: Entry, name: str, facts: dict[str, Any]) -> None:
+    """Show what a stage did to both domains, side by side."""
+    if not entry.writes:
+        return
+    if facts["out_of_time"]:
+        print(f"The {entry.rules.minutes:g} minutes are over: stopped after {facts['steps']} steps and saved.")
+    print(
+        f"\n{name}: {facts['steps']} steps, {facts['minutes']:.1f} min, {facts['tokens']:,} tokens, "
+        f"{facts['effective']['num_parameters'] / 1e6:.1f}M parameters, {facts['precision']} on {facts['device']}"
+    )
+    print_validation(entry)
+    print(f"clock: {entry.clock.used / 60:.1f} of {entry.rules.minutes:g} min used")
+    print(f"saved in {entry.checkpoint(name)}; next: python {NEXT[name]} --league {entry.rules.name} --entry {entry.name}")
+
+
+def print_validation(entry: Entry) -> None:
+    """Print the table of validation BLEU: what each stage gained, and what it forgot."""
+    stages = entry.record["stages"]
+    rows = {f"after {name}": stages[name]["validation_bleu"] for name in NEXT if name in stages}
+    domains = list(next(iter(rows.values())))
+    print(f"{'validation BLEU':<16}" + "".join(f"{domain:>10}" for domain in domains))
+    for title, bleu in rows.items():
+        print(f"{title:<16}" + "".join(f"{bleu[domain]:>10.2f}" for domain in domains))
+    if len(rows) == 2:
+        before, after = rows.values()
+        print(f"{'change':<16}" + "".join(f"{after[domain] - before[domain]:>+10.2f}" for domain in domains))
+
+
+def final_score(entry: Entry) -> None:
+    """Show the score with its evidence; the last line is the one that programs read."""
+    if not entry.writes:
+        return
+    record, score = entry.record, entry.record["score"]
+    low, high = score["bleu_interval"]
+    print_validation(entry)
+    print(f"\ntest: BLEU {score['bleu']:.2f} (95 % interval {low:.2f} to {high:.2f}), chrF {score['chrf']:.2f}")
+    print(f"{score['bleu_signature']}; test set opened {record['test_openings']} time(s)")
+    print(f"clock: {record['clock']['minutes']:.1f} of {entry.rules.minutes:g} min used")
+    print("verdict: official" if record["official"] else "verdict: open, not ranked, because")
+    for broken in record["broken_rules"]:
+        print(f"  {broken['rule']}: expected {broken['expected']!r}, found {broken['found']!r}")
+    print(f"FINAL_TEST_BLEU = {score['bleu']:.2f}")

@@ -1,0 +1,186 @@
+"""The rule books: what a participant may change, and everything that is fixed. Standard library only."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, NamedTuple
+
+
+class Range(NamedTuple):
+    """A search range that is an interval; `log` searches orders of magnitude. A search range that is a list is a tuple."""
+
+    low: float
+    high: float
+    log: bool = False
+
+
+# 🔧 TUNE MODEL_HP: the structure. Start value and search range on one line; edit here, or pass --d_model 256 and so on.
+@dataclass(frozen=True)
+class ModelHP:
+    d_model: Annotated[int, (64, 128, 192, 256, 384, 512), "width of the model"] = 128
+    nhead: Annotated[int, (2, 4, 8), "attention heads; must divide d_model"] = 4
+    num_layers: Annotated[int, (1, 2, 3, 4, 6), "layers in the encoder, and as many in the decoder"] = 2
+    d_ff: Annotated[int, (128, 256, 512, 1024, 2048), "width inside the feed-forward blocks"] = 256
+    dropout: Annotated[float, Range(0.0, 0.4), "share of activations dropped in training, in both stages"] = 0.1
+
+
+# 🔧 TUNE FT_HP: the fine-tune's optimizer and schedule, under the names of Seq2SeqTrainingArguments.
+@dataclass(frozen=True)
+class FinetuneHP:
+    learning_rate: Annotated[float, Range(1e-6, 3e-3, log=True), "peak learning rate"] = 1e-4
+    lr_scheduler_type: Annotated[
+        str, ("linear", "cosine", "constant", "constant_with_warmup", "inverse_sqrt"), "shape of the schedule"
+    ] = "linear"
+    warmup_steps: Annotated[float, (0, 25, 50, 100, 200), "steps of warm-up; below 1, a share of all steps"] = 50
+    weight_decay: Annotated[float, Range(0.0, 0.1), "AdamW's weight decay"] = 0.0
+    label_smoothing_factor: Annotated[float, Range(0.0, 0.3), "share of the target spread over the vocabulary"] = 0.1
+
+
+MODEL_HP = ModelHP()
+FT_HP = FinetuneHP()
+
+# ---- FIXED from here on. A change makes the record "open"; a change on purpose is a new league version. ----
+
+
+@dataclass(frozen=True)
+class HubFiles:
+    """Where a corpus lies on the Hub: its data files by split; the pair stands in two columns, or in one called `nested_in`."""
+
+    repo_id: str
+    revision: str
+    files: dict[str, str]
+    nested_in: str = ""
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A corpus of the built-in generator."""
+
+    register: str
+    num_pairs: dict[str, int]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Pairs of sentences: `name` is the folder under --data_dir, `domain` the word on the screen."""
+
+    name: str
+    domain: str
+    num_train_pairs: int
+    origin: HubFiles | Generated
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A training stage: its corpus, and what it fixes of Seq2SeqTrainingArguments."""
+
+    corpus: Corpus
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class League:
+    """A rule book: all that is FIXED."""
+
+    name: str
+    version: int
+    pretrain: Stage
+    finetune: Stage
+    source: str = "de"
+    target: str = "en"
+    metric: str = "bleu"
+    sample_seed: int = 2017
+    vocab_size: int = 8000
+    max_length: int = 128  # tokens, <eos> included, on either side
+    batch_size: int = 64  # pairs a step, over all processes
+    minutes: float = 120.0
+    training: dict[str, Any] = field(
+        default_factory=lambda: {
+            "optim": "adamw_torch_fused",
+            "adam_beta1": 0.9,
+            "adam_beta2": 0.98,
+            "adam_epsilon": 1e-8,
+            "max_grad_norm": 1.0,
+        }
+    )
+    decoding: dict[str, Any] = field(
+        default_factory=lambda: {"num_beams": 4, "length_penalty": 1.0, "early_stopping": False, "batch_size": 50}
+    )
+
+    def fixed(self) -> dict[str, Any]:
+        """Return every FIXED value as plain JSON."""
+        return json.loads(json.dumps(asdict(self)))
+
+    def fingerprint(self, data: dict[str, str]) -> str:
+        """Return the digest of the FIXED values and of the data's contents (split name -> sha256)."""
+        text = json.dumps([self.fixed(), data], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+_PRETRAIN = {
+    "learning_rate": 1e-3,
+    "lr_scheduler_type": "inverse_sqrt",
+    "warmup_steps": 400,
+    "weight_decay": 0.0,
+    "label_smoothing_factor": 0.1,
+}
+
+AING = League(
+    name="aing",
+    version=1,
+    pretrain=Stage(
+        Corpus(
+            name="multi30k",
+            domain="captions",
+            num_train_pairs=20_000,
+            origin=HubFiles(
+                "bentrevett/multi30k",
+                "main",
+                {"train": "train.jsonl", "validation": "val.jsonl", "test": "test.jsonl"},
+            ),
+        ),
+        {"max_steps": 1500, **_PRETRAIN},
+    ),
+    finetune=Stage(
+        Corpus(
+            name="iwslt2017",
+            domain="talks",
+            num_train_pairs=50_000,
+            origin=HubFiles(
+                "IWSLT/iwslt2017",
+                "refs/convert/parquet",
+                {split: f"iwslt2017-de-en/iwslt2017-{split}.parquet" for split in ("train", "validation", "test")},
+                nested_in="translation",
+            ),
+        ),
+        {"max_steps": 500},
+    ),
+)
+
+DEMO = League(
+    name="demo",
+    version=1,
+    vocab_size=1000,
+    minutes=10.0,
+    pretrain=Stage(
+        Corpus(
+            name="captions",
+            domain="captions",
+            num_train_pairs=10_000,
+            origin=Generated("captions", {"train": 10_000, "validation": 200, "test": 300}, seed=1),
+        ),
+        {"max_steps": 400, **_PRETRAIN, "warmup_steps": 100},
+    ),
+    finetune=Stage(
+        Corpus(
+            name="talks",
+            domain="talks",
+            num_train_pairs=10_000,
+            origin=Generated("talks", {"train": 10_000, "validation": 200, "test": 200}, seed=2),
+        ),
+        {"max_steps": 150},
+    ),
+)
+
+LEAGUES = {league.name: league for league in (AING, DEMO)}

@@ -1,0 +1,41 @@
+"""The configuration of the Aing encoder-decoder."""
+
+from huggingface_hub.dataclasses import strict
+from transformers import PreTrainedConfig
+
+
+@strict
+class AingConfig(PreTrainedConfig):
+    """The shape of an Aing model: the five values of MODEL_HP under their own names, the vocabulary, the special tokens."""
+
+    model_type = "aing"
+    keys_to_ignore_at_inference = ["past_key_values"]
+    attribute_map = {"hidden_size": "d_model", "num_attention_heads": "nhead", "num_hidden_layers": "num_layers"}
+
+    vocab_size: int = 8000
+    d_model: int = 128
+    nhead: int = 4
+    num_layers: int = 2
+    d_ff: int = 256
+    dropout: float | int = 0.1
+    rope_theta: float | int = 10000.0
+    max_position_embeddings: int = 128  # what it is trained for; rotary positions have no hard end
+    use_cache: bool = True
+    is_encoder_decoder: bool = True
+    tie_word_embeddings: bool = True
+    pad_token_id: int | None = 0
+    bos_token_id: int | None = 1
+    eos_token_id: int | list[int] | None = 2
+    decoder_start_token_id: int | None = 1
+
+    def validate_architecture(self):
+        """Refuse heads that do not fill the model's width, or cannot be rotated."""
+        if self.d_model % self.nhead:
+            raise ValueError(f"d_model ({self.d_model}) must be divisible by nhead ({self.nhead}).")
+        if self.d_model // self.nhead % 2:
+            raise ValueError(
+                f"d_model / nhead ({self.d_model} / {self.nhead}) must be even: rotary positions turn pairs of values."
+            )
+
+
+__all__ = ["AingConfig"]

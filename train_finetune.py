@@ -1,0 +1,60 @@
+"""Stage B: fine-tune stage A's model on talks; the optimizer and its schedule are yours.
+
+    python train_finetune.py --learning_rate 3e-5 --lr_scheduler_type cosine --warmup_steps 100
+    accelerate launch --num_processes 2 train_finetune.py --learning_rate 3e-5
+
+Before: train_pretrain.py. Next: evaluate_bleu.py. The score is on captions: a careless fine-tune forgets them.
+"""
+
+from league.errors import run_command
+from league.options import Options, as_values, check_finetune_hp, parse_options
+from league_config import FinetuneHP
+
+
+def main(argv: list[str] | None = None) -> None:
+    options, finetune_hp = parse_options(__doc__, Options, FinetuneHP, argv=argv)
+    check_finetune_hp(finetune_hp, options.rules.finetune.arguments["max_steps"])
+
+    from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, set_seed
+
+    from league import report, training
+    from league.data import PairCollator, TrainingOrder, load_split
+    from league.entry import Entry
+
+    training.prepare_process()
+    entry = Entry(options)
+    rules, stage = entry.rules, entry.rules.finetune
+    tuned = as_values(finetune_hp)
+    args = Seq2SeqTrainingArguments(**training.fixed_arguments(entry, stage, "finetune"), **tuned)
+    entry.require_stage("pretrain", "train_pretrain.py")
+
+    talks = load_split(rules, stage.corpus, "train", options.data_dir)
+    validation = training.load_validation(entry)
+    entry.start(tuned, talks, *validation.values())
+    if done := entry.stage("finetune"):
+        return report.stage_is_complete(entry, "finetune", done)
+
+    model, tokenizer = training.load_checkpoint(entry.checkpoint("pretrain"))
+    with args.main_process_first():
+        train_tokens = training.tokenize(entry, talks, tokenizer)
+        validation_tokens = {domain: training.tokenize(entry, split, tokenizer) for domain, split in validation.items()}
+
+    set_seed(options.seed)
+    training.prepare_model(model, rules)
+
+    watch = training.StageWatch(entry, "finetune")
+    trainer = Seq2SeqTrainer(
+        model=model,
+        args=args,
+        train_dataset=TrainingOrder(train_tokens, rules.batch_size, args.max_steps, options.seed),
+        eval_dataset=validation_tokens,
+        data_collator=PairCollator(model),
+        processing_class=tokenizer,
+        callbacks=[watch],
+    )
+    facts = training.run_stage(trainer, watch, validation)
+    report.stage_summary(entry, "finetune", facts)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,62 @@
+"""Stage A: train a tokenizer and a translator from scratch, with fixed settings; only the structure is yours.
+
+    python train_pretrain.py --d_model 256 --nhead 4 --num_layers 3 --d_ff 1024
+    accelerate launch --num_processes 2 train_pretrain.py --d_model 256
+
+Next: train_finetune.py, evaluate_bleu.py.
+"""
+
+from league.errors import run_command
+from league.options import Options, as_values, check_model_hp, parse_options
+from league_config import ModelHP
+
+
+def main(argv: list[str] | None = None) -> None:
+    options, model_hp = parse_options(__doc__, Options, ModelHP, argv=argv)
+    check_model_hp(model_hp)
+
+    from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, set_seed
+
+    from league import report, training
+    from league.data import PairCollator, TrainingOrder, load_split
+    from league.entry import Entry
+    from modeling import AingConfig, AingForConditionalGeneration, train_tokenizer
+
+    training.prepare_process()
+    entry = Entry(options)
+    rules, stage = entry.rules, entry.rules.pretrain
+    args = Seq2SeqTrainingArguments(**training.fixed_arguments(entry, stage, "pretrain"))
+
+    captions = load_split(rules, stage.corpus, "train", options.data_dir)
+    validation = training.load_validation(entry)
+    entry.start(as_values(model_hp), captions, *validation.values())
+    if done := entry.stage("pretrain"):
+        return report.stage_is_complete(entry, "pretrain", done)
+
+    with args.main_process_first():
+        tokenizer = train_tokenizer(captions.sources + captions.targets, rules.vocab_size, rules.max_length)
+        train_tokens = training.tokenize(entry, captions, tokenizer)
+        validation_tokens = {domain: training.tokenize(entry, split, tokenizer) for domain, split in validation.items()}
+
+    set_seed(options.seed)
+    model = AingForConditionalGeneration(
+        AingConfig(vocab_size=len(tokenizer), max_position_embeddings=rules.max_length, **as_values(model_hp))
+    )
+    training.prepare_model(model, rules)
+
+    watch = training.StageWatch(entry, "pretrain")
+    trainer = Seq2SeqTrainer(
+        model=model,
+        args=args,
+        train_dataset=TrainingOrder(train_tokens, rules.batch_size, args.max_steps, options.seed),
+        eval_dataset=validation_tokens,
+        data_collator=PairCollator(model),
+        processing_class=tokenizer,
+        callbacks=[watch],
+    )
+    facts = training.run_stage(trainer, watch, validation)
+    report.stage_summary(entry, "pretrain", facts)
+
+
+if __name__ == "__main__":
+    run_command(main)

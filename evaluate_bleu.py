@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> None:
     from league.data import load_split
     from league.decoding import score, translate
     from league.entry import Entry
-    from league.files import write_text
+    from league.files import sha256_of, write_text
 
     training.prepare_process()
     state = PartialState(cpu=not training.has_gpu())
@@ -47,8 +47,10 @@ def main(argv: list[str] | None = None) -> None:
         result = score(hypotheses, test.targets)
 
     if state.is_main_process:
-        write_text(entry.folder / "translations.txt", "\n".join(hypotheses) + "\n")
-        entry.add_score(result | {"decoding": rules.decoding, "precision": str(model.dtype).removeprefix("torch.")})
+        translations = entry.folder / "translations.txt"
+        write_text(translations, "\n".join(hypotheses) + "\n")
+        settings = {"decoding": rules.decoding, "precision": str(model.dtype), "num_processes": state.num_processes}
+        entry.add_score(result | settings | {"sha256": sha256_of([translations])})
         report.final_score(entry)
 
 

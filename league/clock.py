@@ -18,14 +18,14 @@ class Clock:
         self.path, self.limit, self.writes = path, limit_minutes * 60, writes
         state = {"spent": {}, "running": None, "interruptions": 0}
         try:
-            state |= json.loads(path.read_text())
+            if path.exists():
+                state = json.loads(path.read_text(encoding="utf-8"))
             self.spent = {str(name): float(seconds) for name, seconds in state["spent"].items()}
-        except FileNotFoundError:
-            self.spent = {}
-        except (OSError, ValueError, AttributeError, TypeError) as error:
+            self.interruptions = int(state["interruptions"])
+            was_running = state["running"] is not None
+        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
             raise UserError(f"{path} is damaged ({error}); put it back from a copy, or start another --entry.") from None
-        # A purpose that is still marked as running was killed.
-        self.interruptions = int(state["interruptions"]) + (state["running"] is not None)
+        self.interruptions += was_running  # a purpose that is still marked as running was killed
         self.running: str | None = None
         self._since = self._saved = 0.0
 

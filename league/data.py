@@ -33,7 +33,7 @@ class Split:
 
 
 def load_split(league: League, corpus: Corpus, split: str, data_dir: str | None) -> Split:
-    """Load one split; the training split is cleaned and sampled by the rule book, the others stay whole."""
+    """Load one split; the training split is cleaned; the test split stays whole."""
     if data_dir:
         rows = _read_text_files(Path(data_dir) / corpus.name, split, league)
     elif isinstance(corpus.origin, Generated):
@@ -46,15 +46,15 @@ def load_split(league: League, corpus: Corpus, split: str, data_dir: str | None)
     pairs = [(_squeeze(source), _squeeze(target)) for source, target in rows]
     if split == "train":
         pairs = _clean(pairs, report)
-        report["asked_for"] = corpus.num_train_pairs
-        if len(pairs) > corpus.num_train_pairs:
-            kept = sorted(random.Random(league.sample_seed).sample(range(len(pairs)), corpus.num_train_pairs))
-            pairs = [pairs[i] for i in kept]
         if len(pairs) < league.batch_size:
             raise UserError(
                 f"the training split of {corpus.name} holds {len(pairs)} usable pairs, fewer than one batch of "
                 f"{league.batch_size}; give it more data."
             )
+        report["asked_for"] = corpus.num_train_pairs
+        pairs = _sample(pairs, corpus.num_train_pairs, league.sample_seed)
+    elif split == "validation":
+        pairs = _sample(pairs, corpus.num_validation_pairs, league.sample_seed)
     report["used"] = len(pairs)
     report["sha256"] = _digest(f"{source}\t{target}\n" for source, target in pairs)
     sources, targets = (list(side) for side in zip(*pairs, strict=True))
@@ -77,6 +77,12 @@ def _clean(pairs: list[tuple[str, str]], report: dict) -> list[tuple[str, str]]:
         else:
             kept.append((source, target))
     return kept
+
+
+def _sample(pairs: list, most: int, seed: int) -> list:
+    if len(pairs) <= most:
+        return pairs
+    return [pairs[i] for i in sorted(random.Random(seed).sample(range(len(pairs)), most))]
 
 
 def _digest(parts: Iterable[str]) -> str:
@@ -126,28 +132,34 @@ def _generate(origin: Generated, split: str) -> list[tuple[str, str]]:
 
 def _read_hub(origin: HubFiles, split: str, league: League) -> list[tuple[str, str]]:
     import datasets
-    from huggingface_hub.errors import HfHubHTTPError
-    from huggingface_hub.utils import OfflineModeIsEnabled
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+    from huggingface_hub.errors import LocalEntryNotFoundError
 
     datasets.disable_progress_bars()
+    file = {"repo_id": origin.repo_id, "filename": origin.files[split], "revision": origin.revision, "repo_type": "dataset"}
     name = f"{origin.repo_id} ({origin.files[split]}, revision {origin.revision})"
     try:
-        rows = datasets.load_dataset(
-            origin.repo_id, revision=origin.revision, data_files={split: origin.files[split]}, split=split
-        )
-    except (OSError, HfHubHTTPError, OfflineModeIsEnabled, datasets.exceptions.DatasetsError) as error:
-        reason = " ".join(str(error).split())[:200]
+        try:
+            path = hf_hub_download(**file, local_files_only=True)  # once downloaded, it needs no network
+        except LocalEntryNotFoundError:
+            # Ask once, without retries: the download alone takes 23 seconds to give a dead network up.
+            get_hf_file_metadata(hf_hub_url(**file))
+            path = hf_hub_download(**file)
+        read = datasets.Dataset.from_parquet if path.endswith(".parquet") else datasets.Dataset.from_json
+        rows = read(path).flatten()
+    except Exception as error:  # the clients raise a dozen kinds, of several libraries
+        reason = " ".join(str(error).split())[:300]
         raise UserError(
             f"cannot load {name} from the Hub: {type(error).__name__}: {reason} — use --data_dir DIR with text files, "
             "or --league demo, which needs no network."
         ) from None
-    try:
-        if origin.nested_in:
-            return [(row[league.source], row[league.target]) for row in rows[origin.nested_in]]
-        return list(zip(rows[league.source], rows[league.target], strict=True))
-    except (KeyError, TypeError):
-        wanted = origin.nested_in or f"{league.source} and {league.target}"
-        raise UserError(f"{name} has the columns {', '.join(rows.column_names)}; wanted {wanted}.") from None
+    columns = [f"{origin.nested_in}.{side}".lstrip(".") for side in (league.source, league.target)]
+    if not set(columns) <= set(rows.column_names):
+        raise UserError(
+            f"{name} has the columns {', '.join(rows.column_names)}; wanted {' and '.join(columns)} — use --data_dir DIR "
+            "with text files, or --league demo, which needs no network."
+        )
+    return [(source or "", target or "") for source, target in zip(*(rows[column] for column in columns), strict=True)]
 
 
 class TokenizedPairs(Dataset):
@@ -180,7 +192,7 @@ def tokenize_split(split: Split, tokenizer, max_length: int, cache_dir: Path) ->
     folder = Path(cache_dir) / key
     try:
         return TokenizedPairs(folder)
-    except (OSError, ValueError, KeyError):
+    except (OSError, EOFError, ValueError, LookupError, TypeError):  # as many kinds as ways to be damaged
         shutil.rmtree(folder, ignore_errors=True)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

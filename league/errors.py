@@ -22,7 +22,7 @@ def run_command(main: Callable[[], None]) -> None:
     except Interrupted as stop:
         leave(str(stop), 130)
     except KeyboardInterrupt:
-        leave("Interrupted before anything was trained; the same command starts again.", 130)
+        leave("Interrupted; the same command goes on from what was saved last.", 130)
 
 
 def leave(message: str, code: int) -> None:

@@ -1,6 +1,7 @@
 """The command line, the same for the three scripts, and the check of every value before any work."""
 
 import math
+import os
 import re
 import sys
 from argparse import RawDescriptionHelpFormatter
@@ -49,17 +50,25 @@ def parse_options(description: str, *kinds: type, argv: list[str] | None = None)
 
     class Parser(HfArgumentParser):
         def error(self, message):
-            for word in re.findall(r"--\w+", message) if "unrecognized" in message else []:
-                if close := get_close_matches(word, self._option_string_actions, 1):
-                    message += f" (did you mean {close[0]}?)"
-            raise UserError(f"{message}; {self.prog} --help lists the flags.")
+            raise UserError(f"{message.rstrip('.')}; {self.prog} --help lists the flags.")
 
     parser = Parser(
         kinds, description=description, allow_abbrev=False, formatter_class=RawDescriptionHelpFormatter, add_help=True
     )
     for kind in kinds:
         _describe_tune_fields(parser, kind)
-    return parser.parse_args_into_dataclasses(sys.argv[1:] if argv is None else argv, look_for_args_file=False)
+    # The parser's own complaint about leftovers is a ValueError; and a hidden <script>.args file is nobody's command line.
+    *parsed, leftovers = parser.parse_args_into_dataclasses(
+        sys.argv[1:] if argv is None else argv, return_remaining_strings=True, look_for_args_file=False
+    )
+    if leftovers:
+        unknown = next((word for word in leftovers if word.startswith("-")), leftovers[0]).split("=")[0]
+        close = get_close_matches(unknown, (f"--{item.name}" for kind in kinds for item in fields(kind)), 1)
+        parser.error(f"unknown flag or value {unknown!r}" + (f", did you mean {close[0]}?" if close else ""))
+    for options in parsed:
+        if isinstance(options, Options):
+            check_options(options)
+    return tuple(parsed)
 
 
 def _describe_tune_fields(parser, kind: type) -> None:
@@ -69,7 +78,11 @@ def _describe_tune_fields(parser, kind: type) -> None:
         metadata = getattr(hints.get(action.dest), "__metadata__", None)
         if metadata:
             searched, text = metadata
-            span = f"{searched.low:g} to {searched.high:g}" if isinstance(searched, Range) else ", ".join(map(str, searched))
+            span = (
+                f"{searched.low:g} to {searched.high:g}"
+                if isinstance(searched, Range)
+                else ", ".join(map(str, searched))
+            )
             action.help = f"{text} (default {action.default}; searched: {span})"
 
 
@@ -81,6 +94,29 @@ def check_options(options: Options) -> None:
         )
     if not 0 <= options.seed < 2**31:
         raise UserError(f"--seed {options.seed}: must be between 0 and {2**31 - 1}.")
+    if options.data_dir is not None and not os.path.isdir(options.data_dir):
+        raise UserError(f"--data_dir {options.data_dir!r}: is not a folder.")
+    _check_integrations(options)
+
+
+def _check_integrations(options: Options) -> None:
+    # Names that the libraries would refuse hours later, or with a traceback.
+    if options.report_to != "none":
+        from transformers.integrations import get_available_reporting_integrations
+
+        installed = ["none", *get_available_reporting_integrations()]
+        if options.report_to not in installed:
+            raise UserError(
+                f"--report_to {options.report_to!r}: not installed here; choose from {', '.join(installed)}."
+            )
+    if options.push_to_hub:
+        from huggingface_hub.errors import HFValidationError
+        from huggingface_hub.utils import validate_repo_id
+
+        try:
+            validate_repo_id(options.hub_model_id or options.entry)
+        except HFValidationError as error:
+            raise UserError(f"--hub_model_id {options.hub_model_id or options.entry!r}: {error}") from None
 
 
 def check_model_hp(hp: ModelHP) -> None:
@@ -98,7 +134,9 @@ def check_finetune_hp(hp: FinetuneHP, max_steps: int) -> None:
     _demand(math.isfinite(hp.learning_rate) and hp.learning_rate > 0, "learning_rate", hp, "must be above 0")
     allowed = get_type_hints(FinetuneHP, include_extras=True)["lr_scheduler_type"].__metadata__[0]
     _demand(hp.lr_scheduler_type in allowed, "lr_scheduler_type", hp, f"must be one of {', '.join(allowed)}")
-    _demand(0 <= hp.warmup_steps <= max_steps, "warmup_steps", hp, f"must be between 0 and the {max_steps} steps of the run")
+    _demand(
+        0 <= hp.warmup_steps <= max_steps, "warmup_steps", hp, f"must be between 0 and the {max_steps} steps of the run"
+    )
     whole = hp.warmup_steps < 1 or hp.warmup_steps == int(hp.warmup_steps)
     _demand(whole, "warmup_steps", hp, "must be a whole number, or a share below 1")
     _demand(0 <= hp.weight_decay < 1, "weight_decay", hp, "must be at least 0 and below 1")

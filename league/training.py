@@ -206,11 +206,11 @@ def run_stage(trainer: Seq2SeqTrainer, watch: StageWatch, validation: dict[str, 
     trainer.remove_callback(PrinterCallback)
     with entry.clock.charge(name), watch:
         trainer.train(resume_from_checkpoint=last_complete_checkpoint(entry.checkpoints(name)))
-    if watch.stopped_for == STOP_FOR_USER:
-        raise Interrupted(
-            f"Stopped at step {trainer.state.global_step} of {trainer.state.max_steps}, and saved; "
-            "the same command goes on from there."
-        )
+        if watch.stopped_for == STOP_FOR_USER:
+            raise Interrupted(
+                f"Stopped at step {trainer.state.global_step} of {trainer.state.max_steps}, and saved; "
+                "the same command goes on from there."
+            )
     with entry.clock.charge(name):
         bleu = validate(trainer, validation)
     facts = {

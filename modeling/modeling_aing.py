@@ -69,6 +69,7 @@ class AingAttention(nn.Module):
         self.k_proj = nn.Linear(config.d_model, config.d_model)
         self.v_proj = nn.Linear(config.d_model, config.d_model)
         self.o_proj = nn.Linear(config.d_model, config.d_model)
+        self.o_proj.ends_block = True
 
     def split_heads(self, x: torch.Tensor) -> torch.Tensor:
         return x.view(*x.shape[:-1], -1, self.head_dim).transpose(1, 2)  # B H L E
@@ -84,7 +85,7 @@ class AingAttention(nn.Module):
 
     def keys_and_values(self, x, angles, is_memory: bool, past_key_values: Cache | None):
         """Project keys and values; the cache adds the past ones, and keeps those of a memory, which never change."""
-        cache = past_key_values
+        cache = None if is_memory else past_key_values  # a single cache is the target's: it has no room for a memory
         if isinstance(past_key_values, EncoderDecoderCache):
             cache = past_key_values.cross_attention_cache if is_memory else past_key_values.self_attention_cache
             if is_memory and past_key_values.is_updated.get(self.layer_idx):
@@ -106,6 +107,7 @@ class AingFeedForward(nn.Module):
         super().__init__()
         self.up_proj = nn.Linear(config.d_model, config.d_ff)
         self.down_proj = nn.Linear(config.d_ff, config.d_model)
+        self.down_proj.ends_block = True
 
     def forward(self, x):
         return self.down_proj(F.relu(self.up_proj(x)))  # B L D -> B L F -> B L D
@@ -150,7 +152,9 @@ class AingPreTrainedModel(PreTrainedModel):
     @torch.no_grad()
     def _init_weights(self, module):
         if isinstance(module, nn.Linear):
-            init.xavier_normal_(module.weight)
+            # What ends a block is added to the residual stream: it starts small, so that depth does not blow it up.
+            is_last = getattr(module, "ends_block", False)
+            init.xavier_normal_(module.weight, gain=(2 * self.config.num_layers) ** -0.5 if is_last else 1.0)
             if module.bias is not None:
                 init.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):

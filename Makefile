@@ -1,0 +1,43 @@
+# `make` alone lists the targets. Each one sets up what it needs in .venv, with nothing but Python 3.10+ there.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help setup league test test-slow test-gpu test-library lint clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+$(VENV)/ready: requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "error: Python 3.10 or newer is needed; say which with make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install -q -r requirements.txt
+	touch $@
+
+$(VENV)/ready-to-test: requirements-test.txt $(VENV)/ready
+	$(RUN) -m pip install -q -r requirements-test.txt
+	touch $@
+
+setup: $(VENV)/ready  ## make .venv and install the pinned requirements
+
+league: $(VENV)/ready  ## play the demo league: three scripts, built-in data, no network; prints FINAL_TEST_BLEU
+	$(RUN) train_pretrain.py --league demo
+	$(RUN) train_finetune.py --league demo
+	$(RUN) evaluate_bleu.py --league demo
+
+test: $(VENV)/ready-to-test  ## run the tests
+	$(RUN) -m ruff check .
+	$(RUN) -m pytest
+
+test-slow: $(VENV)/ready-to-test  ## run the tests that take minutes: the demo league's promises
+	$(RUN) -m pytest -m slow
+
+test-gpu: $(VENV)/ready-to-test  ## run the tests that need a CUDA device
+	$(RUN) -m pytest -m gpu
+
+test-library: $(VENV)/ready-to-test  ## run Transformers' own shared model tests on the model (fetches the library's source)
+	$(RUN) -m tests.library.run
+
+clean:  ## remove .venv and caches; runs/ stays
+	rm -rf $(VENV) .pytest_cache .ruff_cache

@@ -1,0 +1,66 @@
+"""Play a script under the `tiny` league, the demo league in seconds: `python tests/play.py train_pretrain --entry x`.
+
+Variables stage accidents: SIGNAL_AT=9:SIGINT sends this process a signal after step 9 (the first process, of several),
+SAVE_EVERY=0 writes a checkpoint at every step, MINUTES=0 leaves no time.
+"""
+
+import dataclasses
+import importlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import league_config
+from league_config import DEMO, Corpus, Generated, Stage
+
+
+def _tiny(stage: Stage, max_steps: int) -> Stage:
+    register = stage.corpus.name
+    pairs = {"train": 300, "validation": 12, "test": 25}
+    corpus = Corpus(register, stage.corpus.domain, 200, Generated(register, pairs, seed=3))
+    schedule = {"warmup_steps": 5, "lr_scheduler_kwargs": {"num_decay_steps": 10, "decay_type": "linear"}}
+    return Stage(corpus, {**stage.arguments, "max_steps": max_steps, **(schedule if stage is DEMO.pretrain else {})})
+
+
+TINY = dataclasses.replace(
+    DEMO,
+    name="tiny",
+    vocab_size=400,
+    max_length=48,
+    batch_size=16,
+    minutes=float(os.environ.get("MINUTES", 5.0)),
+    pretrain=_tiny(DEMO.pretrain, 24),
+    finetune=_tiny(DEMO.finetune, 10),
+)
+league_config.LEAGUES["tiny"] = TINY
+
+
+def play(script: str, *flags: str) -> None:
+    """Run a script's `main` in this process, as its command line would."""
+    importlib.import_module(script).main(["--league", "tiny", *flags])
+
+
+def _stage_accidents() -> None:
+    from league import training
+
+    training.SAVE_EVERY = float(os.environ.get("SAVE_EVERY", training.SAVE_EVERY))
+    step, _, name = os.environ.get("SIGNAL_AT", "").partition(":")
+    on_step_end = training.StageWatch.on_step_end
+
+    def on_step_end_with_accident(self, args, state, control, **kwargs):
+        if name and state.global_step == int(step) and state.is_world_process_zero:
+            os.kill(os.getpid(), getattr(signal, name))
+        on_step_end(self, args, state, control, **kwargs)
+
+    training.StageWatch.on_step_end = on_step_end_with_accident
+
+
+if __name__ == "__main__":
+    from league.errors import run_command
+
+    _stage_accidents()
+
+    run_command(lambda: play(*sys.argv[1:]))

@@ -1,0 +1,61 @@
+"""Translating: every sentence exactly once, in order, whatever it holds; the score is SacreBLEU's."""
+
+import evaluate
+import pytest
+import sacrebleu
+from conftest import ROOT
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from league.data import encode
+from league.decoding import score, translate
+from league.training import load_checkpoint
+
+SEARCH = {"length_penalty": 1.0, "early_stopping": False, "max_length": 20}
+SENTENCES = ["Ein Mann.", "", "Die Frau im Park liest " * 30, "😀 \u00a0", "Ein Mann.", "Zwei Hunde rennen."]
+
+
+@pytest.fixture(scope="module")
+def trained(played):
+    return load_checkpoint(played / "runs" / "one" / "finetune")
+
+
+def test_each_sentence_gets_its_own_translation_whatever_the_batches(trained):
+    model, tokenizer = trained
+    alone = [translate(model, tokenizer, [text], num_beams=2, batch_size=1, **SEARCH)[0] for text in SENTENCES]
+    assert translate(model, tokenizer, SENTENCES, num_beams=2, batch_size=4, **SEARCH) == alone
+    assert translate(model, tokenizer, SENTENCES[::-1], num_beams=2, batch_size=4, **SEARCH) == alone[::-1]
+
+
+def test_nothing_to_translate_is_nothing(trained):
+    assert translate(*trained, [], num_beams=1, batch_size=4, **SEARCH) == []
+
+
+@given(texts=st.lists(st.text(alphabet=st.characters(codec="utf-8"), max_size=80), max_size=5))
+@settings(max_examples=30, deadline=None)
+def test_ids_are_cut_to_the_limit_and_end_with_eos(trained, texts):
+    _, tokenizer = trained
+    for ids, was_cut in encode(tokenizer, texts, 10):
+        assert 1 <= len(ids) <= 10 and ids[-1] == tokenizer.eos_token_id
+        assert tokenizer.eos_token_id not in ids[:-1]
+        assert not was_cut or len(ids) == 10
+
+
+def test_score_is_sacrebleus_with_its_interval():
+    hypotheses = ["A man is riding a horse.", "Two dogs run in the park.", "A woman reads."] * 10
+    references = ["A man rides a horse.", "Two dogs run through the park.", "A woman is reading a book."] * 10
+    result = score(hypotheses, references)
+    assert result["bleu"] == sacrebleu.corpus_bleu(hypotheses, [references]).score
+    assert result["chrf"] == sacrebleu.corpus_chrf(hypotheses, [references]).score
+    low, high = result["bleu_interval"]
+    assert low < result["bleu"] < high
+    assert result == score(hypotheses, references), "the bootstrap is seeded"
+
+
+def test_validation_bleu_loads_without_network_and_equals_sacrebleu(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    metric = evaluate.load(str(ROOT / "league" / "validation_bleu.py"))
+    hypotheses, references = ["A man rides.", "Two dogs in a park run."], ["A man rides.", "Two dogs run in a park."]
+    assert metric.compute(predictions=hypotheses, references=references) == {
+        "bleu": sacrebleu.corpus_bleu(hypotheses, [references]).score
+    }

@@ -1,0 +1,196 @@
+"""The three scripts from end to end, under the tiny league: one process, two, interrupted, repeated, refused."""
+
+import json
+import os
+import re
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, SMALL, command, run
+from transformers import AutoTokenizer
+
+from modeling import AingForConditionalGeneration
+
+
+def record_of(folder: Path, entry: str) -> dict:
+    return json.loads((folder / "runs" / entry / "record.json").read_text())
+
+
+def weights_of(folder: Path, entry: str, stage: str) -> str:
+    return record_of(folder, entry)["stages"][stage]["sha256"]["model.safetensors"]
+
+
+@pytest.fixture
+def copy(played, tmp_path) -> Path:
+    """A copy of the played folder, to break."""
+    shutil.copytree(played, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def test_last_line_is_the_score(played):
+    lines = (played / "stdout.txt").read_text().splitlines()
+    assert re.fullmatch(r"FINAL_TEST_BLEU = \d+\.\d\d", lines[-1])
+    assert lines[-1].endswith(f"{record_of(played, 'one')['score']['bleu']:.2f}")
+
+
+def test_entry_folder_holds_what_was_promised(played):
+    folder = played / "runs" / "one"
+    assert {path.name for path in folder.iterdir()} >= {"pretrain", "finetune", "record.json", "clock.json", "translations.txt"}
+    assert (folder / "translations.txt").read_text().count("\n") == 25
+    for stage in ("pretrain", "finetune"):
+        model = AingForConditionalGeneration.from_pretrained(folder / stage)
+        tokenizer = AutoTokenizer.from_pretrained(folder / stage)
+        assert model.config.vocab_size == len(tokenizer)
+        assert (model.generation_config.num_beams, model.generation_config.max_length) == (4, 48)
+        assert {path.suffix for path in (folder / stage).iterdir()} <= {".json", ".safetensors", ".py", ".jinja"}
+    assert not [path for path in folder.rglob("*") if path.name.startswith(".") or "tmp" in path.name]
+
+
+def test_record_holds_the_evidence(played):
+    record = record_of(played, "one")
+    assert record["asked"] | {"league": "tiny", "seed": 1, "d_model": 32, "dropout": 0.1, "learning_rate": 1e-4} == record["asked"]
+    assert set(record["data"]) == {f"{name}.{split}" for name in ("captions", "talks") for split in ("train", "validation")} | {
+        "captions.test"
+    }
+    for name, steps in (("pretrain", 24), ("finetune", 10)):
+        facts = record["stages"][name]
+        assert facts["steps"] == steps and facts["tokens"] > 0 and facts["loss"] > 0 and facts["precision"]
+        assert set(facts["validation_bleu"]) == {"captions", "talks"}
+        wanted = {"d_model": 32, "nhead": 2, "num_layers": 1, "d_ff": 64, "dropout": 0.1, "batch_size": 16}
+        assert facts["effective"] | wanted == facts["effective"]
+    assert record["stages"]["finetune"]["effective"]["warmup_steps"] == 2
+    assert record["score"]["bleu_signature"].startswith("nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:")
+    low, high = record["score"]["bleu_interval"]
+    assert low <= record["score"]["bleu"] <= high or record["score"]["bleu"] < 1
+    assert record["test_openings"] == 1 and record["clock"]["minutes"] >= 0 and record["clock"]["interruptions"] == 0
+
+
+def test_record_tells_nothing_about_the_person(played):
+    text = (played / "runs" / "one" / "record.json").read_text()
+    for secret in (str(ROOT), str(Path.home()), str(played), socket.gethostname()):
+        assert secret not in text
+
+
+def test_complete_stages_are_not_repeated(copy):
+    before = {path: path.stat().st_mtime_ns for path in copy.rglob("*.safetensors")}
+    assert "nothing to do" in run(command("train_pretrain", "--entry", "one", *SMALL), copy).stdout
+    assert "nothing to do" in run(command("train_finetune", "--entry", "one", "--warmup_steps", "2"), copy).stdout
+    assert before == {path: path.stat().st_mtime_ns for path in copy.rglob("*.safetensors")}
+
+
+def test_scoring_again_opens_the_test_set_only_on_demand(copy):
+    first = run(command("evaluate_bleu", "--entry", "one"), copy).stdout.splitlines()[-1]
+    assert record_of(copy, "one")["test_openings"] == 1
+    again = run(command("evaluate_bleu", "--entry", "one", "--again"), copy).stdout.splitlines()[-1]
+    assert first == again
+    assert record_of(copy, "one")["test_openings"] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["train_pretrain", "--entry", "one", "--d_model", "64"], ["d_model 32 (now 64)", "--entry"]),
+        (["train_finetune", "--entry", "one", "--warmup_steps", "2", "--learning_rate", "0.5"], ["learning_rate 0.0001 (now 0.5)"]),
+        (["train_pretrain", "--entry", "one", *SMALL, "--seed", "2"], ["seed 1 (now 2)"]),
+        (["train_finetune", "--entry", "new", "--warmup_steps", "2"], ["no complete pretrain stage", "train_pretrain.py"]),
+        (["evaluate_bleu", "--entry", "new"], ["no complete finetune stage", "train_finetune.py"]),
+    ],
+)
+def test_what_does_not_fit_the_entry_is_refused(copy, words, told):
+    before = (copy / "runs" / "one" / "record.json").read_bytes()
+    done = run(command(*words), copy, expect=2)
+    assert len(done.stderr.strip().splitlines()) == 1 and "Traceback" not in done.stderr
+    assert all(part in done.stderr for part in told), done.stderr
+    assert (copy / "runs" / "one" / "record.json").read_bytes() == before
+    assert not (copy / "runs" / "new").exists()
+
+
+@pytest.mark.parametrize("name", ["record.json", "clock.json", "finetune/model.safetensors", "finetune/config.json"])
+@pytest.mark.parametrize("content", [b"", b'{"format": ', b"\xff\xfe garbage"])
+def test_damaged_files_are_told_in_one_line(copy, name, content):
+    (copy / "runs" / "one" / name).write_bytes(content)
+    done = run(command("evaluate_bleu", "--entry", "one", "--again"), copy, expect=2)
+    assert len(done.stderr.strip().splitlines()) == 1 and "Traceback" not in done.stderr
+    assert name.split("/")[0] in done.stderr
+
+
+def test_same_seed_gives_the_same_weights_and_another_seed_others(played, tmp_path):
+    for entry, seed in (("same", "1"), ("other", "2")):
+        run(command("train_pretrain", "--entry", entry, *SMALL, "--seed", seed), tmp_path)
+    assert weights_of(tmp_path, "same", "pretrain") == weights_of(played, "one", "pretrain")
+    assert weights_of(tmp_path, "other", "pretrain") != weights_of(played, "one", "pretrain")
+    assert record_of(tmp_path, "other")["data"] == record_of(played, "one")["data"] | {} or (
+        record_of(tmp_path, "other")["data"]["captions.train"] == record_of(played, "one")["data"]["captions.train"]
+    )
+
+
+@pytest.mark.parametrize(("accident", "code"), [("9:SIGINT", 130), ("9:SIGKILL", -9)])
+def test_an_interrupted_stage_goes_on_to_the_same_weights(played, tmp_path, accident, code):
+    words = command("train_pretrain", "--entry", "one", *SMALL)
+    done = run(words, tmp_path, expect=code, SIGNAL_AT=accident, SAVE_EVERY="0")
+    if code == 130:
+        assert done.stderr.strip().splitlines()[-1] == (
+            "Stopped at step 9 of 24, and saved; the same command goes on from there."
+        )
+    assert "stages" not in record_of(tmp_path, "one")
+    run(words, tmp_path)
+    assert weights_of(tmp_path, "one", "pretrain") == weights_of(played, "one", "pretrain")
+    assert record_of(tmp_path, "one")["clock"]["interruptions"] == 1
+    assert not (tmp_path / "runs" / "one" / "under_way" / "pretrain").exists()
+
+
+def test_a_half_written_checkpoint_is_not_taken_for_one(played, tmp_path):
+    words = command("train_pretrain", "--entry", "one", *SMALL)
+    run(words, tmp_path, expect=130, SIGNAL_AT="9:SIGINT")
+    checkpoint = tmp_path / "runs" / "one" / "under_way" / "pretrain" / "checkpoint-9"
+    shutil.copytree(checkpoint, checkpoint.with_name("checkpoint-12"))
+    (checkpoint.with_name("checkpoint-12") / "complete").unlink()
+    (checkpoint.with_name("checkpoint-12") / "optimizer.pt").write_bytes(b"half")
+    run(words, tmp_path)
+    assert weights_of(tmp_path, "one", "pretrain") == weights_of(played, "one", "pretrain")
+
+
+def test_a_stage_that_runs_out_of_time_stops_saves_and_is_scored(tmp_path):
+    spent = {"MINUTES": "0.0001"}
+    done = run(command("train_pretrain", "--entry", "late", *SMALL), tmp_path, **spent)
+    assert "minutes are over: stopped after 1 steps" in done.stdout
+    run(command("train_finetune", "--entry", "late", "--warmup_steps", "2"), tmp_path, **spent)
+    out = run(command("evaluate_bleu", "--entry", "late"), tmp_path, **spent).stdout
+    assert out.splitlines()[-1].startswith("FINAL_TEST_BLEU = ") and "verdict: open" in out
+    assert record_of(tmp_path, "late")["stages"]["pretrain"]["out_of_time"]
+
+
+def test_score_is_the_same_on_two_processes(copy):
+    first = record_of(copy, "one")
+    run(command("evaluate_bleu", "--entry", "one", "--again", processes=2), copy)
+    second = record_of(copy, "one")
+    assert (first["score"]["num_processes"], second["score"]["num_processes"]) == (1, 2)
+    assert second["score"] | {"num_processes": 1} == first["score"]
+
+
+def test_two_processes_follow_the_loss_of_one(tmp_path):
+    words = ["train_pretrain", *SMALL, "--dropout", "0"]
+    run(command(*words, "--entry", "alone"), tmp_path)
+    run(command(*words, "--entry", "pair", processes=2), tmp_path)
+    alone, pair = (record_of(tmp_path, name)["stages"]["pretrain"] for name in ("alone", "pair"))
+    assert (alone["num_processes"], pair["num_processes"]) == (1, 2)
+    assert alone["effective"]["batch_size"] == pair["effective"]["batch_size"] == 16
+    for one, two in zip(alone["curve"], pair["curve"], strict=True):
+        assert one["loss"] == pytest.approx(two["loss"], rel=5e-3)
+    assert alone["curve"][-1]["loss"] < alone["curve"][0]["loss"]
+
+
+def test_two_processes_stop_together_and_go_on(tmp_path):
+    words = command("train_pretrain", "--entry", "pair", *SMALL, processes=2)
+    done = run(words, tmp_path, expect=1, SIGNAL_AT="9:SIGINT")
+    assert "Stopped at step 9 of 24" in done.stderr
+    run(words, tmp_path)
+    assert record_of(tmp_path, "pair")["stages"]["pretrain"]["steps"] == 24
+
+
+def test_processes_that_cannot_share_the_batch_are_refused(tmp_path):
+    done = run(command("train_pretrain", *SMALL, processes=3), tmp_path, expect=1)
+    assert "3 processes cannot share a global batch of 16" in done.stderr
+    assert not os.path.exists(tmp_path / "runs" / "baseline" / "record.json")

@@ -1,0 +1,1 @@
+"""Commands around the scripts: `python -m tools.NAME`."""

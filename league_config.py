@@ -156,7 +156,7 @@ AING = League(
             origin=HubFiles(
                 "IWSLT/iwslt2017",
                 "refs/convert/parquet",
-                {split: f"iwslt2017-de-en/iwslt2017-{split}.parquet" for split in ("train", "validation", "test")},
+                {split: f"iwslt2017-de-en/{split}/0000.parquet" for split in ("train", "validation", "test")},
                 nested_in="translation",
             ),
             num_validation_pairs=250,  # long, and babble until stage B: all 888 would cost more than they tell

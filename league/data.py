@@ -114,7 +114,8 @@ def _read_lines(path: Path) -> list[str]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise UserError(f"{path}, line {line}: not valid UTF-8 (byte 0x{data[error.start]:02x}); save it as UTF-8.") from None
+        byte = f"0x{data[error.start]:02x}"
+        raise UserError(f"{path}, line {line}: not valid UTF-8 (byte {byte}); save it as UTF-8.") from None
     # Never splitlines(): Multi30k has control characters that it takes for line ends.
     lines = text.split("\n")
     if lines[-1] == "":
@@ -136,8 +137,10 @@ def _read_hub(origin: HubFiles, split: str, league: League) -> list[tuple[str, s
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     datasets.disable_progress_bars()
-    file = {"repo_id": origin.repo_id, "filename": origin.files[split], "revision": origin.revision, "repo_type": "dataset"}
+    file = {"repo_id": origin.repo_id, "filename": origin.files[split], "revision": origin.revision}
+    file["repo_type"] = "dataset"
     name = f"{origin.repo_id} ({origin.files[split]}, revision {origin.revision})"
+    remedy = "use --data_dir DIR with text files, or --league demo, which needs no network."
     try:
         try:
             path = hf_hub_download(**file, local_files_only=True)  # once downloaded, it needs no network
@@ -149,16 +152,11 @@ def _read_hub(origin: HubFiles, split: str, league: League) -> list[tuple[str, s
         rows = read(path).flatten()
     except Exception as error:  # the clients raise a dozen kinds, of several libraries
         reason = " ".join(str(error).split())[:300]
-        raise UserError(
-            f"cannot load {name} from the Hub: {type(error).__name__}: {reason} — use --data_dir DIR with text files, "
-            "or --league demo, which needs no network."
-        ) from None
+        raise UserError(f"cannot load {name} from the Hub: {type(error).__name__}: {reason} — {remedy}") from None
     columns = [f"{origin.nested_in}.{side}".lstrip(".") for side in (league.source, league.target)]
     if not set(columns) <= set(rows.column_names):
-        raise UserError(
-            f"{name} has the columns {', '.join(rows.column_names)}; wanted {' and '.join(columns)} — use --data_dir DIR "
-            "with text files, or --league demo, which needs no network."
-        )
+        found, wanted = ", ".join(rows.column_names), " and ".join(columns)
+        raise UserError(f"{name} has the columns {found}; wanted {wanted} — {remedy}")
     return [(source or "", target or "") for source, target in zip(*(rows[column] for column in columns), strict=True)]
 
 
@@ -211,7 +209,8 @@ def _write_tokens(split: Split, tokenizer, max_length: int, folder: Path, chunk:
     sizes, num_truncated = [0], 0
     with open(folder / "tokens.bin", "wb") as file:
         for first in range(0, len(split.sources), chunk):
-            sides = (encode(tokenizer, side[first : first + chunk], max_length) for side in (split.sources, split.targets))
+            texts = (side[first : first + chunk] for side in (split.sources, split.targets))
+            sides = (encode(tokenizer, side, max_length) for side in texts)
             for pair in zip(*sides, strict=True):
                 for ids, was_truncated in pair:
                     sizes.append(len(ids))
@@ -253,7 +252,7 @@ class TrainingOrder(Dataset):
 def length_grouped_order(
     source_lengths: np.ndarray, target_lengths: np.ndarray, batch_size: int, num_batches: int, seed: int
 ) -> np.ndarray:
-    """Return indices for `num_batches` batches of similar lengths; epoch after epoch, each pair at most once in each."""
+    """Return the indices of `num_batches` batches of similar lengths; in an epoch each pair comes at most once."""
     batches = []
     for epoch in count():
         random_state = np.random.default_rng([seed, epoch])

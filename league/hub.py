@@ -15,7 +15,7 @@ LICENCES = {
 
 
 def push(options: Options, folder: Path, model_card: str) -> None:
-    """Upload a checkpoint as the user's repository; where that fails, say in one line what did, and how to try again."""
+    """Upload a checkpoint; where that fails, say in one line what did, and how to try again."""
     from huggingface_hub import CommitOperationAdd, HfApi, get_token
 
     name = _repo_name(options)

@@ -57,7 +57,7 @@ def parse_options(description: str, *kinds: type, argv: list[str] | None = None)
     )
     for kind in kinds:
         _describe_tune_fields(parser, kind)
-    # The parser's own complaint about leftovers is a ValueError; and a hidden <script>.args file is nobody's command line.
+    # About leftovers the parser would raise a ValueError; and a hidden <script>.args file is nobody's command line.
     *parsed, leftovers = parser.parse_args_into_dataclasses(
         sys.argv[1:] if argv is None else argv, return_remaining_strings=True, look_for_args_file=False
     )
@@ -90,7 +90,8 @@ def check_options(options: Options) -> None:
     """Refuse what cannot be a run, naming the flag, the value and the rule."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", options.entry):
         raise UserError(
-            f"--entry {options.entry!r}: a name is up to 64 letters, digits, '.', '_' and '-', and starts with a letter or digit."
+            f"--entry {options.entry!r}: a name is up to 64 letters, digits, '.', '_' and '-', "
+            "and starts with a letter or digit."
         )
     if not 0 <= options.seed < 2**31:
         raise UserError(f"--seed {options.seed}: must be between 0 and {2**31 - 1}.")

@@ -6,7 +6,7 @@ from transformers import PreTrainedConfig
 
 @strict
 class AingConfig(PreTrainedConfig):
-    """The shape of an Aing model: the five values of MODEL_HP under their own names, the vocabulary, the special tokens."""
+    """The shape of an Aing model: MODEL_HP's five values under their own names, the vocabulary, the special tokens."""
 
     model_type = "aing"
     keys_to_ignore_at_inference = ["past_key_values"]

@@ -13,7 +13,7 @@ COMMIT = "0" * 39 + "1"
 
 
 class Hub(ThreadingHTTPServer):
-    """`files` maps "datasets/OWNER/NAME/PATH" or "OWNER/NAME/PATH" to contents; `status` makes every answer a failure."""
+    """`files` maps "[datasets/]OWNER/NAME/PATH" to contents; `status` makes every answer a failure."""
 
     daemon_threads = True
 

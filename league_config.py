@@ -191,7 +191,7 @@ DEMO = League(
             num_train_pairs=10_000,
             origin=Generated("talks", {"train": 10_000, "validation": 200, "test": 200}, seed=2),
         ),
-        {"max_steps": 150},
+        {"max_steps": 300},
     ),
 )
 

@@ -22,21 +22,21 @@ def main(argv: list[str] | None = None) -> None:
 
     from accelerate import PartialState
 
-    from league import report, training
+    from league import hardware, loading, report
     from league.data import load_split
     from league.decoding import score, translate
     from league.entry import Entry
     from league.files import sha256_of, write_text
 
-    training.prepare_process()
-    state = PartialState(cpu=not training.has_gpu())
+    hardware.prepare_process()
+    state = PartialState(cpu=not hardware.has_gpu())
     entry = Entry(options)
     rules = entry.rules
     entry.require_stage("finetune", "train_finetune.py")
     if "score" in entry.record and not scoring.again:
-        return report.final_score(entry)
+        return report.finish_score(entry)
 
-    model, tokenizer = training.load_checkpoint(entry.checkpoint("finetune"))
+    model, tokenizer = loading.load_checkpoint(entry.checkpoint("finetune"))
     model.to(state.device)
     test = load_split(rules, rules.pretrain.corpus, "test", options.data_dir)
     entry.open_test_set(test)
@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> None:
         write_text(translations, "\n".join(hypotheses) + "\n")
         settings = {"decoding": rules.decoding, "precision": str(model.dtype), "num_processes": state.num_processes}
         entry.add_score(result | settings | {"sha256": sha256_of([translations])})
-        report.final_score(entry)
+        report.finish_score(entry)
 
 
 if __name__ == "__main__":

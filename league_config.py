@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple
 
 
 class Range(NamedTuple):
-    """A search range that is an interval; `log` searches orders of magnitude. A search range that is a list is a tuple."""
+    """A search range that is an interval; `log` searches orders of magnitude. A plain tuple lists choices."""
 
     low: float
     high: float

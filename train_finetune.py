@@ -17,11 +17,11 @@ def main(argv: list[str] | None = None) -> None:
 
     from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, set_seed
 
-    from league import report, training
+    from league import hardware, loading, report, training
     from league.data import PairCollator, TrainingOrder, load_split
     from league.entry import Entry
 
-    training.prepare_process()
+    hardware.prepare_process()
     entry = Entry(options)
     rules, stage = entry.rules, entry.rules.finetune
     tuned = as_values(finetune_hp)
@@ -29,18 +29,19 @@ def main(argv: list[str] | None = None) -> None:
     entry.require_stage("pretrain", "train_pretrain.py")
 
     talks = load_split(rules, stage.corpus, "train", options.data_dir)
-    validation = training.load_validation(entry)
+    validation = loading.load_validation(entry)
     entry.start(tuned, talks, *validation.values())
-    if done := entry.stage("finetune"):
-        return report.stage_is_complete(entry, "finetune", done)
+    if entry.stage("finetune"):
+        print(f"Stage finetune of entry {entry.name!r} is complete already: nothing to do.")
+        return report.finish_stage(entry, "finetune")
 
-    model, tokenizer = training.load_checkpoint(entry.checkpoint("pretrain"))
+    model, tokenizer = loading.load_checkpoint(entry.checkpoint("pretrain"))
     with args.main_process_first():
-        train_tokens = training.tokenize(entry, talks, tokenizer)
-        validation_tokens = {domain: training.tokenize(entry, split, tokenizer) for domain, split in validation.items()}
+        train_tokens = loading.tokenize(entry, talks, tokenizer)
+        validation_tokens = {domain: loading.tokenize(entry, split, tokenizer) for domain, split in validation.items()}
 
     set_seed(options.seed)
-    training.prepare_model(model, rules)
+    loading.prepare_model(model, rules)
 
     watch = training.StageWatch(entry, "finetune")
     trainer = Seq2SeqTrainer(
@@ -52,8 +53,8 @@ def main(argv: list[str] | None = None) -> None:
         processing_class=tokenizer,
         callbacks=[watch],
     )
-    facts = training.run_stage(trainer, watch, validation)
-    report.stage_summary(entry, "finetune", facts)
+    training.run_stage(trainer, watch, validation)
+    report.finish_stage(entry, "finetune")
 
 
 if __name__ == "__main__":

@@ -17,32 +17,33 @@ def main(argv: list[str] | None = None) -> None:
 
     from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, set_seed
 
-    from league import report, training
+    from league import hardware, loading, report, training
     from league.data import PairCollator, TrainingOrder, load_split
     from league.entry import Entry
     from modeling import AingConfig, AingForConditionalGeneration, train_tokenizer
 
-    training.prepare_process()
+    hardware.prepare_process()
     entry = Entry(options)
     rules, stage = entry.rules, entry.rules.pretrain
     args = Seq2SeqTrainingArguments(**training.fixed_arguments(entry, stage, "pretrain"))
 
     captions = load_split(rules, stage.corpus, "train", options.data_dir)
-    validation = training.load_validation(entry)
+    validation = loading.load_validation(entry)
     entry.start(as_values(model_hp), captions, *validation.values())
-    if done := entry.stage("pretrain"):
-        return report.stage_is_complete(entry, "pretrain", done)
+    if entry.stage("pretrain"):
+        print(f"Stage pretrain of entry {entry.name!r} is complete already: nothing to do.")
+        return report.finish_stage(entry, "pretrain")
 
     with args.main_process_first():
         tokenizer = train_tokenizer(captions.sources + captions.targets, rules.vocab_size, rules.max_length)
-        train_tokens = training.tokenize(entry, captions, tokenizer)
-        validation_tokens = {domain: training.tokenize(entry, split, tokenizer) for domain, split in validation.items()}
+        train_tokens = loading.tokenize(entry, captions, tokenizer)
+        validation_tokens = {domain: loading.tokenize(entry, split, tokenizer) for domain, split in validation.items()}
 
     set_seed(options.seed)
     model = AingForConditionalGeneration(
         AingConfig(vocab_size=len(tokenizer), max_position_embeddings=rules.max_length, **as_values(model_hp))
     )
-    training.prepare_model(model, rules)
+    loading.prepare_model(model, rules)
 
     watch = training.StageWatch(entry, "pretrain")
     trainer = Seq2SeqTrainer(
@@ -54,8 +55,8 @@ def main(argv: list[str] | None = None) -> None:
         processing_class=tokenizer,
         callbacks=[watch],
     )
-    facts = training.run_stage(trainer, watch, validation)
-    report.stage_summary(entry, "pretrain", facts)
+    training.run_stage(trainer, watch, validation)
+    report.finish_stage(entry, "pretrain")
 
 
 if __name__ == "__main__":

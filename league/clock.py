@@ -24,7 +24,9 @@ class Clock:
             self.interruptions = int(state["interruptions"])
             was_running = state["running"] is not None
         except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-            raise UserError(f"{path} is damaged ({error}); put it back from a copy, or start another --entry.") from None
+            raise UserError(
+                f"{path} is damaged ({error}); put it back from a copy, or start another --entry."
+            ) from None
         self.interruptions += was_running  # a purpose that is still marked as running was killed
         self.running: str | None = None
         self._since = self._saved = 0.0

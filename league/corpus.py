@@ -56,12 +56,14 @@ def write_split(folder: Path, register: str, split: str, count: int, seed: int) 
     names = [folder / f"{split}.{language}" for language in ("de", "en")]
     partial = [name.with_name(f".{name.name}.{os.getpid()}.tmp") for name in names]
     try:
-        with (open(partial[0], "w", encoding="utf-8", newline="\n") as german_side,
-              open(partial[1], "w", encoding="utf-8", newline="\n") as english_side):
+        with (
+            open(partial[0], "w", encoding="utf-8", newline="\n") as german_side,
+            open(partial[1], "w", encoding="utf-8", newline="\n") as english_side,
+        ):
             for german, english in generate_pairs(register, split, count, seed):
                 german_side.write(german + "\n")
                 english_side.write(english + "\n")
-        for source, target in zip(partial, names):
+        for source, target in zip(partial, names, strict=True):
             os.replace(source, target)
     finally:
         for source in partial:
@@ -86,10 +88,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Write every split of every register into a folder."""
     parser = OneLineParser(prog="python -m league.corpus", description=__doc__, allow_abbrev=False)
     parser.add_argument("folder", metavar="DIR", type=Path, help="where to write captions/ and talks/")
-    parser.add_argument("--train", type=natural, default=200_000,
-                        help="training pairs a register (default %(default)s)")
-    parser.add_argument("--heldout", type=natural, default=2_000,
-                        help="validation pairs and test pairs a register, each (default %(default)s)")
+    parser.add_argument(
+        "--train", type=natural, default=200_000, help="training pairs a register (default %(default)s)"
+    )
+    parser.add_argument(
+        "--heldout",
+        type=natural,
+        default=2_000,
+        help="validation pairs and test pairs a register, each (default %(default)s)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="another seed gives other sentences (default %(default)s)")
     options = parser.parse_args(arguments)
     try:

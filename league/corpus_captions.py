@@ -5,8 +5,27 @@ from typing import NamedTuple
 
 from league import corpus_lexicon as lexicon
 from league.corpus_forms import (
-    ACCUSATIVE, BITS, DATIVE, DEFINITE, GENITIVE, NOMINATIVE, NOUNS, PLURAL, Generator, Phrase, Verb, attach,
-    by_subject, entries, join, nouns, possessive, shares, weighted, zipf)
+    ACCUSATIVE,
+    BITS,
+    DATIVE,
+    DEFINITE,
+    GENITIVE,
+    NOMINATIVE,
+    NOUNS,
+    PLURAL,
+    Generator,
+    Phrase,
+    Verb,
+    attach,
+    by_subject,
+    entries,
+    join,
+    nouns,
+    possessive,
+    shares,
+    weighted,
+    zipf,
+)
 
 CAPTION_SUBJECTS = shares("a 50 the 13 two+ 13 three+ 5 the+ 4 bare+ 4 some+ 4 several+ 4 many+ 1 four+ 1 five+ 1")
 CAPTION_OBJECTS = shares("a 52 the 21 own 9 two+ 6 bare+ 4 the+ 3 own+ 2 some+ 2 no 1 three+ 1")
@@ -136,8 +155,11 @@ class Captions(Generator):
         action = self.action(subject)
         verb, finite, reflexive, inner, place, english, english_place, thing = action
         german = join(subject.german, finite, reflexive, inner, place, verb.prefix)
-        case_shows = thing and PLURAL not in (thing.gender, subject.gender) and (
-            verb.case == DATIVE or 0 in (thing.gender, subject.gender))
+        case_shows = (
+            thing
+            and PLURAL not in (thing.gender, subject.gender)
+            and (verb.case == DATIVE or 0 in (thing.gender, subject.gender))
+        )
         if place and self.chance(30):
             german = join(place, finite, reflexive, subject.german, inner, verb.prefix)
         elif case_shows and not verb.dative and not reflexive and self.chance(24):
@@ -171,7 +193,7 @@ class Captions(Generator):
         subject = self.phrase(self.pick(NOUN_SLOTS["person"]), self.pick(CAPTION_SUBJECTS), NOMINATIVE)
         first = self.action(subject, 45, verb=self.pick(APPROACHES))
         second = self.action(subject, 0, verb=self.pick(PURPOSES))
-        aim = second.verb.base + second.english[len(second.verb.progressive):]
+        aim = second.verb.base + second.english[len(second.verb.progressive) :]
         german = join(subject.german, first.finite, first.reflexive, first.inner, first.place, first.verb.prefix)
         english = join(subject.english, be(subject), first.english, first.english_place, "to", aim)
         return f"{german}, um {join(second.inner, second.verb.to_infinitive)}", english
@@ -188,8 +210,10 @@ class Captions(Generator):
         action = self.action(other, 30)
         english = join(other.english, be(other), action.english, action.english_place)
         rest = join(action.finite, action.reflexive, action.inner, action.place, action.verb.prefix)
-        return (f"{german}, und {other.german} {rest}",
-                f"{subject.english} {be(subject)} {verb.progressive} {english_place}, and {english}")
+        return (
+            f"{german}, und {other.german} {rest}",
+            f"{subject.english} {be(subject)} {verb.progressive} {english_place}, and {english}",
+        )
 
 
 def be(subject: Phrase) -> str:
@@ -198,7 +222,9 @@ def be(subject: Phrase) -> str:
 
 OWNED = {"thing", "clothes", "accessory", "toy", "ball", "bike", "instrument"}
 SEATS = zipf([noun for noun in NOUNS["object"] if ("auf", "on", "onto") in noun.locations])
-STILL = zipf([(BY_NAME["liegen"], nouns("thing readable food toy paper")),
-              (BY_NAME["stehen"], nouns("cart drink bike car"))])
+STILL = zipf(
+    [(BY_NAME["liegen"], nouns("thing readable food toy paper")), (BY_NAME["stehen"], nouns("cart drink bike car"))]
+)
 CAPTION_SHAPES = weighted(
-    [Captions.plain, Captions.double, Captions.meanwhile, Captions.purpose, Captions.still], [66, 12, 10, 6, 6])
+    [Captions.plain, Captions.double, Captions.meanwhile, Captions.purpose, Captions.still], [66, 12, 10, 6, 6]
+)

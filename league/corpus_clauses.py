@@ -4,8 +4,27 @@ from typing import NamedTuple
 
 from league import corpus_lexicon as lexicon
 from league.corpus_forms import (
-    ACCUSATIVE, CASES, DATIVE, GENITIVE, NOMINATIVE, NOUNS, PLURAL, Generator, Noun, Phrase, Verb,
-    attach, by_subject, entries, join, nouns, possessive, shares, weighted, zipf)
+    ACCUSATIVE,
+    CASES,
+    DATIVE,
+    GENITIVE,
+    NOMINATIVE,
+    NOUNS,
+    PLURAL,
+    Generator,
+    Noun,
+    Phrase,
+    Verb,
+    attach,
+    by_subject,
+    entries,
+    join,
+    nouns,
+    possessive,
+    shares,
+    weighted,
+    zipf,
+)
 
 NOUN_SLOTS = {kind: zipf(group) for kind, group in NOUNS.items()}
 VERBS = by_subject([Verb(entry) for entry in entries(lexicon.TALK_VERBS)])
@@ -137,8 +156,16 @@ def english_verb(verb: Verb, tense: str, third: bool, adverb: str, negated: bool
 
 def third_person(phrase: Phrase) -> Subject:
     plural = phrase.gender == PLURAL
-    return Subject(phrase.german, phrase.english, 5 if plural else 2, not plural, possessive(phrase),
-                   ("", "sich", "sich"), phrase.noun.kind, phrase)
+    return Subject(
+        phrase.german,
+        phrase.english,
+        5 if plural else 2,
+        not plural,
+        possessive(phrase),
+        ("", "sich", "sich"),
+        phrase.noun.kind,
+        phrase,
+    )
 
 
 TIMES = ("fact", "present", "present", "past")
@@ -204,12 +231,22 @@ class ClauseGenerator(Generator):
             verb = self.pick(VERBS[kind])
             if tense not in SIMPLE and verb.lemma in STATIVE or gap and not verb.case:
                 continue
-            if not given or (given.noun.kind in verb.object_kinds and verb.case == ACCUSATIVE
-                             and not (verb.preposition or verb.dative or verb.reflexive)):
+            if not given or (
+                given.noun.kind in verb.object_kinds
+                and verb.case == ACCUSATIVE
+                and not (verb.preposition or verb.dative or verb.reflexive)
+            ):
                 return verb
 
-    def clause(self, subject: Subject, tenses: list, gap: bool = False, more: int = 26, given: Phrase | None = None,
-               timed: bool = True) -> Clause:
+    def clause(
+        self,
+        subject: Subject,
+        tenses: list,
+        gap: bool = False,
+        more: int = 26,
+        given: Phrase | None = None,
+        timed: bool = True,
+    ) -> Clause:
         """A clause about a subject; a gap leaves the object to a relative pronoun, a given object becomes a pronoun."""
         tense = self.pick(tenses)
         verb = self.verb(subject.kind, tense, gap, given)
@@ -231,8 +268,18 @@ class ClauseGenerator(Generator):
         statement, auxiliary, question = english_verb(verb, tense, subject.third, before, negated)
         tail = "".join([" " + part for part in (english, english_extra, after) if part])
         question = f"not {question}" if negated else question
-        return Clause(subject, finite, middle, end, final, statement + tail, auxiliary, question + tail, hole,
-                      "past" if tense in PAST else "fact" if tense in ("perfect", "since") else "present")
+        return Clause(
+            subject,
+            finite,
+            middle,
+            end,
+            final,
+            statement + tail,
+            auxiliary,
+            question + tail,
+            hole,
+            "past" if tense in PAST else "fact" if tense in ("perfect", "since") else "present",
+        )
 
     def complement(self, verb: Verb, subject: Subject, gap: bool, given: Phrase | None, plain: bool):
         """The German object, prepositional object and English of a verb, whether definite, and the gap if any."""

@@ -18,7 +18,7 @@ def weighted(items: list, weights: list[float]) -> list:
     """Spread the items over the slots in proportion to their weights, each at least once."""
     spare = SLOTS - len(items)
     total, position, table = sum(weights), 0.0, []
-    for index, (item, weight) in enumerate(zip(items, weights)):
+    for index, (item, weight) in enumerate(zip(items, weights, strict=True)):
         position += weight
         end = index + 1 + round(spare * position / total)
         table.extend([item] * (end - len(table)))
@@ -149,12 +149,17 @@ def nouns(kinds: str) -> list:
 
 
 DETERMINERS = {
-    "the": determiner("der", "", "the", 0), "a": determiner("ein", "ein", "a", 0),
+    "the": determiner("der", "", "the", 0),
+    "a": determiner("ein", "ein", "a", 0),
     "no": determiner("ein", "kein", "no", 0),
-    "this": determiner("dieser", "dies", "this", 0), "every": determiner("dieser", "jed", "every", 0),
-    "mass": determiner("strong", "", "", 0), "more": determiner("strong", "mehr", "more", 0),
-    "the+": determiner("der", "", "the", 1), "these+": determiner("dieser", "dies", "these", 1),
-    "bare+": determiner("strong", "", "", 1), "no+": determiner("ein", "kein", "no", 1),
+    "this": determiner("dieser", "dies", "this", 0),
+    "every": determiner("dieser", "jed", "every", 0),
+    "mass": determiner("strong", "", "", 0),
+    "more": determiner("strong", "mehr", "more", 0),
+    "the+": determiner("der", "", "the", 1),
+    "these+": determiner("dieser", "dies", "these", 1),
+    "bare+": determiner("strong", "", "", 1),
+    "no+": determiner("ein", "kein", "no", 1),
 }
 for german, english in map(str.split, entries(lexicon.COUNTS)):
     DETERMINERS[english + "+"] = determiner("strong", german, english, 1)

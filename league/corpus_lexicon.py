@@ -531,14 +531,30 @@ ADJECTIVE_KINDS = {
 }
 # How a place is used: German preposition, English for being there, English for going there.
 PLACE_CODES = {
-    "i": ("in", "in", "into"), "a": ("auf", "on", "onto"), "f": ("auf", "in", "into"), "m": ("auf", "at", "to"),
-    "t": ("an", "at", "to"), "y": ("an", "by", "to"), "o": ("an", "on", "to"), "z": ("in", "at", "to"),
-    "v": ("vor", "in front of", "in front of"), "h": ("hinter", "behind", "behind"),
-    "n": ("neben", "next to", "next to"), "u": ("unter", "under", "under"),
+    "i": ("in", "in", "into"),
+    "a": ("auf", "on", "onto"),
+    "f": ("auf", "in", "into"),
+    "m": ("auf", "at", "to"),
+    "t": ("an", "at", "to"),
+    "y": ("an", "by", "to"),
+    "o": ("an", "on", "to"),
+    "z": ("in", "at", "to"),
+    "v": ("vor", "in front of", "in front of"),
+    "h": ("hinter", "behind", "behind"),
+    "n": ("neben", "next to", "next to"),
+    "u": ("unter", "under", "under"),
 }
 PATH_CODES = {"d": ("durch", "through"), "c": ("über", "across"), "j": ("über", "over")}
-CONTRACTIONS = {"in dem ": "im ", "in das ": "ins ", "an dem ": "am ", "an das ": "ans ", "zu dem ": "zum ",
-                "zu der ": "zur ", "von dem ": "vom ", "bei dem ": "beim "}
+CONTRACTIONS = {
+    "in dem ": "im ",
+    "in das ": "ins ",
+    "an dem ": "am ",
+    "an das ": "ans ",
+    "zu dem ": "zum ",
+    "zu der ": "zur ",
+    "von dem ": "vom ",
+    "bei dem ": "beim ",
+}
 COUNTS = "zwei two; drei three; vier four; fünf five; sechs six; zehn ten"
 AMOUNTS = "einig some; viel many; mehrer several"
 POSSESSIVES = "mein my; dein your; unser our; Ihr YOUR; sein his; sein its; sein her; ihr her; ihr its; ihr their"

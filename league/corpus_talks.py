@@ -3,17 +3,34 @@
 from league import corpus_lexicon as lexicon
 from league.corpus_clauses import PERSONS, PRONOUNS, UNIQUE, ClauseGenerator, Subject, pairs, third_person
 from league.corpus_forms import (
-    ACCUSATIVE, BITS, CASES, NOMINATIVE, PLURAL, attach, entries, join, nouns, shares, weighted, zipf)
+    ACCUSATIVE,
+    BITS,
+    CASES,
+    NOMINATIVE,
+    PLURAL,
+    attach,
+    entries,
+    join,
+    nouns,
+    shares,
+    weighted,
+    zipf,
+)
 
 NEW_OBJECTS = shares("a 64 the 16 two+ 6 some+ 6 many+ 8")
 ASKED = shares("present 25 past 28 können 18 müssen 10 sollten 12 wollen 7")
 ASKED_YES_NO = shares("present 22 past 20 perfect 12 können 22 müssen 8 sollten 10 wollen 6")
-TENSES = shares("present 26 past 27 perfect 8 soon 4 since 4 können 8 müssen 6 werden 5 sollten 3 wollen 3 würden 1 "
-                "könnten 1 konnten 3 mussten 2 wollten 1 dürfen 1")
+TENSES = shares(
+    "present 26 past 27 perfect 8 soon 4 since 4 können 8 müssen 6 werden 5 sollten 3 wollen 3 würden 1 "
+    "könnten 1 konnten 3 mussten 2 wollten 1 dürfen 1"
+)
 FUTURE = shares("present 40 können 20 müssen 10 werden 8 sollten 6 wollen 8 könnten 4 dürfen 4")
 # The tenses after a conjunction of each kind.
-JOINED = {"fact": FUTURE, "present": shares("present 64 können 14 müssen 12 wollen 10"),
-          "past": shares("past 66 konnten 12 mussten 12 wollten 10")}
+JOINED = {
+    "fact": FUTURE,
+    "present": shares("present 64 können 14 müssen 12 wollen 10"),
+    "past": shares("past 66 konnten 12 mussten 12 wollten 10"),
+}
 AIM = shares("to 100")
 PRONOUN_GERMAN = ("er", "sie", "es", "sie")
 RELATIVES = (("der", "die", "das", "die"), ("den", "die", "das", "die"), ("dem", "der", "dem", "denen"))
@@ -152,8 +169,10 @@ class Talks(ClauseGenerator):
             adjective = self.pick(one.adjectives)
             german, english = f"ist nicht so {adjective.predicate} wie", f"is not as {adjective.english} as"
         tail, english_tail = self.joined(first, "fact")
-        return (f"{first.german} {german} {second.german}{tail}.",
-                f"{first.english} {english} {second.english}{english_tail}.")
+        return (
+            f"{first.german} {german} {second.german}{tail}.",
+            f"{first.english} {english} {second.english}{english_tail}.",
+        )
 
     def taken_up(self) -> tuple[str, str]:
         """An object that the next clause takes up as a pronoun of its gender."""
@@ -163,10 +182,24 @@ class Talks(ClauseGenerator):
         clause = self.clause(self.pick(PERSONS), FUTURE, given=phrase, more=30)
         word, translation = self.pick(COORDINATORS)
         german, english = clause.inverted() if word[-1] == "^" else clause.main()
-        return (f"{opening} {phrase.german}, {word.rstrip('^')} {german}.",
-                f"{english_opening} {phrase.english}, {translation} {english}.")
+        return (
+            f"{opening} {phrase.german}, {word.rstrip('^')} {german}.",
+            f"{english_opening} {phrase.english}, {translation} {english}.",
+        )
 
 
 TALK_SHAPES = weighted(
-    [Talks.plain, Talks.opened, Talks.statement, Talks.fronted, Talks.question, Talks.relative, Talks.infinitive,
-     Talks.aim, Talks.comparison, Talks.taken_up], [22, 20, 12, 12, 10, 8, 5, 4, 4, 4])
+    [
+        Talks.plain,
+        Talks.opened,
+        Talks.statement,
+        Talks.fronted,
+        Talks.question,
+        Talks.relative,
+        Talks.infinitive,
+        Talks.aim,
+        Talks.comparison,
+        Talks.taken_up,
+    ],
+    [22, 20, 12, 12, 10, 8, 5, 4, 4, 4],
+)

@@ -290,4 +290,3 @@ def _pad(rows: list[np.ndarray], value: int) -> torch.Tensor:
     for line, row in zip(padded, rows, strict=True):
         line[: len(row)] = row
     return torch.from_numpy(padded)
-

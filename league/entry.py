@@ -135,10 +135,8 @@ class Entry:
             write_json(self.record_path, self.record)
 
 
-
 def _versions() -> dict[str, str]:
     from importlib.metadata import version
 
     names = ("torch", "transformers", "tokenizers", "accelerate", "datasets", "sacrebleu", "numpy")
     return {"python": platform.python_version()} | {name: version(name) for name in names}
-

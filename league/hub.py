@@ -14,6 +14,12 @@ LICENCES = {
 }
 
 
+def push_if_asked(entry: Entry, stage: str) -> None:
+    """Upload a stage's checkpoint where --push_to_hub was given."""
+    if entry.options.push_to_hub:
+        push(entry.options, entry.checkpoint(stage), model_card(entry))
+
+
 def push(options: Options, folder: Path, model_card: str) -> None:
     """Upload a checkpoint; where that fails, say in one line what did, and how to try again."""
     from huggingface_hub import CommitOperationAdd, HfApi, get_token

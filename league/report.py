@@ -1,23 +1,16 @@
-"""What a participant reads at the end of a command."""
-
-from typing import Any
+"""The end of a command: what the participant reads, and the upload where it was asked for."""
 
 from .entry import Entry
+from .hub import push_if_asked
 
 NEXT = {"pretrain": "train_finetune.py", "finetune": "evaluate_bleu.py"}
 
 
-def stage_is_complete(entry: Entry, name: str, facts: dict[str, Any]) -> None:
-    """Say that there is nothing left to do."""
-    if entry.writes:
-        print(f"Stage {name} of entry {entry.name!r} is complete already: nothing to do.")
-        stage_summary(entry, name, facts)
-
-
-def stage_summary(entry: Entry, name: str, facts: dict[str, Any]) -> None:
+def finish_stage(entry: Entry, name: str) -> None:
     """Show what a stage did to both domains, side by side."""
     if not entry.writes:
         return
+    facts = entry.record["stages"][name]
     if facts["out_of_time"]:
         print(f"The {entry.rules.minutes:g} minutes are over: stopped after {facts['steps']} steps and saved.")
     print(
@@ -26,7 +19,9 @@ def stage_summary(entry: Entry, name: str, facts: dict[str, Any]) -> None:
     )
     print_validation(entry)
     print(f"clock: {entry.clock.used / 60:.1f} of {entry.rules.minutes:g} min used")
-    print(f"saved in {entry.checkpoint(name)}; next: python {NEXT[name]} --league {entry.rules.name} --entry {entry.name}")
+    push_if_asked(entry, name)
+    following = f"python {NEXT[name]} --league {entry.rules.name} --entry {entry.name}"
+    print(f"saved in {entry.checkpoint(name)}; next: {following}")
 
 
 def print_validation(entry: Entry) -> None:
@@ -42,7 +37,7 @@ def print_validation(entry: Entry) -> None:
         print(f"{'change':<16}" + "".join(f"{after[domain] - before[domain]:>+10.2f}" for domain in domains))
 
 
-def final_score(entry: Entry) -> None:
+def finish_score(entry: Entry) -> None:
     """Show the score with its evidence; the last line is the one that programs read."""
     if not entry.writes:
         return
@@ -55,4 +50,5 @@ def final_score(entry: Entry) -> None:
     print("verdict: official" if record["official"] else "verdict: open, not ranked, because")
     for broken in record["broken_rules"]:
         print(f"  {broken['rule']}: expected {broken['expected']!r}, found {broken['found']!r}")
+    push_if_asked(entry, "finetune")
     print(f"FINAL_TEST_BLEU = {score['bleu']:.2f}")

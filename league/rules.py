@@ -44,9 +44,7 @@ def _broken_in_stage(name: str, facts: dict[str, Any], asked: dict[str, Any], fi
 def _differences(path: str, expected: Any, found: Any) -> list[dict[str, Any]]:
     if isinstance(expected, dict) and isinstance(found, dict):
         keys = [*expected, *(key for key in found if key not in expected)]
-        return [
-            broken for key in keys for broken in _differences(f"{path}.{key}", expected.get(key), found.get(key))
-        ]
+        return [broken for key in keys for broken in _differences(f"{path}.{key}", expected.get(key), found.get(key))]
     return [] if expected == found else [_broken(path, expected, found)]
 
 

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import time
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,49 +11,21 @@ import numpy as np
 import torch
 from torch.utils.data import Subset
 from tqdm import tqdm
-from safetensors import SafetensorError
-from transformers import PreTrainedTokenizerFast, Seq2SeqTrainer, TrainerCallback
-from transformers.utils import logging
+from transformers import Seq2SeqTrainer, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint
 
-from league_config import League, Stage
-from modeling import AingForConditionalGeneration
+from league_config import Stage
 
-from .data import Split, TokenizedPairs, load_split, tokenize_split
-from .entry import RUNS, Entry
+from .data import Split
+from .entry import Entry
 from .errors import Interrupted, UserError
+from .evidence import stage_facts
 from .files import new_folder, sha256_of
+from .hardware import has_gpu, pick_precision
 
 SAVE_EVERY = 60.0  # seconds of training between checkpoints
 CONTINUE, SAVE, STOP_FOR_TIME, STOP_FOR_USER = range(4)
-
-
-def prepare_process() -> None:
-    """Settle what must be settled before torch looks at the hardware."""
-    # Transformers would spread one process over all GPUs (DataParallel), which changes the batch; `accelerate launch` does not.
-    if "WORLD_SIZE" not in os.environ:
-        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
-    if torch.cuda.is_available():
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True, warn_only=True)
-    warnings.filterwarnings("ignore", message=".*pin_memory.*")
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-
-
-def has_gpu() -> bool:
-    return torch.cuda.is_available() or torch.backends.mps.is_available()
-
-
-def pick_precision() -> str:
-    """Return the fastest precision that trains well on this hardware: bf16, fp16 or fp32."""
-    if torch.cuda.is_available():
-        return "bf16" if torch.cuda.get_device_capability() >= (8, 0) else "fp16"
-    if torch.backends.mps.is_available():
-        return "fp32"
-    native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    return "bf16" if native() else "fp32"
 
 
 def fixed_arguments(entry: Entry, stage: Stage, name: str) -> dict[str, Any]:
@@ -75,9 +46,7 @@ def fixed_arguments(entry: Entry, stage: Stage, name: str) -> dict[str, Any]:
         "per_device_train_batch_size": rules.batch_size // num_processes,
         "per_device_eval_batch_size": rules.batch_size,
         "train_sampling_strategy": "sequential",  # TrainingOrder has shuffled already
-        "predict_with_generate": True,
-        "generation_num_beams": 1,
-        "generation_max_length": rules.max_length,
+        "predict_with_generate": True,  # by the model's own generation config: the league's decoding
         "use_cpu": not has_gpu(),
         "bf16": precision == "bf16",
         "fp16": precision == "fp16",
@@ -104,15 +73,12 @@ class StageWatch(TrainerCallback):
         self.last_save = time.monotonic()
 
     def on_train_begin(self, args, state, control, **kwargs):
-        self.bar = tqdm(
-            total=state.max_steps,
-            initial=state.global_step,
-            desc=self.name,
-            unit="step",
-            disable=not state.is_world_process_zero,
-            dynamic_ncols=True,
-        )
+        self.bar = self._open_bar(state, self.name, state.max_steps, "step", initial=state.global_step)
         self.last_save = time.monotonic()
+
+    def _open_bar(self, state, title: str, total: int, unit: str, initial: int = 0) -> tqdm:
+        silent = not state.is_world_process_zero
+        return tqdm(desc=title, total=total, unit=unit, initial=initial, disable=silent, dynamic_ncols=True)
 
     def on_step_end(self, args, state, control, **kwargs):
         self.entry.clock.tick()
@@ -149,6 +115,16 @@ class StageWatch(TrainerCallback):
 
     def on_train_end(self, args, state, control, **kwargs):
         self.bar.close()
+        self.bar = None
+
+    def on_prediction_step(self, args, state, control, eval_dataloader=None, **kwargs):
+        if self.bar is None:
+            self.bar = self._open_bar(state, "validation", len(eval_dataloader), "batch")
+        self.bar.update(1)
+
+    def on_evaluate(self, args, state, control, **kwargs):
+        self.bar.close()
+        self.bar = None
 
     def __enter__(self):
         self._previous = signal.signal(signal.SIGINT, self._on_ctrl_c)
@@ -168,40 +144,12 @@ def last_complete_checkpoint(folder: Path) -> str | None:
     while folder.is_dir() and (newest := get_last_checkpoint(str(folder))):
         if (Path(newest) / "complete").exists():
             return newest
-        shutil.rmtree(newest)
+        shutil.rmtree(newest, ignore_errors=True)
     return None
 
 
-def tokenize(entry: Entry, split: Split, tokenizer) -> TokenizedPairs:
-    """Tokenize a split, or map it from the cache, which all entries share."""
-    return tokenize_split(split, tokenizer, entry.rules.max_length, RUNS / ".cache")
-
-
-def load_validation(entry: Entry) -> dict[str, Split]:
-    """Load the validation splits of both domains."""
-    corpora = (entry.rules.pretrain.corpus, entry.rules.finetune.corpus)
-    return {corpus.domain: load_split(entry.rules, corpus, "validation", entry.options.data_dir) for corpus in corpora}
-
-
-def load_checkpoint(folder: Path) -> tuple[AingForConditionalGeneration, PreTrainedTokenizerFast]:
-    """Load a checkpoint in float32, without running any code that lies in it."""
-    try:
-        model = AingForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
-        return model, PreTrainedTokenizerFast.from_pretrained(folder)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise UserError(f"{folder} is not a usable checkpoint: {error}") from None
-
-
-def prepare_model(model: AingForConditionalGeneration, rules: League) -> None:
-    """Give the model the league's decoding, which its checkpoint keeps, and the attention that trains fastest here."""
-    decoding = {name: value for name, value in rules.decoding.items() if name != "batch_size"}
-    model.generation_config.update(max_length=rules.max_length, **decoding)
-    # On short sentences the spelled-out attention outruns the fused kernel of CPUs.
-    model.set_attn_implementation("sdpa" if has_gpu() else "eager")
-
-
-def run_stage(trainer: Seq2SeqTrainer, watch: StageWatch, validation: dict[str, Split]) -> dict[str, Any]:
-    """Train, validate and save a stage; return the facts for its record. A stop by the user leaves a checkpoint."""
+def run_stage(trainer: Seq2SeqTrainer, watch: StageWatch, validation: dict[str, Split]) -> None:
+    """Train, validate, save and record a stage. A stop by the user leaves a checkpoint to go on from."""
     entry, name = watch.entry, watch.name
     trainer.remove_callback(PrinterCallback)
     with entry.clock.charge(name), watch:
@@ -213,20 +161,10 @@ def run_stage(trainer: Seq2SeqTrainer, watch: StageWatch, validation: dict[str, 
             )
     with entry.clock.charge(name):
         bleu = validate(trainer, validation)
-    facts = {
-        "steps": trainer.state.global_step,
-        "out_of_time": watch.stopped_for == STOP_FOR_TIME,
+    facts = stage_facts(trainer) | {
         "minutes": round(entry.clock.spent[name] / 60, 2),
-        "tokens": trainer.train_dataset.num_tokens(trainer.state.global_step),
-        "loss": next((log["loss"] for log in reversed(trainer.state.log_history) if "loss" in log), None),
+        "out_of_time": watch.stopped_for == STOP_FOR_TIME,
         "validation_bleu": bleu,
-        "effective": effective_values(trainer),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else trainer.args.device.type,
-        "precision": pick_precision(),
-        "num_processes": trainer.args.world_size,
-        "curve": [
-            {key: log[key] for key in ("step", "loss", "learning_rate")} for log in trainer.state.log_history if "loss" in log
-        ],
     }
     if trainer.is_world_process_zero():
         with new_folder(entry.checkpoint(name)) as folder:
@@ -235,15 +173,16 @@ def run_stage(trainer: Seq2SeqTrainer, watch: StageWatch, validation: dict[str, 
         facts["sha256"] = sha256_of(entry.checkpoint(name) / part for part in ("model.safetensors", "tokenizer.json"))
         entry.complete_stage(name, facts)
         shutil.rmtree(entry.checkpoints(name), ignore_errors=True)
-    return facts
 
 
 def validate(trainer: Seq2SeqTrainer, validation: dict[str, Split]) -> dict[str, float]:
-    """Translate each validation split greedily, inside the Trainer, and return its BLEU, the `evaluate` module's."""
+    """Translate each validation split as the test set will be, inside the Trainer; return BLEU by domain."""
     import evaluate
 
     metric = evaluate.load(str(Path(__file__).with_name("validation_bleu.py")), keep_in_memory=True)
     tokenizer, bleu = trainer.processing_class, {}
+    # In float32, as the final score is: this takes the mixed precision off the forward pass.
+    trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     for domain, split in validation.items():
         tokens = trainer.eval_dataset[domain]
         by_length = np.argsort(tokens.lengths()[0], kind="stable")
@@ -259,36 +198,3 @@ def validate(trainer: Seq2SeqTrainer, validation: dict[str, Split]) -> dict[str,
         metrics = trainer.evaluate(Subset(tokens, by_length), metric_key_prefix=domain)
         bleu[domain] = round(metrics[f"{domain}_bleu"], 2)
     return bleu
-
-
-def effective_values(trainer: Seq2SeqTrainer) -> dict[str, Any]:
-    """Read the values in effect back from the trained objects, whatever the arguments asked for."""
-    model, args, optimizer = trainer.model, trainer.args, trainer.optimizer
-    groups = [group for group in optimizer.param_groups if group["params"]]
-    decayed = max(group["weight_decay"] for group in groups)
-    layer = model.model.encoder.layers[0]
-    schedule = trainer.lr_scheduler.lr_lambdas[0]
-    points = sorted({0, args.get_warmup_steps(args.max_steps), args.max_steps // 2, args.max_steps})
-    return {
-        "d_model": model.lm_head.weight.shape[1],
-        "nhead": layer.self_attn.q_proj.out_features // layer.self_attn.head_dim,
-        "num_layers": len(model.model.encoder.layers),
-        "d_ff": layer.feed_forward.up_proj.out_features,
-        "dropout": layer.dropout.p,
-        "vocab_size": model.lm_head.weight.shape[0],
-        "num_parameters": model.num_parameters(),
-        "optimizer": type(getattr(optimizer, "optimizer", optimizer)).__name__,
-        "learning_rate": groups[0]["initial_lr"],
-        "adam_beta1": groups[0]["betas"][0],
-        "adam_beta2": groups[0]["betas"][1],
-        "adam_epsilon": groups[0]["eps"],
-        "weight_decay": decayed,
-        "lr_scheduler_type": str(args.lr_scheduler_type.value),
-        "warmup_steps": args.warmup_steps,
-        "learning_rates": {str(step): groups[0]["initial_lr"] * schedule(step) for step in points},
-        "label_smoothing_factor": trainer.label_smoother.epsilon if trainer.label_smoother else 0.0,
-        "max_grad_norm": args.max_grad_norm,
-        "max_steps": args.max_steps,
-        "batch_size": args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size,
-        "seed": args.seed,
-    }

@@ -239,9 +239,7 @@ class AingDecoder(AingStack):
         mask = create_causal_mask(self.config, x, attention_mask, past)
         memory_mask = create_bidirectional_mask(self.config, x, encoder_attention_mask, encoder_hidden_states)
         for layer in self.layers:
-            x = layer(
-                x, mask, angles, encoder_hidden_states, memory_mask, past_key_values=past_key_values, **kwargs
-            )
+            x = layer(x, mask, angles, encoder_hidden_states, memory_mask, past_key_values=past_key_values, **kwargs)
         return BaseModelOutputWithPastAndCrossAttentions(
             last_hidden_state=self.layer_norm(x), past_key_values=past_key_values
         )

@@ -17,14 +17,15 @@ def command(*words: str, processes: int = 1, script: str = "tests/play.py") -> l
     """Return the command line of a script, under one process or several."""
     if processes == 1:
         return [sys.executable, str(ROOT / script), *words]
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes), "--master_port", "0"]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
     return [*launch, str(ROOT / script), *words]
 
 
 def run(words: list[str], folder: Path, expect: int = 0, **environment: str) -> subprocess.CompletedProcess:
     """Run a command in `folder` and check its exit code."""
-    settings = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "ACCELERATE_USE_CPU": "true", **environment}
-    done = subprocess.run(words, cwd=folder, env=settings, capture_output=True, text=True, timeout=300)
+    fixed = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "ACCELERATE_USE_CPU": "true"}
+    settings = {**os.environ, **fixed, **environment}
+    done = subprocess.run(words, cwd=folder, env=settings, capture_output=True, text=True, timeout=120)
     assert done.returncode == expect, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
 

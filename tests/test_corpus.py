@@ -37,14 +37,19 @@ def lexicon_genders() -> dict[str, set[str]]:
 
 
 GENDERS = lexicon_genders()
-WEAK_NOUNS = {entry.split()[1] for table in corpus_lexicon.NOUNS.values()
-              for entry in re.split(r"[;\n]", table) if entry.split()[:1] == ["w"]}
+WEAK_NOUNS = {
+    entry.split()[1]
+    for table in corpus_lexicon.NOUNS.values()
+    for entry in re.split(r"[;\n]", table)
+    if entry.split()[:1] == ["w"]
+}
 
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", **variables}
-    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, encoding="utf-8",
-                          env=environment, cwd=ROOT)
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, encoding="utf-8", env=environment, cwd=ROOT
+    )
 
 
 @pytest.mark.parametrize("register", REGISTERS)
@@ -56,8 +61,10 @@ def test_same_seed_gives_the_same_pairs_and_another_seed_others(register):
 
 
 def test_pairs_do_not_depend_on_the_hash_seed():
-    program = ("from league.corpus import generate_pairs\n"
-               "print([list(generate_pairs(r, 'test', 40, 9)) for r in ('captions', 'talks')])")
+    program = (
+        "from league.corpus import generate_pairs\n"
+        "print([list(generate_pairs(r, 'test', 40, 9)) for r in ('captions', 'talks')])"
+    )
     outputs = {run("-c", program, PYTHONHASHSEED=seed).stdout for seed in ("1", "77")}
     assert outputs == {str([list(generate_pairs(register, "test", 40, 9)) for register in REGISTERS]) + "\n"}
 
@@ -76,8 +83,10 @@ def test_pairs_are_made_as_they_are_taken():
 @pytest.mark.parametrize("register", REGISTERS)
 def test_splits_share_no_sentence_at_any_seed(register):
     train = {german for seed in (0, 8) for german, _ in generate_pairs(register, "train", 15_000, seed)}
-    held_out = {split: {german for seed in (0, 5) for german, _ in generate_pairs(register, split, 250, seed)}
-                for split in ("validation", "test")}
+    held_out = {
+        split: {german for seed in (0, 5) for german, _ in generate_pairs(register, split, 250, seed)}
+        for split in ("validation", "test")
+    }
     assert not train & held_out["validation"] and not train & held_out["test"]
     assert not held_out["validation"] & held_out["test"]
 
@@ -94,8 +103,9 @@ def test_one_german_sentence_has_one_translation():
     assert len(translations) > 0.99 * len(PAIRS)
 
 
-@pytest.mark.parametrize("register, shortest, longest, mean", [
-    ("captions", 6, 20, (9, 14)), ("talks", 8, 30, (12, 20))])
+@pytest.mark.parametrize(
+    "register, shortest, longest, mean", [("captions", 6, 20, (9, 14)), ("talks", 8, 30, (12, 20))]
+)
 def test_lengths_suit_the_register(register, shortest, longest, mean):
     lengths = [len(german.split()) for german, _ in SAMPLE[register]]
     assert shortest <= min(lengths) and max(lengths) <= longest
@@ -134,23 +144,74 @@ def test_english_articles():
 
 PHENOMENA = {
     "captions": [
-        r"\bden Jungen\b", r"^Den \w+", r"^Einen \w+", r"\bim \w+", r"\bins \w+", r"\bam \w+", r"\bzum \w+",
-        r"\bzur \w+", r"\bin den \w+", r"\bin (der|einer) Bank\b", r"\b(auf|neben) (der|einer) Bank\b",
-        r" Schloss\b", r"^Während .*, \w+t ", r", während .*t\.$", r", (der|die|das) .*t,", r", um .* zu \w+n\.$",
-        r", um .*\w+zu\w+n\.$", r"\bsich\b", r" auf\.$", r" aus\.$", r" an\.$", r"\bkeine?n?\b", r"\bihre[mnrs]?\b",
-        r"\bseine[mnrs]?\b", r"\b(zwei|drei) \w+n\b", r"\bdes \w+s\b", r"\b(größere|kleinere|ältere)",
-        r"\bPolizisten\b", r" Blatt Papier\b", r"\bleichte", r"\bdurch den\b",
+        r"\bden Jungen\b",
+        r"^Den \w+",
+        r"^Einen \w+",
+        r"\bim \w+",
+        r"\bins \w+",
+        r"\bam \w+",
+        r"\bzum \w+",
+        r"\bzur \w+",
+        r"\bin den \w+",
+        r"\bin (der|einer) Bank\b",
+        r"\b(auf|neben) (der|einer) Bank\b",
+        r" Schloss\b",
+        r"^Während .*, \w+t ",
+        r", während .*t\.$",
+        r", (der|die|das) .*t,",
+        r", um .* zu \w+n\.$",
+        r", um .*\w+zu\w+n\.$",
+        r"\bsich\b",
+        r" auf\.$",
+        r" aus\.$",
+        r" an\.$",
+        r"\bkeine?n?\b",
+        r"\bihre[mnrs]?\b",
+        r"\bseine[mnrs]?\b",
+        r"\b(zwei|drei) \w+n\b",
+        r"\bdes \w+s\b",
+        r"\b(größere|kleinere|ältere)",
+        r"\bPolizisten\b",
+        r" Blatt Papier\b",
+        r"\bleichte",
+        r"\bdurch den\b",
     ],
     "talks": [
-        r", dass .*(hat|haben)\.$", r", weil .*t\b", r", obwohl ", r", während ", r"^Wenn .*, \w+ ", r"^Als ",
-        r", um .* zu \w+n", r"\b(können|müssen|sollten)\.$", r"\w+ (kann|muss|soll|will) .*\w+en\b",
-        r"\b(ist|sind|bin) .*(gefolgt|begegnet|gescheitert)", r"\bnicht\b", r"\bkeine?n?\b", r"\bmich\b",
-        r"\bmir\b", r"\buns\b", r"\bsich\b", r"\?$", r"^Warum ", r"\bals (der|die|das)\b", r"\bnicht so \w+ wie\b",
-        r"\btrotz (des|eines)\b", r"\bwegen (der|einer)\b", r", (den|die|das) (ich|wir|Sie)\b",
-        r", (mit|über|auf|an) (dem|der|den|das|die) ", r"\bseit \w+ Jahren\b", r"\bvor \w+ Jahren\b", r"\bleichte",
-        r"\bSie\b", r", aber .* (ihn|sie|es)\b", r", weil (er|sie|es)\b",
-        r"\bunsere[nmrs]? Zukunft|\bZukunft (der|des|unserer)\b", r"\bdes Gedankens\b|\bden Gedanken\b",
-        r"\bwird\b", r"\bschon\b", r"\bStudenten\b",
+        r", dass .*(hat|haben)\.$",
+        r", weil .*t\b",
+        r", obwohl ",
+        r", während ",
+        r"^Wenn .*, \w+ ",
+        r"^Als ",
+        r", um .* zu \w+n",
+        r"\b(können|müssen|sollten)\.$",
+        r"\w+ (kann|muss|soll|will) .*\w+en\b",
+        r"\b(ist|sind|bin) .*(gefolgt|begegnet|gescheitert)",
+        r"\bnicht\b",
+        r"\bkeine?n?\b",
+        r"\bmich\b",
+        r"\bmir\b",
+        r"\buns\b",
+        r"\bsich\b",
+        r"\?$",
+        r"^Warum ",
+        r"\bals (der|die|das)\b",
+        r"\bnicht so \w+ wie\b",
+        r"\btrotz (des|eines)\b",
+        r"\bwegen (der|einer)\b",
+        r", (den|die|das) (ich|wir|Sie)\b",
+        r", (mit|über|auf|an) (dem|der|den|das|die) ",
+        r"\bseit \w+ Jahren\b",
+        r"\bvor \w+ Jahren\b",
+        r"\bleichte",
+        r"\bSie\b",
+        r", aber .* (ihn|sie|es)\b",
+        r", weil (er|sie|es)\b",
+        r"\bunsere[nmrs]? Zukunft|\bZukunft (der|des|unserer)\b",
+        r"\bdes Gedankens\b|\bden Gedanken\b",
+        r"\bwird\b",
+        r"\bschon\b",
+        r"\bStudenten\b",
     ],
 }
 
@@ -176,9 +237,21 @@ def test_context_resolves_ambiguous_words():
 
 # Which genders a word right before a noun allows, and how an adjective in between must end.
 AGREEMENT = {
-    "einen": ("m", "en"), "eine": ("f", "e"), "einem": ("mn", "en"), "einer": ("f", "en"), "eines": ("mn", "en"),
-    "das": ("n", "e"), "dem": ("mn", "en"), "im": ("mn", "en"), "am": ("mn", "en"), "zum": ("mn", "en"),
-    "zur": ("f", "en"), "ins": ("n", "e"), "des": ("mn", "en"), "dieses": ("mn", "en?"), "diesem": ("mn", "en"),
+    "einen": ("m", "en"),
+    "eine": ("f", "e"),
+    "einem": ("mn", "en"),
+    "einer": ("f", "en"),
+    "eines": ("mn", "en"),
+    "das": ("n", "e"),
+    "dem": ("mn", "en"),
+    "im": ("mn", "en"),
+    "am": ("mn", "en"),
+    "zum": ("mn", "en"),
+    "zur": ("f", "en"),
+    "ins": ("n", "e"),
+    "des": ("mn", "en"),
+    "dieses": ("mn", "en?"),
+    "diesem": ("mn", "en"),
     "keinen": ("mfn", "en"),
 }
 
@@ -189,7 +262,7 @@ def test_determiners_and_adjectives_agree_with_the_lexicon():
         tokens = re.findall(r"\w[\w-]*|,", german)
         for position, token in enumerate(tokens[:-1]):
             # After a comma, with or without a preposition, or after "ist" stands a pronoun.
-            before = tokens[max(position - 2, 0):position]
+            before = tokens[max(position - 2, 0) : position]
             if token.lower() in AGREEMENT and "," not in before and before[-1:] not in (["ist"], ["war"]):
                 genders, ending = AGREEMENT[token.lower()]
                 following = tokens[position + 1]
@@ -205,8 +278,12 @@ def test_determiners_and_adjectives_agree_with_the_lexicon():
 
 def test_mixed_endings_after_ein():
     endings = {"m": "er", "n": "es"}
-    matches = [match for german, _ in PAIRS for match in re.findall(r"\b[Ee]in (\w+) ([A-ZÄÖÜ]\w+)", german)
-               if match[1] in GENDERS and match[0][0].islower()]
+    matches = [
+        match
+        for german, _ in PAIRS
+        for match in re.findall(r"\b[Ee]in (\w+) ([A-ZÄÖÜ]\w+)", german)
+        if match[1] in GENDERS and match[0][0].islower()
+    ]
     assert len(matches) > 2_000
     for adjective, noun in matches:
         (gender,) = GENDERS[noun]
@@ -242,8 +319,9 @@ def test_english_subjects_agree_with_be():
         assert not re.match(r"(Two|Three|Several|Many|Some) ((?!while|and|who|are)[\w-]+ )+is ", english), english
 
 
-@pytest.mark.parametrize("arguments, part", [
-    (("poems", "train", 1), "poems"), (("talks", "dev", 1), "dev"), (("talks", "train", -1), "-1")])
+@pytest.mark.parametrize(
+    "arguments, part", [(("poems", "train", 1), "poems"), (("talks", "dev", 1), "dev"), (("talks", "train", -1), "-1")]
+)
 def test_wrong_arguments_are_refused_at_the_call(arguments, part):
     with pytest.raises(ValueError, match=part) as caught:
         generate_pairs(*arguments)
@@ -254,18 +332,31 @@ def test_command_line_writes_every_side_of_every_split(tmp_path):
     result = run("-m", "league.corpus", str(tmp_path / "data"), "--train", "50", "--heldout", "7", "--seed", "2")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     names = sorted(str(path.relative_to(tmp_path / "data")) for path in (tmp_path / "data").rglob("*.*"))
-    assert names == sorted(os.path.join(register, f"{split}.{language}") for register in REGISTERS
-                           for split in ("train", "validation", "test") for language in ("de", "en"))
+    assert names == sorted(
+        os.path.join(register, f"{split}.{language}")
+        for register in REGISTERS
+        for split in ("train", "validation", "test")
+        for language in ("de", "en")
+    )
     for name in names:
         content = (tmp_path / "data" / name).read_bytes()
         assert b"\r" not in content and content.count(b"\n") == (50 if "train" in name else 7)
     files = [tmp_path / "data" / "talks" / f"test.{side}" for side in ("de", "en")]
     german, english = (file.read_text("utf-8").splitlines() for file in files)
-    assert list(zip(german, english)) == list(generate_pairs("talks", "test", 7, 2))
+    assert list(zip(german, english, strict=True)) == list(generate_pairs("talks", "test", 7, 2))
 
 
-@pytest.mark.parametrize("arguments", [[], ["x", "--train", "-3"], ["x", "--train", "many"], ["x", "--heldou", "3"],
-                                       ["x", "--seed", "one"], [os.devnull + "/folder"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["x", "--train", "-3"],
+        ["x", "--train", "many"],
+        ["x", "--heldou", "3"],
+        ["x", "--seed", "one"],
+        [os.devnull + "/folder"],
+    ],
+)
 def test_wrong_calls_exit_with_two_and_one_line(arguments, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as caught:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from league.data import encode
 from league.decoding import score, translate
-from league.training import load_checkpoint
+from league.loading import load_checkpoint
 
 SEARCH = {"length_penalty": 1.0, "early_stopping": False, "max_length": 20}
 SENTENCES = ["Ein Mann.", "", "Die Frau im Park liest " * 30, "😀 \u00a0", "Ein Mann.", "Zwei Hunde rennen."]

@@ -15,14 +15,21 @@ MAY_IMPORT = {
     "tools": {"tools", "league", "league_config", "modeling", *SCRIPTS},
 }
 OURS = {"league", "league_config", "modeling", "tools", "tests", *SCRIPTS}
-FILES = [path for path in ROOT.rglob("*.py") if path.relative_to(ROOT).parts[0] in {*MAY_IMPORT, *(s + ".py" for s in SCRIPTS)}]
+FILES = [
+    path
+    for path in ROOT.rglob("*.py")
+    if path.relative_to(ROOT).parts[0] in {*MAY_IMPORT, *(s + ".py" for s in SCRIPTS)}
+]
 
 
 def imported_by(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    names = {node.module.split(".")[0] for node in ast.walk(tree)
-             if isinstance(node, ast.ImportFrom) and node.module and not node.level}  # fmt: skip
-    return names | {name.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+        elif isinstance(node, ast.Import):
+            names |= {name.name.split(".")[0] for name in node.names}
+    return names
 
 
 @pytest.mark.parametrize("path", [ROOT / "league_config.py", *FILES], ids=lambda path: str(path.relative_to(ROOT)))

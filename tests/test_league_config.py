@@ -13,12 +13,17 @@ from league.rules import PUBLISHED
 from league_config import AING, DEMO, FT_HP, LEAGUES, MODEL_HP, FinetuneHP, ModelHP, Range
 from modeling import AingConfig
 
-ARGUMENTS = {field.name for field in dataclasses.fields(Seq2SeqTrainingArguments)}
+
+def names_of(kind) -> set[str]:
+    return {field.name for field in dataclasses.fields(kind)}
+
+
+ARGUMENTS = names_of(Seq2SeqTrainingArguments)
 
 
 def test_tune_names_are_the_librarys_own():
-    assert {field.name for field in dataclasses.fields(ModelHP)} <= {field.name for field in dataclasses.fields(AingConfig)}
-    assert {field.name for field in dataclasses.fields(FinetuneHP)} <= ARGUMENTS
+    assert names_of(ModelHP) <= names_of(AingConfig)
+    assert names_of(FinetuneHP) <= ARGUMENTS
 
 
 @pytest.mark.parametrize("hp", [MODEL_HP, FT_HP])
@@ -32,7 +37,7 @@ def test_start_values_lie_in_their_search_ranges(hp):
 
 @pytest.mark.parametrize("league", LEAGUES.values(), ids=lambda league: league.name)
 def test_fixed_arguments_exist_and_none_is_tuned_in_the_finetune(league):
-    tuned = {field.name for field in dataclasses.fields(FinetuneHP)}
+    tuned = names_of(FinetuneHP)
     for stage in (league.pretrain, league.finetune):
         assert set(league.training) | set(stage.arguments) <= ARGUMENTS
         assert not set(league.training) & set(stage.arguments)
@@ -43,7 +48,9 @@ def test_fixed_arguments_exist_and_none_is_tuned_in_the_finetune(league):
 @pytest.mark.parametrize("league", [AING, DEMO], ids=lambda league: league.name)
 def test_rule_books_equal_what_was_published(league):
     published = json.loads(PUBLISHED.read_text())[f"{league.name} {league.version}"]
-    assert league.fixed() == published, "a FIXED value changed: that is a new league version, published beside the old one"
+    assert league.fixed() == published, (
+        "a FIXED value changed: that is a new league version, published beside the old one"
+    )
 
 
 def test_fingerprint_changes_with_every_fixed_value_and_with_the_data():

@@ -69,11 +69,14 @@ def test_word_order_matters():
 
 def test_rotated_products_depend_on_distance_alone():
     query, key = torch.randn(1, 1, 1, 8), torch.randn(1, 1, 1, 8)
-    products = [
-        rotate(query, rotary_angles(start + 5, 1, 8, 1e4, "cpu")) @ rotate(key, rotary_angles(start, 1, 8, 1e4, "cpu")).mT
-        for start in (0, 3, 90)
-    ]
-    assert torch.allclose(products[0], products[1], atol=1e-5) and torch.allclose(products[0], products[2], atol=1e-5)
+
+    def product(query_position, key_position):
+        angles = [rotary_angles(position, 1, 8, 1e4, "cpu") for position in (query_position, key_position)]
+        return rotate(query, angles[0]) @ rotate(key, angles[1]).mT
+
+    assert torch.allclose(product(5, 0), product(8, 3), atol=1e-5)
+    assert torch.allclose(product(5, 0), product(95, 90), atol=1e-5)
+    assert not torch.allclose(product(5, 0), product(6, 0), atol=1e-3)
 
 
 @pytest.mark.parametrize("num_beams", [1, 4])

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, SMALL, command, run
+from play import play
 from transformers import AutoTokenizer
 
+from league.errors import UserError
 from modeling import AingForConditionalGeneration
 
 
@@ -37,23 +39,24 @@ def test_last_line_is_the_score(played):
 
 def test_entry_folder_holds_what_was_promised(played):
     folder = played / "runs" / "one"
-    assert {path.name for path in folder.iterdir()} >= {"pretrain", "finetune", "record.json", "clock.json", "translations.txt"}
+    names = {path.name for path in folder.iterdir()}
+    assert names >= {"pretrain", "finetune", "record.json", "clock.json", "translations.txt"}
     assert (folder / "translations.txt").read_text().count("\n") == 25
     for stage in ("pretrain", "finetune"):
         model = AingForConditionalGeneration.from_pretrained(folder / stage)
         tokenizer = AutoTokenizer.from_pretrained(folder / stage)
         assert model.config.vocab_size == len(tokenizer)
         assert (model.generation_config.num_beams, model.generation_config.max_length) == (4, 48)
-        assert {path.suffix for path in (folder / stage).iterdir()} <= {".json", ".safetensors", ".py", ".jinja"}
+        assert {path.suffix for path in (folder / stage).iterdir()} <= {".json", ".safetensors", ".py"}
     assert not [path for path in folder.rglob("*") if path.name.startswith(".") or "tmp" in path.name]
 
 
 def test_record_holds_the_evidence(played):
     record = record_of(played, "one")
-    assert record["asked"] | {"league": "tiny", "seed": 1, "d_model": 32, "dropout": 0.1, "learning_rate": 1e-4} == record["asked"]
-    assert set(record["data"]) == {f"{name}.{split}" for name in ("captions", "talks") for split in ("train", "validation")} | {
-        "captions.test"
-    }
+    asked = {"league": "tiny", "seed": 1, "d_model": 32, "dropout": 0.1, "learning_rate": 1e-4}
+    assert record["asked"] | asked == record["asked"]
+    splits = {f"{corpus}.{split}" for corpus in ("captions", "talks") for split in ("train", "validation")}
+    assert set(record["data"]) == splits | {"captions.test"}
     for name, steps in (("pretrain", 24), ("finetune", 10)):
         facts = record["stages"][name]
         assert facts["steps"] == steps and facts["tokens"] > 0 and facts["loss"] > 0 and facts["precision"]
@@ -88,32 +91,41 @@ def test_scoring_again_opens_the_test_set_only_on_demand(copy):
     assert record_of(copy, "one")["test_openings"] == 2
 
 
+FINETUNE = ["train_finetune", "--warmup_steps", "2", "--entry"]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         (["train_pretrain", "--entry", "one", "--d_model", "64"], ["d_model 32 (now 64)", "--entry"]),
-        (["train_finetune", "--entry", "one", "--warmup_steps", "2", "--learning_rate", "0.5"], ["learning_rate 0.0001 (now 0.5)"]),
         (["train_pretrain", "--entry", "one", *SMALL, "--seed", "2"], ["seed 1 (now 2)"]),
-        (["train_finetune", "--entry", "new", "--warmup_steps", "2"], ["no complete pretrain stage", "train_pretrain.py"]),
+        ([*FINETUNE, "one", "--learning_rate", "0.5"], ["learning_rate 0.0001 (now 0.5)"]),
+        ([*FINETUNE, "new"], ["no complete pretrain stage", "train_pretrain.py"]),
         (["evaluate_bleu", "--entry", "new"], ["no complete finetune stage", "train_finetune.py"]),
     ],
 )
-def test_what_does_not_fit_the_entry_is_refused(copy, words, told):
+def test_what_does_not_fit_the_entry_is_refused(copy, monkeypatch, words, told):
+    monkeypatch.chdir(copy)
     before = (copy / "runs" / "one" / "record.json").read_bytes()
-    done = run(command(*words), copy, expect=2)
-    assert len(done.stderr.strip().splitlines()) == 1 and "Traceback" not in done.stderr
-    assert all(part in done.stderr for part in told), done.stderr
+    with pytest.raises(UserError) as error:
+        play(*words)
+    assert all(part in str(error.value) for part in told), error.value
     assert (copy / "runs" / "one" / "record.json").read_bytes() == before
     assert not (copy / "runs" / "new").exists()
 
 
+def test_a_user_error_is_one_line_and_exit_code_2(played):
+    done = run(command("train_pretrain", "--entry", "one", "--d_model", "64"), played, expect=2)
+    assert len(done.stderr.strip().splitlines()) == 1 and "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("name", ["record.json", "clock.json", "finetune/model.safetensors", "finetune/config.json"])
 @pytest.mark.parametrize("content", [b"", b'{"format": ', b"\xff\xfe garbage"])
-def test_damaged_files_are_told_in_one_line(copy, name, content):
+def test_damaged_files_are_told(copy, monkeypatch, name, content):
+    monkeypatch.chdir(copy)
     (copy / "runs" / "one" / name).write_bytes(content)
-    done = run(command("evaluate_bleu", "--entry", "one", "--again"), copy, expect=2)
-    assert len(done.stderr.strip().splitlines()) == 1 and "Traceback" not in done.stderr
-    assert name.split("/")[0] in done.stderr
+    with pytest.raises(UserError, match=name.split("/")[0]):
+        play("evaluate_bleu", "--entry", "one", "--again")
 
 
 def test_same_seed_gives_the_same_weights_and_another_seed_others(played, tmp_path):
@@ -121,19 +133,16 @@ def test_same_seed_gives_the_same_weights_and_another_seed_others(played, tmp_pa
         run(command("train_pretrain", "--entry", entry, *SMALL, "--seed", seed), tmp_path)
     assert weights_of(tmp_path, "same", "pretrain") == weights_of(played, "one", "pretrain")
     assert weights_of(tmp_path, "other", "pretrain") != weights_of(played, "one", "pretrain")
-    assert record_of(tmp_path, "other")["data"] == record_of(played, "one")["data"] | {} or (
-        record_of(tmp_path, "other")["data"]["captions.train"] == record_of(played, "one")["data"]["captions.train"]
-    )
+    assert record_of(tmp_path, "other")["data"].items() <= record_of(played, "one")["data"].items()
 
 
-@pytest.mark.parametrize(("accident", "code"), [("9:SIGINT", 130), ("9:SIGKILL", -9)])
+@pytest.mark.parametrize(("accident", "code"), [("9:SIGINT", 130), ("24:SIGINT", 130), ("9:SIGKILL", -9)])
 def test_an_interrupted_stage_goes_on_to_the_same_weights(played, tmp_path, accident, code):
     words = command("train_pretrain", "--entry", "one", *SMALL)
     done = run(words, tmp_path, expect=code, SIGNAL_AT=accident, SAVE_EVERY="0")
     if code == 130:
-        assert done.stderr.strip().splitlines()[-1] == (
-            "Stopped at step 9 of 24, and saved; the same command goes on from there."
-        )
+        told = f"Stopped at step {accident.split(':')[0]} of 24, and saved; the same command goes on from there."
+        assert done.stderr.strip().splitlines()[-1] == told
     assert "stages" not in record_of(tmp_path, "one")
     run(words, tmp_path)
     assert weights_of(tmp_path, "one", "pretrain") == weights_of(played, "one", "pretrain")

@@ -1,0 +1,34 @@
+"""The machine: what must be settled before torch looks at it, and what suits it."""
+
+import os
+import warnings
+
+import torch
+from transformers.utils import logging
+
+
+def prepare_process() -> None:
+    """Settle what must be settled before torch looks at the hardware."""
+    # Left alone, Transformers spreads one process over all GPUs (DataParallel), which changes the batch.
+    if "WORLD_SIZE" not in os.environ:
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
+    if torch.cuda.is_available():
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    warnings.filterwarnings("ignore", message=".*pin_memory.*")
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
+def has_gpu() -> bool:
+    return torch.cuda.is_available() or torch.backends.mps.is_available()
+
+
+def pick_precision() -> str:
+    """Return the fastest precision that trains well on this hardware: bf16, fp16 or fp32."""
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.get_device_capability() >= (8, 0) else "fp16"
+    if torch.backends.mps.is_available():
+        return "fp32"
+    native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return "bf16" if native() else "fp32"

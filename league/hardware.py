@@ -1,6 +1,8 @@
 """The machine: what must be settled before torch looks at it, and what suits it."""
 
+import ctypes
 import os
+import sys
 import warnings
 
 import torch
@@ -15,9 +17,20 @@ def prepare_process() -> None:
     if torch.cuda.is_available():
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
+    elif sys.platform == "linux":
+        _keep_memory()
     warnings.filterwarnings("ignore", message=".*pin_memory.*")
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+
+
+def _keep_memory() -> None:
+    # glibc hands the logits' 30 MB back after every step, and the kernel clears them anew: a fifth of a step's time.
+    m_trim_threshold, m_mmap_max = -1, -4
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt:
+        mallopt(m_trim_threshold, 2**31 - 1)
+        mallopt(m_mmap_max, 0)
 
 
 def has_gpu() -> bool:

@@ -22,7 +22,7 @@ def _help(text: str) -> dict[str, str]:
 class Options:
     """What the three scripts share."""
 
-    league: str = field(default="aing", metadata={"help": "rule book", "choices": list(LEAGUES)})
+    league: str = field(default="aing", metadata={"help": "rule book", "choices": LEAGUES.keys()})
     entry: str | None = field(
         default=None, metadata=_help("name of this attempt, the folder runs/ENTRY (baseline; demo in the demo league)")
     )

@@ -30,10 +30,9 @@ def main(argv: list[str] | None = None) -> None:
 
     talks = load_split(rules, stage.corpus, "train", options.data_dir)
     validation = loading.load_validation(entry)
-    entry.start(tuned, talks, *validation.values())
+    entry.start({"seed": options.seed} | tuned, talks, *validation.values())
     if entry.stage("finetune"):
-        print(f"Stage finetune of entry {entry.name!r} is complete already: nothing to do.")
-        return report.finish_stage(entry, "finetune")
+        return report.finish_stage(entry, "finetune", was_complete=True)
 
     model, tokenizer = loading.load_checkpoint(entry.checkpoint("pretrain"))
     with args.main_process_first():

@@ -29,10 +29,9 @@ def main(argv: list[str] | None = None) -> None:
 
     captions = load_split(rules, stage.corpus, "train", options.data_dir)
     validation = loading.load_validation(entry)
-    entry.start(as_values(model_hp), captions, *validation.values())
+    entry.start({"seed": options.seed} | as_values(model_hp), captions, *validation.values())
     if entry.stage("pretrain"):
-        print(f"Stage pretrain of entry {entry.name!r} is complete already: nothing to do.")
-        return report.finish_stage(entry, "pretrain")
+        return report.finish_stage(entry, "pretrain", was_complete=True)
 
     with args.main_process_first():
         tokenizer = train_tokenizer(captions.sources + captions.targets, rules.vocab_size, rules.max_length)

@@ -27,6 +27,11 @@ class Entry:
         self.folder = RUNS / options.entry
         self.record_path = self.folder / "record.json"
         self.record = self._read_record()
+        played = self.record.get("asked", {}).get("league", self.rules.name)
+        if played != self.rules.name:
+            raise UserError(
+                f"entry {self.name!r} plays the {played} league: say --league {played}, or another --entry."
+            )
         self.clock = Clock(self.folder / "clock.json", self.rules.minutes, self.writes)
 
     @property
@@ -55,7 +60,7 @@ class Entry:
 
     def start(self, asked: dict[str, Any], *splits: Split) -> None:
         """Note what this command asks for and reads, or refuse it where the entry was started with something else."""
-        asked = {"league": self.rules.name, "seed": self.options.seed} | asked
+        asked = {"league": self.rules.name} | asked
         data = {split.name: split.report for split in splits}
         before, seen = self.record.setdefault("asked", {}), self.record.setdefault("data", {})
         differences = [

@@ -14,6 +14,7 @@ def stage_facts(trainer: Seq2SeqTrainer) -> dict[str, Any]:
     return {
         "steps": trainer.state.global_step,
         "tokens": trainer.train_dataset.num_tokens(trainer.state.global_step),
+        "sentences_cut": trainer.train_dataset.pairs.info["truncated"],
         "loss": logs[-1]["loss"] if logs else None,
         "curve": [{key: log[key] for key in ("step", "loss", "learning_rate")} for log in logs],
         "effective": effective_values(trainer),

@@ -6,10 +6,12 @@ from .hub import push_if_asked
 NEXT = {"pretrain": "train_finetune.py", "finetune": "evaluate_bleu.py"}
 
 
-def finish_stage(entry: Entry, name: str) -> None:
+def finish_stage(entry: Entry, name: str, was_complete: bool = False) -> None:
     """Show what a stage did to both domains, side by side."""
     if not entry.writes:
         return
+    if was_complete:
+        print(f"Stage {name} of entry {entry.name!r} is complete already: nothing to do.")
     facts = entry.record["stages"][name]
     if facts["out_of_time"]:
         print(f"The {entry.rules.minutes:g} minutes are over: stopped after {facts['steps']} steps and saved.")

@@ -102,6 +102,7 @@ FINETUNE = ["train_finetune", "--warmup_steps", "2", "--entry"]
         ([*FINETUNE, "one", "--learning_rate", "0.5"], ["learning_rate 0.0001 (now 0.5)"]),
         ([*FINETUNE, "new"], ["no complete pretrain stage", "train_pretrain.py"]),
         (["evaluate_bleu", "--entry", "new"], ["no complete finetune stage", "train_finetune.py"]),
+        (["evaluate_bleu", "--entry", "one", "--league", "demo"], ["plays the tiny league", "--league tiny"]),
     ],
 )
 def test_what_does_not_fit_the_entry_is_refused(copy, monkeypatch, words, told):

@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import json
+import re
 from typing import get_type_hints
 
 import pytest
@@ -87,6 +88,13 @@ def test_rule_book_needs_the_standard_library_alone():
     imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     imported |= {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
     assert imported <= set(sys.stdlib_module_names)
+
+
+def test_each_tuned_value_stands_on_one_line():
+    for line in (ROOT / "league_config.py").read_text(encoding="utf-8").splitlines():
+        name = line.strip().split(":")[0]
+        if name in names_of(ModelHP) | names_of(FinetuneHP) and "Annotated" in line:
+            assert re.search(r"\] = [\w.\"-]+$", line), line
 
 
 def test_tune_blocks_stand_at_the_top():

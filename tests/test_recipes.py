@@ -83,6 +83,11 @@ def test_complete_stages_are_not_repeated(copy):
     assert before == {path: path.stat().st_mtime_ns for path in copy.rglob("*.safetensors")}
 
 
+def test_an_upload_that_fails_does_not_fail_the_command(copy):
+    done = run(command("train_pretrain", "--entry", "one", *SMALL, "--push_to_hub"), copy, HF_TOKEN="hf_secret")
+    assert "not uploaded" in done.stderr and "Traceback" not in done.stderr and "hf_secret" not in done.stderr
+
+
 def test_scoring_again_opens_the_test_set_only_on_demand(copy):
     first = run(command("evaluate_bleu", "--entry", "one"), copy).stdout.splitlines()[-1]
     assert record_of(copy, "one")["test_openings"] == 1

@@ -9,7 +9,7 @@ from typing import Any
 from .clock import Clock
 from .data import Split
 from .errors import UserError
-from .files import write_json
+from .files import lock, write_json
 from .options import Options, check_options
 from .rules import broken_rules
 
@@ -26,6 +26,7 @@ class Entry:
         self.writes = os.environ.get("RANK", "0") == "0"
         self.folder = RUNS / options.entry
         self.record_path = self.folder / "record.json"
+        self._held = None
         self.record = self._read_record()
         played = self.record.get("asked", {}).get("league", self.rules.name)
         if played != self.rules.name:
@@ -60,6 +61,7 @@ class Entry:
 
     def start(self, asked: dict[str, Any], *splits: Split) -> None:
         """Note what this command asks for and reads, or refuse it where the entry was started with something else."""
+        self._lock()
         asked = {"league": self.rules.name} | asked
         data = {split.name: split.report for split in splits}
         before, seen = self.record.setdefault("asked", {}), self.record.setdefault("data", {})
@@ -79,6 +81,23 @@ class Entry:
         before |= asked
         seen |= data
         self.write()
+
+    def _lock(self) -> None:
+        # One command at a time; the system frees the lock of a process that is dead.
+        if not self.writes or self._held:
+            return
+        path = self.folder / "lock"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._held = lock(path)
+        except OSError as error:
+            raise UserError(f"cannot write to {self.folder}: {error.strerror}.") from None
+        if not self._held:
+            raise UserError(
+                f"entry {self.name!r} is in use by process {path.read_text()}: wait for it, stop it, "
+                "or take another --entry."
+            )
+        self.record = self._read_record()  # what another command may have written since it was read
 
     def stage(self, name: str) -> dict[str, Any] | None:
         """Return what is recorded of a stage that is complete."""
@@ -102,6 +121,7 @@ class Entry:
 
     def open_test_set(self, test: Split) -> None:
         """Count an opening of the test set, before anything of it is shown."""
+        self._lock()
         self.record["test_openings"] = self.record.get("test_openings", 0) + 1
         self.start({}, test)
 
@@ -133,10 +153,6 @@ class Entry:
         broken = broken_rules(self.record)
         self.record |= {"official": not broken, "broken_rules": broken}
         if self.writes:
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise UserError(f"cannot make the folder {self.folder}: {error.strerror}.") from None
             write_json(self.record_path, self.record)
 
 

@@ -36,6 +36,24 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def lock(path: Path):
+    """Hold a file until this process ends, however it ends; return the handle, or None if another process has it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return path.open("a+")
+    handle = path.open("a+")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        return None
+    handle.truncate(0)
+    handle.write(str(os.getpid()))
+    handle.flush()
+    return handle
+
+
 @contextmanager
 def new_folder(path: Path):
     """Yield a temporary folder that becomes `path` when the block ends well, replacing what was there."""

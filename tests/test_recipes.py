@@ -13,6 +13,7 @@ from play import play
 from transformers import AutoTokenizer
 
 from league.errors import UserError
+from league.files import lock
 from modeling import AingForConditionalGeneration
 
 
@@ -81,6 +82,24 @@ def test_complete_stages_are_not_repeated(copy):
     assert "nothing to do" in run(command("train_pretrain", "--entry", "one", *SMALL), copy).stdout
     assert "nothing to do" in run(command("train_finetune", "--entry", "one", "--warmup_steps", "2"), copy).stdout
     assert before == {path: path.stat().st_mtime_ns for path in copy.rglob("*.safetensors")}
+
+
+def test_two_commands_on_one_entry_do_not_meet(copy, monkeypatch):
+    monkeypatch.chdir(copy)
+    before = (copy / "runs" / "one" / "record.json").read_bytes()
+    held = lock(copy / "runs" / "one" / "lock")
+    done = run(command("evaluate_bleu", "--entry", "one", "--again"), copy, expect=2)
+    assert f"in use by process {os.getpid()}" in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    assert (copy / "runs" / "one" / "record.json").read_bytes() == before
+    held.close()
+    run(command("evaluate_bleu", "--entry", "one", "--again"), copy)
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").write_text("a file in the way")
+    with pytest.raises(UserError, match="runs"):
+        play("train_pretrain", *SMALL)
 
 
 def test_an_upload_that_fails_does_not_fail_the_command(copy):

@@ -14,7 +14,7 @@ import transformers
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 NAME = f"transformers-{transformers.__version__}"
-FOLDER = ROOT / "runs" / "library"
+FOLDER = ROOT / "runs" / ".cache" / "library"
 
 
 def pip(*words: str) -> None:

@@ -275,8 +275,8 @@ class PairCollator:
         self.shift = model.prepare_decoder_input_ids_from_labels
 
     def __call__(self, pairs: list[dict[str, np.ndarray]]) -> dict[str, torch.Tensor]:
-        input_ids = _pad([pair["input_ids"] for pair in pairs], self.pad_token_id)  # B S
-        labels = _pad([pair["labels"] for pair in pairs], -100)  # B T
+        input_ids = pad([pair["input_ids"] for pair in pairs], self.pad_token_id)  # B S
+        labels = pad([pair["labels"] for pair in pairs], -100)  # B T
         return {
             "input_ids": input_ids,
             "attention_mask": (input_ids != self.pad_token_id).long(),
@@ -285,7 +285,8 @@ class PairCollator:
         }
 
 
-def _pad(rows: list[np.ndarray], value: int) -> torch.Tensor:
+def pad(rows: list, value: int) -> torch.Tensor:
+    """Stack rows of ids of different lengths, filled up to the longest."""
     padded = np.full((len(rows), max(map(len, rows))), value, dtype=np.int64)
     for line, row in zip(padded, rows, strict=True):
         line[: len(row)] = row

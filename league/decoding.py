@@ -8,7 +8,7 @@ from accelerate import PartialState
 from accelerate.utils import gather_object
 from tqdm import tqdm
 
-from .data import encode
+from .data import encode, pad
 
 
 @torch.inference_mode()
@@ -34,9 +34,7 @@ def translate(
     model.eval()
     done = []
     for batch in tqdm(mine, desc=progress, disable=progress is None or not state.is_main_process, leave=False):
-        width = max(len(sources[i]) for i in batch)
-        input_ids = torch.tensor([sources[i] + [tokenizer.pad_token_id] * (width - len(sources[i])) for i in batch])
-        input_ids = input_ids.to(model.device)  # B S
+        input_ids = pad([sources[i] for i in batch], tokenizer.pad_token_id).to(model.device)  # B S
         output = model.generate(
             input_ids=input_ids,
             attention_mask=(input_ids != tokenizer.pad_token_id).long(),

@@ -1,4 +1,4 @@
-"""What both training scripts need around their Seq2SeqTrainer: fixed arguments, a watch on the run, its evidence."""
+"""What both training scripts need around their Seq2SeqTrainer: fixed arguments, a watch on the run, validation."""
 
 import os
 import shutil

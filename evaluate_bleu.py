@@ -24,9 +24,9 @@ def main(argv: list[str] | None = None) -> None:
 
     from league import hardware, loading, report
     from league.data import load_split
-    from league.decoding import score, translate
+    from league.decoding import effective_decoding, score, translate
     from league.entry import Entry
-    from league.files import sha256_of, write_text
+    from league.files import digest_of, digests_of, write_text
 
     hardware.prepare_process()
     state = PartialState(cpu=not hardware.has_gpu())
@@ -36,21 +36,28 @@ def main(argv: list[str] | None = None) -> None:
     if "score" in entry.record and not scoring.again:
         return report.finish_score(entry)
 
-    model, tokenizer = loading.load_checkpoint(entry.checkpoint("finetune"))
+    model, tokenizer = loading.load_checkpoint(entry.checkpoint("finetune"), rules)
+    loading.prepare_model(model, rules)
     model.to(state.device)
     test = load_split(rules, rules.pretrain.corpus, "test", options.data_dir)
     entry.open_test_set(test)
+    batch_size = rules.decoding["batch_size"]
     with entry.clock.charge("score"):
-        hypotheses = translate(
-            model, tokenizer, test.sources, **rules.decoding, max_length=rules.max_length, progress="translating"
-        )
+        hypotheses = translate(model, tokenizer, test.sources, batch_size, progress="translating")
         result = score(hypotheses, test.targets)
 
     if state.is_main_process:
         translations = entry.folder / "translations.txt"
         write_text(translations, "\n".join(hypotheses) + "\n")
-        settings = {"decoding": rules.decoding, "precision": str(model.dtype), "num_processes": state.num_processes}
-        entry.add_score(result | settings | {"sha256": sha256_of([translations])})
+        evidence = {
+            "decoding": effective_decoding(model.generation_config, batch_size),
+            "weights": digests_of(entry.checkpoint("finetune")),
+            "device": hardware.device_name(),
+            "precision": {"torch.float32": "fp32"}.get(str(model.dtype), str(model.dtype)),
+            "num_processes": state.num_processes,
+            "sha256": {translations.name: digest_of(translations)},
+        }
+        entry.add_score(result | evidence)
         report.finish_score(entry)
 
 

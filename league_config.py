@@ -111,10 +111,11 @@ class League:
         """Return every FIXED value as plain JSON."""
         return json.loads(json.dumps(asdict(self)))
 
-    def fingerprint(self, data: dict[str, str]) -> str:
-        """Return the digest of the FIXED values and of the data's contents (split name -> sha256)."""
-        text = json.dumps([self.fixed(), data], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+def fingerprint(fixed: dict[str, Any], data: dict[str, str]) -> str:
+    """Return the digest of a league's FIXED values and of the data's contents (split name -> sha256)."""
+    text = json.dumps([fixed, data], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 # Settled by validation BLEU, see docs/settling.md: a narrow model would like a higher peak, a wide one fails on it.

@@ -3,16 +3,26 @@
     python train_finetune.py --learning_rate 3e-5 --lr_scheduler_type cosine --warmup_steps 100
     accelerate launch --num_processes 2 train_finetune.py --learning_rate 3e-5
 
-Before: train_pretrain.py. Next: evaluate_bleu.py. The score is on captions: a careless fine-tune forgets them.
+Before: train_pretrain.py, or --pretrained ENTRY. Next: evaluate_bleu.py. The score is on captions: a careless fine-tune
+forgets them.
 """
 
+from dataclasses import dataclass, field
+
 from league.errors import run_command
-from league.options import Options, as_values, check_finetune_hp, parse_options
+from league.options import TrainingOptions, as_values, check_finetune_hp, parse_options
 from league_config import FinetuneHP
 
 
+@dataclass
+class FinetuneOptions(TrainingOptions):
+    pretrained: str | None = field(
+        default=None, metadata={"help": "entry whose stage A to take over, for the time that it cost there"}
+    )
+
+
 def main(argv: list[str] | None = None) -> None:
-    options, finetune_hp = parse_options(__doc__, Options, FinetuneHP, argv=argv)
+    options, finetune_hp = parse_options(__doc__, FinetuneOptions, FinetuneHP, argv=argv)
     check_finetune_hp(finetune_hp, options.rules.finetune.arguments["max_steps"])
 
     from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, set_seed
@@ -26,6 +36,9 @@ def main(argv: list[str] | None = None) -> None:
     rules, stage = entry.rules, entry.rules.finetune
     tuned = as_values(finetune_hp)
     args = Seq2SeqTrainingArguments(**training.fixed_arguments(entry, stage, "finetune"), **tuned)
+    if options.pretrained:
+        with args.main_process_first():
+            entry.reuse_stage_a(options.pretrained)
     entry.require_stage("pretrain", "train_pretrain.py")
 
     talks = load_split(rules, stage.corpus, "train", options.data_dir)
@@ -34,7 +47,7 @@ def main(argv: list[str] | None = None) -> None:
     if entry.stage("finetune"):
         return report.finish_stage(entry, "finetune", was_complete=True)
 
-    model, tokenizer = loading.load_checkpoint(entry.checkpoint("pretrain"))
+    model, tokenizer = loading.load_checkpoint(entry.checkpoint("pretrain"), rules)
     with args.main_process_first():
         train_tokens = loading.tokenize(entry, talks, tokenizer)
         validation_tokens = {domain: loading.tokenize(entry, split, tokenizer) for domain, split in validation.items()}

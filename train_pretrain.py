@@ -7,12 +7,12 @@ Next: train_finetune.py, evaluate_bleu.py.
 """
 
 from league.errors import run_command
-from league.options import Options, as_values, check_model_hp, parse_options
+from league.options import TrainingOptions, as_values, check_model_hp, parse_options
 from league_config import ModelHP
 
 
 def main(argv: list[str] | None = None) -> None:
-    options, model_hp = parse_options(__doc__, Options, ModelHP, argv=argv)
+    options, model_hp = parse_options(__doc__, TrainingOptions, ModelHP, argv=argv)
     check_model_hp(model_hp)
 
     from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, set_seed

@@ -1,6 +1,8 @@
 """The clock of an entry: seconds spent on its training data, over all its commands, kept through a kill."""
 
 import json
+import math
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +10,7 @@ from pathlib import Path
 from .errors import UserError
 from .files import write_json
 
-SAVE_EVERY = 5.0  # seconds; a kill forgets no more than that
+SAVE_EVERY = 2.0  # seconds between two saves while something runs; a kill is charged as much as it may have hidden
 
 
 class Clock:
@@ -16,57 +18,87 @@ class Clock:
 
     def __init__(self, path: Path, limit_minutes: float, writes: bool = True):
         self.path, self.limit, self.writes = path, limit_minutes * 60, writes
-        state = {"spent": {}, "running": None, "interruptions": 0}
-        try:
-            if path.exists():
-                state = json.loads(path.read_text(encoding="utf-8"))
-            self.spent = {str(name): float(seconds) for name, seconds in state["spent"].items()}
-            self.interruptions = int(state["interruptions"])
-            was_running = state["running"] is not None
-        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-            raise UserError(
-                f"{path} is damaged ({error}); put it back from a copy, or start another --entry."
-            ) from None
-        self.interruptions += was_running  # a purpose that is still marked as running was killed
+        self.spent: dict[str, float] = {}
+        self.interruptions = 0
         self.running: str | None = None
-        self._since = self._saved = 0.0
+        self._since = 0.0
+        self._lock = threading.RLock()
+        self._read()
+
+    def _read(self) -> None:
+        try:
+            state = json.loads(self.path.read_text(encoding="utf-8"))
+            self.spent = {str(name): float(seconds) for name, seconds in state["spent"].items()}
+            if not all(math.isfinite(seconds) and seconds >= 0 for seconds in self.spent.values()):
+                raise ValueError("seconds that cannot be")
+            self.interruptions = int(state["interruptions"])
+            if state["running"] is not None:  # was killed
+                self.interruptions += 1
+                self.add(str(state["running"]), SAVE_EVERY)
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+            raise UserError(
+                f"{self.path} is damaged ({error}); put it back from a copy, or delete it: "
+                "the clock then goes on from what record.json says."
+            ) from None
+
+    def restore(self, spent: dict[str, float], interruptions: int) -> None:
+        """Take over what a record says was spent, where that is more: a clock that is lost does not start anew."""
+        for name, seconds in spent.items():
+            self.spent[name] = max(self.spent.get(name, 0.0), seconds)
+        self.interruptions = max(self.interruptions, interruptions)
+
+    def add(self, purpose: str, seconds: float) -> None:
+        """Charge time that passed elsewhere."""
+        self.spent[purpose] = self.spent.get(purpose, 0.0) + seconds
 
     @contextmanager
     def charge(self, purpose: str):
-        """Count the time inside the block."""
+        """Count the time inside the block; a second thread saves it now and then."""
         self.running, self._since = purpose, time.monotonic()
         self.save()
+        ended = threading.Event()
+        heart = threading.Thread(target=self._beat, args=(ended,), daemon=True)
+        heart.start()
         try:
             yield self
         except BaseException:
-            self.tick()
             self.interruptions += 1
             raise
         finally:
-            self.tick()
-            self.running = None
+            ended.set()
+            heart.join()
+            with self._lock:
+                self._tick()
+                self.running = None
             self.save()
 
-    def tick(self) -> None:
-        """Add the time since the last tick; save now and then."""
-        if self.running is None:
-            return
+    def _beat(self, ended: threading.Event) -> None:
+        while not ended.wait(SAVE_EVERY):
+            try:
+                self.save()
+            except UserError:
+                pass  # a full disk: the save at the end of the block will tell
+
+    def _tick(self) -> None:
         now = time.monotonic()
-        self.spent[self.running] = self.spent.get(self.running, 0.0) + now - self._since
+        self.add(self.running, now - self._since)
         self._since = now
-        if now - self._saved > SAVE_EVERY:
-            self.save()
 
     def save(self) -> None:
         """Write the state, whole or not at all."""
-        self._saved = time.monotonic()
-        if self.writes:
+        with self._lock:
+            if self.running is not None:
+                self._tick()
             spent = {name: round(seconds, 3) for name, seconds in self.spent.items()}
-            write_json(self.path, {"spent": spent, "running": self.running, "interruptions": self.interruptions})
+            if self.writes:
+                write_json(self.path, {"spent": spent, "running": self.running, "interruptions": self.interruptions})
 
     @property
     def used(self) -> float:
-        return sum(self.spent.values())
+        with self._lock:
+            return sum(self.spent.values()) + (0.0 if self.running is None else time.monotonic() - self._since)
 
     @property
     def left(self) -> float:

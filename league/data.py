@@ -17,8 +17,9 @@ from torch.utils.data import Dataset
 from league_config import Corpus, Generated, HubFiles, League
 
 from .errors import UserError
+from .files import digest_of
 
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 MEGABATCH = 50  # batches that are sorted by length together
 
 
@@ -35,14 +36,14 @@ class Split:
 def load_split(league: League, corpus: Corpus, split: str, data_dir: str | None) -> Split:
     """Load one split; the training split is cleaned; the test split stays whole."""
     if data_dir:
-        rows = _read_text_files(Path(data_dir) / corpus.name, split, league)
+        origin, rows = "files", _read_text_files(Path(data_dir) / corpus.name, split, league)
     elif isinstance(corpus.origin, Generated):
-        rows = _generate(corpus.origin, split)
+        origin, rows = "generated", _generate(corpus.origin, split)
     else:
-        rows = _read_hub(corpus.origin, split, league)
+        origin, rows = "hub", _read_hub(corpus.origin, split, league)
     if not rows:
         raise UserError(f"the {split} split of {corpus.name} holds no pairs.")
-    report = {"rows": len(rows), "dropped_one_sided": 0, "dropped_broken": 0}
+    report = {"origin": origin, "rows": len(rows), "dropped_one_sided": 0, "dropped_broken": 0}
     pairs = [(_squeeze(source), _squeeze(target)) for source, target in rows]
     if split == "train":
         pairs = _clean(pairs, report)
@@ -51,7 +52,6 @@ def load_split(league: League, corpus: Corpus, split: str, data_dir: str | None)
                 f"the training split of {corpus.name} holds {len(pairs)} usable pairs, fewer than one batch of "
                 f"{league.batch_size}; give it more data."
             )
-        report["asked_for"] = corpus.num_train_pairs
         pairs = _sample(pairs, corpus.num_train_pairs, league.sample_seed)
     elif split == "validation":
         pairs = _sample(pairs, corpus.num_validation_pairs, league.sample_seed)
@@ -167,8 +167,8 @@ class TokenizedPairs(Dataset):
         self.info = json.loads((folder / "info.json").read_text())
         self.bounds = np.load(folder / "bounds.npy", mmap_mode="r")
         self.tokens = np.memmap(folder / "tokens.bin", dtype=np.int32, mode="r")
-        if self.info["version"] != CACHE_VERSION or len(self.tokens) != self.bounds[-1]:
-            raise ValueError("not a cache of this version, or cut short")
+        if self.info["version"] != CACHE_VERSION or self.info["files"] != _token_digests(folder):
+            raise ValueError("not a cache of this version, or damaged")
 
     def __len__(self) -> int:
         return len(self.bounds) // 2
@@ -217,7 +217,12 @@ def _write_tokens(split: Split, tokenizer, max_length: int, folder: Path, chunk:
                     num_truncated += was_truncated
                     file.write(np.asarray(ids, dtype=np.int32).tobytes())
     np.save(folder / "bounds.npy", np.cumsum(sizes))
-    (folder / "info.json").write_text(json.dumps({"version": CACHE_VERSION, "truncated": num_truncated}))
+    info = {"version": CACHE_VERSION, "max_length": max_length, "truncated": num_truncated}
+    (folder / "info.json").write_text(json.dumps(info | {"files": _token_digests(folder)}))
+
+
+def _token_digests(folder: Path) -> dict[str, str]:
+    return {name: digest_of(folder / name) for name in ("bounds.npy", "tokens.bin")}
 
 
 def encode(tokenizer, texts: list[str], max_length: int) -> list[tuple[list[int], bool]]:
@@ -242,6 +247,10 @@ class TrainingOrder(Dataset):
 
     def __getitem__(self, i: int) -> dict[str, np.ndarray]:
         return self.pairs[self.order[i]]
+
+    def digest(self) -> str:
+        """Return the sha256 of the whole order."""
+        return hashlib.sha256(self.order.astype("<i8").tobytes()).hexdigest()
 
     def num_tokens(self, num_steps: int) -> int:
         """Return how many tokens, without padding, the first steps hold on both sides."""

@@ -7,26 +7,38 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object
 from tqdm import tqdm
+from transformers import GenerationConfig
+
+from league_config import League
 
 from .data import encode, pad
 
 
+def decoding_config(league: League, model) -> GenerationConfig:
+    """Return the league's decoding; it replaces whatever generation config a checkpoint brought along."""
+    search = {name: value for name, value in league.decoding.items() if name != "batch_size"}
+    tokens = ("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id")
+    return GenerationConfig(
+        max_length=league.max_length,
+        do_sample=False,
+        **search,
+        **{name: getattr(model.config, name) for name in tokens},
+    )
+
+
+def effective_decoding(config: GenerationConfig, batch_size: int) -> dict[str, Any]:
+    """Return every setting of a search that is not the library's default, and the league's, for the record."""
+    settings = {name: value for name, value in config.to_diff_dict().items() if not name.endswith("token_id")}
+    settings = {name: value for name, value in settings.items() if not name.startswith(("_", "transformers_version"))}
+    shown = ("num_beams", "length_penalty", "early_stopping", "max_length", "do_sample")
+    return settings | {name: getattr(config, name) for name in shown} | {"batch_size": batch_size}
+
+
 @torch.inference_mode()
-def translate(
-    model,
-    tokenizer,
-    sentences: Sequence[str],
-    *,
-    num_beams: int,
-    length_penalty: float,
-    early_stopping: bool,
-    batch_size: int,
-    max_length: int,
-    progress: str | None = None,
-) -> list[str]:
-    """Translate every sentence exactly once, and return the translations in order."""
+def translate(model, tokenizer, sentences: Sequence[str], batch_size: int, progress: str | None = None) -> list[str]:
+    """Translate every sentence exactly once, as the model's generation config says; return the texts in order."""
     state = PartialState()
-    sources = [ids for ids, _ in encode(tokenizer, list(sentences), max_length)]
+    sources = [ids for ids, _ in encode(tokenizer, list(sentences), model.generation_config.max_length)]
     by_length = sorted(range(len(sources)), key=lambda i: (len(sources[i]), i))
     # Padding changes the rounding, so batches are cut before they are dealt out: they are the same for every process.
     batches = [by_length[first : first + batch_size] for first in range(0, len(by_length), batch_size)]
@@ -35,15 +47,8 @@ def translate(
     done = []
     for batch in tqdm(mine, desc=progress, disable=progress is None or not state.is_main_process, leave=False):
         input_ids = pad([sources[i] for i in batch], tokenizer.pad_token_id).to(model.device)  # B S
-        output = model.generate(
-            input_ids=input_ids,
-            attention_mask=(input_ids != tokenizer.pad_token_id).long(),
-            num_beams=num_beams,
-            length_penalty=length_penalty,
-            early_stopping=early_stopping,
-            max_length=max_length,
-            do_sample=False,
-        )
+        mask = (input_ids != tokenizer.pad_token_id).long()
+        output = model.generate(input_ids=input_ids, attention_mask=mask)
         done += zip(batch, tokenizer.batch_decode(output, skip_special_tokens=True), strict=True)
     return [text for _, text in sorted(gather_object(done))]
 
@@ -61,6 +66,7 @@ def score(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, Any
         "bleu_signature": signature,
         "bleu_interval": [resampled._mean - resampled._ci, resampled._mean + resampled._ci],
         "brevity_penalty": plain.bp,
+        "sentences": len(hypotheses),
         "chrf": chrf.corpus_score(hypotheses, [references]).score,
         "chrf_signature": chrf.get_signature().format(),
     }

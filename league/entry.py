@@ -1,20 +1,24 @@
 """One attempt: its folder, its record, and what may be done next."""
 
-import json
 import os
 import platform
+import shutil
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from league_config import fingerprint
 
 from .clock import Clock
 from .data import Split
 from .errors import UserError
-from .files import lock, write_json
-from .options import Options, check_options
-from .rules import broken_rules
+from .files import digests_of, lock, new_folder, owner_of, sweep, write_json
+from .options import Options, check_entry_name, check_options
+from .rules import STRUCTURE, broken_rules
+from .schema import RECORD_FORMAT, problems, read_record
 
-RECORD_FORMAT = 1
 RUNS = Path("runs")
+PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "datasets", "sacrebleu", "numpy")
 
 
 class Entry:
@@ -27,13 +31,30 @@ class Entry:
         self.folder = RUNS / options.entry
         self.record_path = self.folder / "record.json"
         self._held = None
-        self.record = self._read_record()
-        played = self.record.get("asked", {}).get("league", self.rules.name)
+        self._read()
+        played = self.record["asked"].get("league", self.rules.name)
         if played != self.rules.name:
             raise UserError(
                 f"entry {self.name!r} plays the {played} league: say --league {played}, or another --entry."
             )
+
+    def _read(self) -> None:
+        try:
+            self.record = read_record(self.record_path)
+        except FileNotFoundError:
+            self.record = {
+                "format": RECORD_FORMAT,
+                "entry": self.name,
+                "asked": {},
+                "data": {},
+                "stages": {},
+                "trials": 0,
+                "test_openings": 0,
+            }
         self.clock = Clock(self.folder / "clock.json", self.rules.minutes, self.writes)
+        if clock := self.record.get("clock"):
+            spent = {name: minutes * 60 for name, minutes in clock["spent"].items()}
+            self.clock.restore(spent, clock["interruptions"])
 
     @property
     def name(self) -> str:
@@ -46,25 +67,12 @@ class Entry:
         """Return the folder of the checkpoints that a stage writes under way."""
         return self.folder / "under_way" / stage
 
-    def _read_record(self) -> dict[str, Any]:
-        try:
-            record = json.loads(self.record_path.read_text(encoding="utf-8"))
-            if record["format"] != RECORD_FORMAT:
-                raise ValueError(f"format {record['format']}, this version reads {RECORD_FORMAT}")
-            return record
-        except FileNotFoundError:
-            return {"format": RECORD_FORMAT, "entry": self.name}
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f"{self.record_path} is damaged ({error}); put it back from a copy, or start another --entry."
-            ) from None
-
     def start(self, asked: dict[str, Any], *splits: Split) -> None:
         """Note what this command asks for and reads, or refuse it where the entry was started with something else."""
         self._lock()
         asked = {"league": self.rules.name} | asked
         data = {split.name: split.report for split in splits}
-        before, seen = self.record.setdefault("asked", {}), self.record.setdefault("data", {})
+        before, seen = self.record["asked"], self.record["data"]
         differences = [
             f"{name} {before[name]!r} (now {value!r})"
             for name, value in asked.items()
@@ -78,6 +86,8 @@ class Entry:
                 f"entry {self.name!r} was started with {', '.join(differences)}; "
                 f"take another --entry, or delete {self.folder} to start over."
             )
+        if diverged := self.record.get("diverged"):
+            raise UserError(self.describe_divergence(diverged))
         before |= asked
         seen |= data
         self.write()
@@ -94,19 +104,22 @@ class Entry:
             raise UserError(f"cannot write to {self.folder}: {error.strerror}.") from None
         if not self._held:
             raise UserError(
-                f"entry {self.name!r} is in use by process {path.read_text()}: wait for it, stop it, "
-                "or take another --entry."
+                f"entry {self.name!r} is in use by {owner_of(path)}: wait for it, stop it, or take another --entry."
             )
-        self.record = self._read_record()  # what another command may have written since it was read
+        sweep(self.folder)
+        self._read()  # what another command may have written since it was read
 
     def stage(self, name: str) -> dict[str, Any] | None:
         """Return what is recorded of a stage that is complete."""
-        facts = self.record.get("stages", {}).get(name)
-        if facts and not (self.checkpoint(name) / "model.safetensors").is_file():
-            raise UserError(
-                f"{self.record_path} says that {name} is complete, but {self.checkpoint(name)} holds no model; "
-                f"put it back from a copy, or delete {self.folder} to start over."
-            )
+        facts = self.record["stages"].get(name)
+        if facts:
+            if not (self.checkpoint(name) / "model.safetensors").is_file():
+                raise UserError(
+                    f"{self.record_path} says that {name} is complete, but {self.checkpoint(name)} holds no model; "
+                    f"put it back from a copy, or delete {self.folder} to start over."
+                )
+            if self.writes:
+                shutil.rmtree(self.checkpoints(name), ignore_errors=True)  # a kill may have come before
         return facts
 
     def require_stage(self, name: str, script: str) -> None:
@@ -116,13 +129,66 @@ class Entry:
             raise UserError(f"entry {self.name!r} has no complete {name} stage yet: run python {script}{flags} first.")
 
     def complete_stage(self, name: str, facts: dict[str, Any]) -> None:
-        self.record.setdefault("stages", {})[name] = facts
+        self.record["stages"][name] = facts
         self.write()
+
+    def reuse_stage_a(self, other_name: str) -> None:
+        """Take over another entry's stage A, for what it cost there."""
+        check_entry_name("--pretrained", other_name)
+        folder = RUNS / other_name
+        self._lock() if self.writes else self._read()
+        if self.stage("pretrain"):
+            if self.record["stages"]["pretrain"]["reused"]:
+                return  # the same command again
+            raise UserError(f"entry {self.name!r} has a stage A of its own: take another --entry for --pretrained.")
+        try:
+            other = read_record(folder / "record.json")
+        except FileNotFoundError:
+            raise UserError(f"--pretrained {other_name}: there is no entry {folder}.") from None
+        facts = other["stages"].get("pretrain")
+        if not facts:
+            raise UserError(f"--pretrained {other_name}: its stage A is not complete.")
+        if other["asked"]["league"] != self.rules.name or other["league"]["fixed"] != self.rules.fixed():
+            raise UserError(f"--pretrained {other_name}: it plays by other rules than this entry.")
+        asked = {name: other["asked"][name] for name in ("league", "seed", *STRUCTURE) if name in other["asked"]}
+        if asked["seed"] != self.options.seed:
+            raise UserError(f"--pretrained {other_name}: its seed is {asked['seed']}; say --seed {asked['seed']}.")
+        self.start(asked)
+        spent = Clock(folder / "clock.json", self.rules.minutes, writes=False).spent
+        with new_folder(self.checkpoint("pretrain")) as copy:
+            for name in facts["sha256"]:
+                shutil.copyfile(folder / "pretrain" / name, copy / name)
+            if digests_of(copy) != facts["sha256"]:
+                raise UserError(f"--pretrained {other_name}: its checkpoint is not the one that its record describes.")
+        self.clock.restore({"pretrain": spent.get("pretrain", facts["minutes"] * 60)}, 0)
+        self.clock.save()
+        corpora = (self.rules.pretrain.corpus.name, self.rules.finetune.corpus.name)
+        seen = {f"{corpora[0]}.train", f"{corpora[0]}.validation", f"{corpora[1]}.validation"}
+        self.record["data"] |= {name: report for name, report in other["data"].items() if name in seen}
+        self.complete_stage("pretrain", facts | {"reused": True})
+
+    def diverge(self, stage: str, step: int, loss: float | None) -> str:
+        """Record that a stage's loss exploded; return what to tell the participant."""
+        self.record["diverged"] = {"stage": stage, "step": step, "loss": loss}
+        self.write()
+        return self.describe_divergence(self.record["diverged"])
+
+    def describe_divergence(self, diverged: dict[str, Any]) -> str:
+        asked, loss = self.record["asked"], diverged["loss"]
+        value = "is not a number" if loss is None else f"is {loss:.4g}, worse than guessing"
+        where = f"{diverged['stage']} of entry {self.name!r} diverged: at step {diverged['step']} the loss {value}"
+        if diverged["stage"] == "finetune":
+            return (
+                f"{where}. Take a learning rate below {asked['learning_rate']:g} with another --entry; "
+                f"--pretrained {self.name} saves it stage A."
+            )
+        structure = "/".join(f"{asked[name]:g}" for name in STRUCTURE)
+        return f"{where}. Stage A's settings are fixed: take another structure than {structure} with another --entry."
 
     def open_test_set(self, test: Split) -> None:
         """Count an opening of the test set, before anything of it is shown."""
         self._lock()
-        self.record["test_openings"] = self.record.get("test_openings", 0) + 1
+        self.record["test_openings"] += 1
         self.start({}, test)
 
     def add_score(self, score: dict[str, Any]) -> None:
@@ -131,33 +197,30 @@ class Entry:
 
     def write(self) -> None:
         """Bring the record up to date, with its verdict, and write it."""
+        from .evidence import code_digest
+
         rules = self.rules
-        digests = {name: report["sha256"] for name, report in self.record.get("data", {}).items()}
+        digests = {name: report["sha256"] for name, report in self.record["data"].items()}
+        spent = {name: round(seconds / 60, 2) for name, seconds in self.clock.spent.items()}
         self.record |= {
             "league": {
                 "name": rules.name,
                 "version": rules.version,
-                "fingerprint": rules.fingerprint(digests),
+                "fingerprint": fingerprint(rules.fixed(), digests),
                 "fixed": rules.fixed(),
             },
             "clock": {
                 "minutes": round(self.clock.used / 60, 2),
                 "limit": rules.minutes,
-                "spent": {name: round(seconds / 60, 2) for name, seconds in self.clock.spent.items()},
+                "spent": spent,
                 "interruptions": self.clock.interruptions,
             },
-            "trials": self.record.get("trials", 0),
-            "test_openings": self.record.get("test_openings", 0),
-            "versions": _versions(),
+            "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+            "code": code_digest(),
         }
         broken = broken_rules(self.record)
-        self.record |= {"official": not broken, "broken_rules": broken}
+        self.record |= {"official": "score" in self.record and not broken, "broken_rules": broken}
+        wrong = problems(self.record)
+        assert not wrong, wrong
         if self.writes:
             write_json(self.record_path, self.record)
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import version
-
-    names = ("torch", "transformers", "tokenizers", "accelerate", "datasets", "sacrebleu", "numpy")
-    return {"python": platform.python_version()} | {name: version(name) for name in names}

@@ -1,11 +1,11 @@
 """Files that are written whole or not at all: under a temporary name, then renamed."""
 
+import errno
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,20 +38,33 @@ def write_json(path: Path, value: Any) -> None:
 
 def lock(path: Path):
     """Hold a file until this process ends, however it ends; return the handle, or None if another process has it."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return path.open("a+")
     handle = path.open("a+")
     try:
+        import fcntl
+
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        handle.close()
-        return None
+    except ImportError:  # Windows
+        return handle
+    except OSError as error:
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            handle.close()
+            return None
+        return handle  # a network drive without locks
     handle.truncate(0)
     handle.write(str(os.getpid()))
     handle.flush()
     return handle
+
+
+def owner_of(path: Path) -> str:
+    """Tell in words who holds a lock that is taken."""
+    try:
+        pid = int(path.read_text())
+        os.kill(pid, 0)
+    except (OSError, ValueError):
+        # The system frees a dead process's lock, unless a child that it left behind still holds the file.
+        return f"a process whose parent is gone (`fuser {path}` names it)"
+    return f"process {pid}"
 
 
 @contextmanager
@@ -72,6 +85,18 @@ def new_folder(path: Path):
         raise
 
 
-def sha256_of(paths: Iterable[Path]) -> dict[str, str]:
-    """Return file name -> sha256 of the content."""
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+def sweep(folder: Path) -> None:
+    """Remove what a kill left behind of writes that were never finished."""
+    for left in folder.glob(".*"):
+        shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+
+
+def digest_of(path: Path) -> str:
+    """Return the sha256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digests_of(folder: Path) -> dict[str, str]:
+    """Return file name -> sha256 of the content, for every file of a folder."""
+    return {path.name: digest_of(path) for path in sorted(folder.iterdir()) if path.is_file()}

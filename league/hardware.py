@@ -37,6 +37,13 @@ def has_gpu() -> bool:
     return torch.cuda.is_available() or torch.backends.mps.is_available()
 
 
+def device_name() -> str:
+    """Return what trains here: the GPU's name, mps or cpu."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
 def pick_precision() -> str:
     """Return the fastest precision that trains well on this hardware: bf16, fp16 or fp32."""
     if torch.cuda.is_available():

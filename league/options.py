@@ -13,6 +13,9 @@ from league_config import LEAGUES, FinetuneHP, League, ModelHP, Range
 
 from .errors import UserError
 
+# Far beyond what 120 minutes can train: a slip of the finger should not fill the memory.
+MOST = {"d_model": 4096, "nhead": 256, "num_layers": 64, "d_ff": 65_536}
+
 
 def _help(text: str) -> dict[str, str]:
     return {"help": text}
@@ -42,6 +45,16 @@ class Options:
     @property
     def rules(self) -> League:
         return LEAGUES[self.league]
+
+
+@dataclass
+class TrainingOptions(Options):
+    """What the two training scripts share besides."""
+
+    device_batch_size: int | None = field(
+        default=None,
+        metadata=_help("pairs that one device holds at a time; fewer need less memory, the global batch stays"),
+    )
 
 
 def parse_options(description: str, *kinds: type, argv: list[str] | None = None) -> tuple:
@@ -86,13 +99,17 @@ def _describe_tune_fields(parser, kind: type) -> None:
             action.help = f"{text} (default {action.default}; searched: {span})"
 
 
+def check_entry_name(flag: str, name: str) -> None:
+    """Refuse a name that could lead out of runs/."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+        raise UserError(
+            f"{flag} {name!r}: a name is up to 64 letters, digits, '.', '_' and '-', and starts with a letter or digit."
+        )
+
+
 def check_options(options: Options) -> None:
     """Refuse what cannot be a run, naming the flag, the value and the rule."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", options.entry):
-        raise UserError(
-            f"--entry {options.entry!r}: a name is up to 64 letters, digits, '.', '_' and '-', "
-            "and starts with a letter or digit."
-        )
+    check_entry_name("--entry", options.entry)
     if not 0 <= options.seed < 2**31:
         raise UserError(f"--seed {options.seed}: must be between 0 and {2**31 - 1}.")
     if options.data_dir is not None and not os.path.isdir(options.data_dir):
@@ -123,7 +140,7 @@ def _check_integrations(options: Options) -> None:
 def check_model_hp(hp: ModelHP) -> None:
     """Refuse a structure that cannot be built."""
     for name in ("d_model", "nhead", "num_layers", "d_ff"):
-        _demand(getattr(hp, name) >= 1, name, hp, "must be at least 1")
+        _demand(1 <= getattr(hp, name) <= MOST[name], name, hp, f"must be between 1 and {MOST[name]:,}")
     _demand(hp.d_model % hp.nhead == 0, "d_model", hp, f"must be divisible by nhead ({hp.nhead})")
     width = hp.d_model // hp.nhead
     _demand(width % 2 == 0, "d_model", hp, f"d_model / nhead is {width} and must be even to carry rotary positions")

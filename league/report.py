@@ -14,7 +14,10 @@ def finish_stage(entry: Entry, name: str, was_complete: bool = False) -> None:
         print(f"Stage {name} of entry {entry.name!r} is complete already: nothing to do.")
     facts = entry.record["stages"][name]
     if facts["out_of_time"]:
-        print(f"The {entry.rules.minutes:g} minutes are over: stopped after {facts['steps']} steps and saved.")
+        print(
+            f"The {entry.rules.minutes:g} minutes are over, but for what scoring needs: "
+            f"stopped after {facts['steps']} steps and saved."
+        )
     print(
         f"\n{name}: {facts['steps']} steps, {facts['minutes']:.1f} min, {facts['tokens']:,} tokens, "
         f"{facts['effective']['num_parameters'] / 1e6:.1f}M parameters, {facts['precision']} on {facts['device']}"
@@ -48,7 +51,7 @@ def finish_score(entry: Entry) -> None:
     print_validation(entry)
     print(f"\ntest: BLEU {score['bleu']:.2f} (95 % interval {low:.2f} to {high:.2f}), chrF {score['chrf']:.2f}")
     print(f"{score['bleu_signature']}; test set opened {record['test_openings']} time(s)")
-    print(f"clock: {record['clock']['minutes']:.1f} of {entry.rules.minutes:g} min used")
+    print(f"clock: {record['clock']['minutes']:.1f} of {entry.rules.minutes:g} min used; trials: {record['trials']}")
     print("verdict: official" if record["official"] else "verdict: open, not ranked, because")
     for broken in record["broken_rules"]:
         print(f"  {broken['rule']}: expected {broken['expected']!r}, found {broken['found']!r}")

@@ -2,48 +2,42 @@
 
 import os
 import shutil
-import signal
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch.utils.data import Subset
-from tqdm import tqdm
-from transformers import Seq2SeqTrainer, TrainerCallback
+from transformers import Seq2SeqTrainer
 from transformers.trainer_callback import PrinterCallback
-from transformers.trainer_utils import get_last_checkpoint
 
 from league_config import Stage
 
+from .checkpoints import last_complete_checkpoint
 from .data import Split
 from .entry import Entry
-from .errors import Interrupted, UserError
+from .errors import UserError
 from .evidence import stage_facts
-from .files import new_folder, sha256_of
+from .files import digests_of, new_folder
 from .hardware import has_gpu, pick_precision
-
-SAVE_EVERY = 60.0  # seconds of training between checkpoints
-CONTINUE, SAVE, STOP_FOR_TIME, STOP_FOR_USER = range(4)
+from .rules import STRUCTURE
+from .watch import StageWatch
 
 
 def fixed_arguments(entry: Entry, stage: Stage, name: str) -> dict[str, Any]:
     """Return all Seq2SeqTrainingArguments that a participant does not choose."""
     rules, options = entry.rules, entry.options
-    num_processes = int(os.environ.get("WORLD_SIZE", "1"))
-    if rules.batch_size % num_processes:
-        raise UserError(
-            f"{num_processes} processes cannot share a global batch of {rules.batch_size}: "
-            f"launch with a number of processes that divides it."
-        )
+    device_batch_size, num_parts = share_batch(rules.batch_size, options.device_batch_size)
     precision = pick_precision()
     return {
         "output_dir": str(entry.checkpoints(name)),
         "run_name": f"{entry.name}-{name}",
         "report_to": options.report_to,
         "seed": options.seed,
-        "per_device_train_batch_size": rules.batch_size // num_processes,
+        "per_device_train_batch_size": device_batch_size,
+        "gradient_accumulation_steps": num_parts,
         "per_device_eval_batch_size": rules.batch_size,
         "train_sampling_strategy": "sequential",  # TrainingOrder has shuffled already
         "predict_with_generate": True,  # by the model's own generation config: the league's decoding
@@ -55,124 +49,94 @@ def fixed_arguments(entry: Entry, stage: Stage, name: str) -> dict[str, Any]:
         "remove_unused_columns": False,
         "save_strategy": "no",  # StageWatch asks for checkpoints, by the clock
         "save_total_limit": 2,
-        "logging_steps": max(1, stage.arguments["max_steps"] // 30),
+        "logging_steps": 1,  # a loss that explodes is seen at once, and an interruption leaves no gap in the curve
+        "logging_nan_inf_filter": False,
         "disable_tqdm": True,
         **rules.training,
         **stage.arguments,
     }
 
 
-class StageWatch(TrainerCallback):
-    """The progress bar, the clock, checkpoints now and then, and a clean stop on Ctrl-C or when time is up."""
-
-    def __init__(self, entry: Entry, name: str):
-        self.entry, self.name = entry, name
-        self.stopped_for: int | None = None
-        self.user_wants_to_stop = False
-        self.bar = None
-        self.last_save = time.monotonic()
-
-    def on_train_begin(self, args, state, control, **kwargs):
-        self.bar = self._open_bar(state, self.name, state.max_steps, "step", initial=state.global_step)
-        self.last_save = time.monotonic()
-
-    def _open_bar(self, state, title: str, total: int, unit: str, initial: int = 0) -> tqdm:
-        silent = not state.is_world_process_zero
-        return tqdm(desc=title, total=total, unit=unit, initial=initial, disable=silent, dynamic_ncols=True)
-
-    def on_step_end(self, args, state, control, **kwargs):
-        self.entry.clock.tick()
-        self.bar.update(1)
-        verdict = self._verdict(args, state)
-        control.should_save |= verdict != CONTINUE
-        if verdict in (STOP_FOR_TIME, STOP_FOR_USER):
-            self.stopped_for = verdict
-            control.should_training_stop = True
-
-    def _verdict(self, args, state) -> int:
-        verdict = CONTINUE
-        if self.user_wants_to_stop:
-            verdict = STOP_FOR_USER
-        elif self.entry.clock.left <= 0:
-            verdict = STOP_FOR_TIME
-        elif time.monotonic() - self.last_save > SAVE_EVERY or state.global_step == state.max_steps:
-            verdict = SAVE
-        if args.world_size > 1:
-            # Clocks differ between processes: the first one decides, or the others would wait for it for ever.
-            decision = torch.tensor([verdict], device=args.device)
-            torch.distributed.broadcast(decision, 0)
-            verdict = int(decision)
-        return verdict
-
-    def on_save(self, args, state, control, **kwargs):
-        self.last_save = time.monotonic()
-        if state.is_world_process_zero:
-            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / "complete").touch()
-
-    def on_log(self, args, state, control, logs=None, **kwargs):
-        if logs and "loss" in logs:
-            self.bar.set_postfix(loss=f"{logs['loss']:.3f}", lr=f"{logs['learning_rate']:.1e}")
-
-    def on_train_end(self, args, state, control, **kwargs):
-        self.bar.close()
-        self.bar = None
-
-    def on_prediction_step(self, args, state, control, eval_dataloader=None, **kwargs):
-        if self.bar is None:
-            self.bar = self._open_bar(state, "validation", len(eval_dataloader), "batch")
-        self.bar.update(1)
-
-    def on_evaluate(self, args, state, control, **kwargs):
-        self.bar.close()
-        self.bar = None
-
-    def __enter__(self):
-        self._previous = signal.signal(signal.SIGINT, self._on_ctrl_c)
-        return self
-
-    def __exit__(self, *exception):
-        signal.signal(signal.SIGINT, self._previous)
-
-    def _on_ctrl_c(self, signum, frame):
-        if self.user_wants_to_stop:
-            raise KeyboardInterrupt
-        self.user_wants_to_stop = True
-
-
-def last_complete_checkpoint(folder: Path) -> str | None:
-    """Return the newest checkpoint that was written to its end; remove what a kill left half-written."""
-    while folder.is_dir() and (newest := get_last_checkpoint(str(folder))):
-        if (Path(newest) / "complete").exists():
-            return newest
-        shutil.rmtree(newest, ignore_errors=True)
-    return None
+def share_batch(batch_size: int, device_batch_size: int | None) -> tuple[int, int]:
+    """Return how many pairs a device takes at a time, and in how many parts it takes its share of the global batch."""
+    num_processes = int(os.environ.get("WORLD_SIZE", "1"))
+    share, rest = divmod(batch_size, num_processes)
+    if rest:
+        raise UserError(
+            f"{num_processes} processes cannot share a global batch of {batch_size}: "
+            f"launch with a number of processes that divides it."
+        )
+    if device_batch_size is None:
+        return share, 1
+    if device_batch_size < 1 or share % device_batch_size:
+        raise UserError(
+            f"--device_batch_size {device_batch_size}: must divide the {share} pairs that each of {num_processes} "
+            f"process(es) takes of the global batch of {batch_size}."
+        )
+    return device_batch_size, share // device_batch_size
 
 
 def run_stage(trainer: Seq2SeqTrainer, watch: StageWatch, validation: dict[str, Split]) -> None:
     """Train, validate, save and record a stage. A stop by the user leaves a checkpoint to go on from."""
     entry, name = watch.entry, watch.name
     trainer.remove_callback(PrinterCallback)
-    with entry.clock.charge(name), watch:
-        trainer.train(resume_from_checkpoint=last_complete_checkpoint(entry.checkpoints(name)))
-        if watch.stopped_for == STOP_FOR_USER:
-            raise Interrupted(
-                f"Stopped at step {trainer.state.global_step} of {trainer.state.max_steps}, and saved; "
-                "the same command goes on from there."
-            )
-    with entry.clock.charge(name):
+    watch.time_validation = lambda: time_validation(trainer)
+    started_from = digests_of(entry.checkpoint("pretrain")) if name == "finetune" else None
+    with trainer.args.main_process_first():
+        checkpoint = last_complete_checkpoint(entry.checkpoints(name), trainer.args.world_size)
+    with entry.clock.charge(name), watch, clear_failures(entry, trainer):
+        trainer.train(resume_from_checkpoint=checkpoint)
+        watch.raise_if_stopped()
+    with entry.clock.charge(name), clear_failures(entry, trainer):
+        started = time.monotonic()
         bleu = validate(trainer, validation)
     facts = stage_facts(trainer) | {
         "minutes": round(entry.clock.spent[name] / 60, 2),
-        "out_of_time": watch.stopped_for == STOP_FOR_TIME,
+        "out_of_time": watch.is_out_of_time,
         "validation_bleu": bleu,
+        "validation_seconds": round(time.monotonic() - started, 2),
+        "started_from": started_from,
+        "reused": False,
     }
     if trainer.is_world_process_zero():
         with new_folder(entry.checkpoint(name)) as folder:
             trainer.model.save_pretrained(folder)
             trainer.processing_class.save_pretrained(folder)
-        facts["sha256"] = sha256_of(entry.checkpoint(name) / part for part in ("model.safetensors", "tokenizer.json"))
+        facts["sha256"] = digests_of(entry.checkpoint(name))
         entry.complete_stage(name, facts)
         shutil.rmtree(entry.checkpoints(name), ignore_errors=True)
+
+
+class clear_failures:
+    """Tell what the machine could not do, memory or disk, in one line with what helps, instead of a traceback."""
+
+    def __init__(self, entry: Entry, trainer: Seq2SeqTrainer):
+        self.entry, self.args = entry, trainer.args
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        text = str(error)
+        if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in text:
+            raise UserError(self.out_of_memory()) from None
+        is_write = isinstance(error, OSError) or "PytorchStreamWriter" in text or "unexpected pos" in text
+        if is_write or isinstance(error, SafetensorError):
+            reason = getattr(error, "strerror", None) or text.splitlines()[0]
+            raise UserError(
+                f"cannot write below {self.entry.folder}: {reason}. Make room; "
+                "the same command then goes on from the last whole checkpoint."
+            ) from None
+
+    def out_of_memory(self) -> str:
+        asked, held = self.entry.record["asked"], self.args.per_device_train_batch_size
+        structure = ", ".join(f"{name} {asked[name]}" for name in STRUCTURE if name in asked)
+        smaller = (
+            f"--device_batch_size {held // 2} needs about half the memory and trains the same global batch"
+            if held % 2 == 0
+            else "a smaller structure is what is left to try, with another --entry"
+        )
+        return f"out of memory on {self.args.device} with {structure}: {smaller}."
 
 
 def validate(trainer: Seq2SeqTrainer, validation: dict[str, Split]) -> dict[str, float]:
@@ -198,3 +162,22 @@ def validate(trainer: Seq2SeqTrainer, validation: dict[str, Split]) -> dict[str,
         metrics = trainer.evaluate(Subset(tokens, by_length), metric_key_prefix=domain)
         bleu[domain] = round(metrics[f"{domain}_bleu"], 2)
     return bleu
+
+
+@torch.no_grad()
+def time_validation(trainer: Seq2SeqTrainer) -> float:
+    """Estimate the seconds that a validation takes with the model as it is, from one middling batch of each domain."""
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    was_training = model.training
+    model.eval()
+    seconds = 0.0
+    for tokens in trainer.eval_dataset.values():
+        size = min(trainer.args.per_device_eval_batch_size, len(tokens))
+        middle = np.argsort(tokens.lengths()[0], kind="stable")[(len(tokens) - size) // 2 :][:size]
+        batch = trainer.data_collator([tokens[i] for i in middle])
+        inputs = {name: batch[name].to(model.device) for name in ("input_ids", "attention_mask")}
+        started = time.monotonic()
+        model.generate(**inputs)
+        seconds += (time.monotonic() - started) * len(tokens) / size
+    model.train(was_training)
+    return seconds

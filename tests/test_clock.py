@@ -22,18 +22,41 @@ def test_seconds_add_up_over_commands(tmp_path):
 def test_only_the_charged_block_counts(tmp_path):
     clock = Clock(tmp_path / "clock.json", 1.0)
     time.sleep(0.05)
-    clock.tick()
+    clock.save()
     assert clock.used == 0
 
 
-def test_what_was_ticked_survives_a_kill_and_the_kill_is_counted(tmp_path, monkeypatch):
-    monkeypatch.setattr("league.clock.SAVE_EVERY", 0.0)
+def test_a_kill_is_counted_and_charged_at_least_what_it_took(tmp_path, monkeypatch):
+    monkeypatch.setattr("league.clock.SAVE_EVERY", 0.02)
     killed = Clock(tmp_path / "clock.json", 1.0).charge("pretrain")
-    clock = killed.__enter__()  # and never left
-    time.sleep(0.05)
-    clock.tick()
+    killed.__enter__()  # and never left
+    time.sleep(0.1)
     after = Clock(tmp_path / "clock.json", 1.0)
-    assert after.spent["pretrain"] >= 0.05 and after.interruptions == 1
+    assert after.spent["pretrain"] >= 0.1 and after.interruptions == 1
+
+
+def test_what_runs_is_in_what_is_used(tmp_path):
+    clock = Clock(tmp_path / "clock.json", 1.0)
+    with clock.charge("score"):
+        time.sleep(0.05)
+        assert clock.used >= 0.05 and clock.left <= 60 - 0.05
+
+
+def test_a_lost_clock_goes_on_from_the_record(tmp_path):
+    clock = Clock(tmp_path / "clock.json", 1.0)
+    clock.restore({"pretrain": 30.0, "score": 6.0}, 2)
+    clock.restore({"pretrain": 12.0}, 1)
+    assert clock.used == 36.0 and clock.interruptions == 2
+
+
+def test_a_disk_that_is_full_for_a_while_stops_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("league.clock.SAVE_EVERY", 0.01)
+    clock = Clock(tmp_path / "clock.json", 1.0)
+    with clock.charge("pretrain"):
+        with monkeypatch.context() as broken:
+            broken.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+            time.sleep(0.05)
+    assert Clock(tmp_path / "clock.json", 1.0).used >= 0.05
 
 
 def test_other_processes_read_and_do_not_write(tmp_path):
@@ -42,7 +65,12 @@ def test_other_processes_read_and_do_not_write(tmp_path):
     assert not (tmp_path / "clock.json").exists()
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"spent": {"pretrain": "soon"}}', '{"spent": 3}', "{"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", '{"spent": {"pretrain": "soon"}}', '{"spent": 3}', "{", "[" * 100_000,
+     '{"spent": {"pretrain": NaN}, "running": null, "interruptions": 0}',
+     '{"spent": {"pretrain": -9}, "running": null, "interruptions": 0}'],
+)  # fmt: skip
 def test_a_damaged_clock_is_told(tmp_path, text):
     (tmp_path / "clock.json").write_text(text)
     with pytest.raises(UserError, match="clock.json is damaged"):

@@ -153,7 +153,7 @@ def test_validation_is_sampled_too(tmp_path):
 
 
 def test_fewer_pairs_than_asked_for_are_all_used_and_reported(split):
-    assert split.report["asked_for"] == CAPTIONS.num_train_pairs and split.report["used"] == len(PAIRS)
+    assert split.report["used"] == len(PAIRS) < CAPTIONS.num_train_pairs
 
 
 def test_fewer_pairs_than_a_batch_is_an_error(tmp_path):

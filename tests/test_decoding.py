@@ -1,34 +1,39 @@
 """Translating: every sentence exactly once, in order, whatever it holds; the score is SacreBLEU's."""
 
+import dataclasses
+
 import evaluate
 import pytest
 import sacrebleu
 from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from play import TINY
 
 from league.data import encode
 from league.decoding import score, translate
-from league.loading import load_checkpoint
+from league.loading import load_checkpoint, prepare_model
 
-SEARCH = {"length_penalty": 1.0, "early_stopping": False, "max_length": 20}
+SEARCH = dataclasses.replace(TINY, max_length=20, decoding={**TINY.decoding, "num_beams": 2})
 SENTENCES = ["Ein Mann.", "", "Die Frau im Park liest " * 30, "😀 \u00a0", "Ein Mann.", "Zwei Hunde rennen."]
 
 
 @pytest.fixture(scope="module")
 def trained(played):
-    return load_checkpoint(played / "runs" / "one" / "finetune")
+    model, tokenizer = load_checkpoint(played / "runs" / "one" / "finetune", TINY)
+    prepare_model(model, SEARCH)
+    return model, tokenizer
 
 
 def test_each_sentence_gets_its_own_translation_whatever_the_batches(trained):
     model, tokenizer = trained
-    alone = [translate(model, tokenizer, [text], num_beams=2, batch_size=1, **SEARCH)[0] for text in SENTENCES]
-    assert translate(model, tokenizer, SENTENCES, num_beams=2, batch_size=4, **SEARCH) == alone
-    assert translate(model, tokenizer, SENTENCES[::-1], num_beams=2, batch_size=4, **SEARCH) == alone[::-1]
+    alone = [translate(model, tokenizer, [text], batch_size=1)[0] for text in SENTENCES]
+    assert translate(model, tokenizer, SENTENCES, batch_size=4) == alone
+    assert translate(model, tokenizer, SENTENCES[::-1], batch_size=4) == alone[::-1]
 
 
 def test_nothing_to_translate_is_nothing(trained):
-    assert translate(*trained, [], num_beams=1, batch_size=4, **SEARCH) == []
+    assert translate(*trained, [], batch_size=4) == []
 
 
 @given(texts=st.lists(st.text(alphabet=st.characters(codec="utf-8"), max_size=80), max_size=5))

@@ -88,7 +88,7 @@ def test_a_hidden_args_file_is_not_read(tmp_path, monkeypatch):
         ({"d_model": 130}, "d_model", "divisible by nhead (4)"),
         ({"d_model": 12}, "d_model", "even"),
         *(
-            ({name: value}, name, "at least 1")
+            ({name: value}, name, "between 1 and")
             for name in ("d_model", "nhead", "num_layers", "d_ff")
             for value in (0, -4)
         ),

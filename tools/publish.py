@@ -1,24 +1,56 @@
 """Publish the rule books: keep the FIXED values of each league version, which records are judged by ever after.
 
-python -m tools.publish
+    python -m tools.publish
+    python -m tools.publish --hub
+
+The contents of generated corpora are pinned by sha256; --hub also downloads the other corpora and pins them.
 """
 
 import json
+from dataclasses import dataclass, field
 
+from league.data import load_split
 from league.errors import UserError, run_command
 from league.files import write_json
+from league.options import parse_options
 from league.rules import PUBLISHED
-from league_config import LEAGUES
+from league_config import LEAGUES, Generated, League
 
 
-def main() -> None:
-    published = json.loads(PUBLISHED.read_text(encoding="utf-8"))
+@dataclass
+class PublishOptions:
+    hub: bool = field(default=False, metadata={"help": "download the corpora that lie on the Hub, and pin them too"})
+
+
+def main(argv: list[str] | None = None) -> None:
+    (options,) = parse_options(__doc__, PublishOptions, argv=argv)
+    books = json.loads(PUBLISHED.read_text(encoding="utf-8"))
     for league in LEAGUES.values():
         name = f"{league.name} {league.version}"
-        if published.setdefault(name, league.fixed()) != league.fixed():
-            raise UserError(f"league {name} is published with other values; raise its version in league_config.py.")
-    write_json(PUBLISHED, published)
-    print(f"published: {', '.join(published)}")
+        book = books.setdefault(name, {"fixed": league.fixed(), "data": {}})
+        found = digests_of_splits(league, options.hub)
+        changed = [split for split, digest in found.items() if book["data"].get(split, digest) != digest]
+        if changed or book["fixed"] != league.fixed():
+            what = ", ".join(changed) or "values"
+            raise UserError(f"league {name} is published with other {what}; raise its version in league_config.py.")
+        book["data"] |= found
+    write_json(PUBLISHED, books)
+    for name, book in books.items():
+        print(f"published: {name}, {len(book['data'])} splits pinned")
+
+
+def digests_of_splits(league: League, from_hub: bool) -> dict[str, str]:
+    """Return split name -> sha256 of every split that the league uses."""
+    found = {}
+    for corpus, splits in (
+        (league.pretrain.corpus, ("train", "validation", "test")),
+        (league.finetune.corpus, ("train", "validation")),
+    ):
+        if from_hub or isinstance(corpus.origin, Generated):
+            for name in splits:
+                split = load_split(league, corpus, name, None)
+                found[split.name] = split.report["sha256"]
+    return found
 
 
 if __name__ == "__main__":

@@ -1,0 +1,51 @@
+"""Checkpoints under way: each lists its own files, so that one that is torn or damaged is never gone on from."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from transformers.trainer_utils import get_last_checkpoint
+
+from .files import digests_of, write_json
+from .schema import read_json
+
+SEAL = "complete.json"
+
+
+def seal(folder: Path, num_processes: int) -> None:
+    """Mark a checkpoint as written to its end."""
+    write_json(folder / SEAL, {"num_processes": num_processes, "files": digests_of(folder)})
+
+
+def last_complete_checkpoint(folder: Path, num_processes: int) -> str | None:
+    """Return the newest checkpoint that is as it was written; remove those that are not."""
+    while folder.is_dir() and (newest := get_last_checkpoint(str(folder))):
+        checkpoint = Path(newest)
+        wrong = damage(checkpoint)
+        if wrong is None:
+            before = read_json(checkpoint / SEAL)["num_processes"]
+            if before != num_processes:
+                _say(f"written by {before} process(es), gone on with by {num_processes}: the weights will differ.")
+            return newest
+        if wrong:
+            _say(f"{checkpoint.name} is damaged ({wrong}): going on from the one before.")
+        # Left in place it would count among those that are kept, and push out a whole one.
+        shutil.rmtree(checkpoint)
+    return None
+
+
+def damage(checkpoint: Path) -> str | None:
+    """Return what is wrong with a checkpoint: None, the file, or an empty string where a kill came before its end."""
+    try:
+        sealed, found = read_json(checkpoint / SEAL), digests_of(checkpoint)
+        return next((name for name, digest in sealed["files"].items() if found.get(name) != digest), None)
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return SEAL
+
+
+def _say(text: str) -> None:
+    if os.environ.get("RANK", "0") == "0":
+        print(text, file=sys.stderr)

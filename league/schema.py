@@ -1,0 +1,204 @@
+"""The shape of record.json: every field that it may hold, checked on writing and on reading."""
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+from league_config import FinetuneHP, ModelHP
+
+from .errors import UserError
+
+RECORD_FORMAT = 2
+MAX_BYTES = 2_000_000  # a record has some 20,000; nothing longer is read
+MAX_DEPTH = 20
+
+
+@dataclass(frozen=True)
+class Optional:
+    """A field that may be missing."""
+
+    shape: Any
+
+
+@dataclass(frozen=True)
+class OrNull:
+    """A value that may be null."""
+
+    shape: Any
+
+
+@dataclass(frozen=True)
+class Map:
+    """A JSON object with any keys of a pattern."""
+
+    shape: Any
+    keys: str = r"\w[\w. -]{0,79}"
+
+
+@dataclass(frozen=True)
+class Text:
+    """A string of a pattern; without control characters and halves of pairs, which upset terminals."""
+
+    pattern: str = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{0,300}"
+
+
+NAME, DIGEST, ANY = Text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"), Text(r"[0-9a-f]{64}"), object()
+COUNT, NUMBER = int, float
+
+
+def _tuned(kind: type) -> dict[str, Any]:
+    shapes = {int: COUNT, float: NUMBER, str: Text()}
+    hints = get_type_hints(kind, include_extras=True)
+    return {name: Optional(shapes[get_args(hint)[0]]) for name, hint in hints.items()}
+
+
+STAGE = {
+    "steps": COUNT,
+    "tokens": COUNT,
+    "sentences_cut": COUNT,
+    "loss": OrNull(NUMBER),
+    "curve": [{"step": COUNT, "loss": NUMBER, "learning_rate": NUMBER}],
+    "effective": Map(ANY),  # judged value by value, so that a wrong one is a verdict and not a damaged file
+    "order": DIGEST,
+    "started_from": OrNull(Map(DIGEST)),
+    "reused": bool,
+    "device": Text(),
+    "precision": Text(),
+    "num_processes": COUNT,
+    "minutes": NUMBER,
+    "out_of_time": bool,
+    "validation_bleu": Map(NUMBER),
+    "validation_seconds": NUMBER,
+    "sha256": Map(DIGEST),
+}
+SCORE = {
+    "bleu": NUMBER,
+    "bleu_signature": Text(),
+    "bleu_interval": [NUMBER],
+    "brevity_penalty": NUMBER,
+    "chrf": NUMBER,
+    "chrf_signature": Text(),
+    "sentences": COUNT,
+    "decoding": Map(ANY),
+    "weights": Map(DIGEST),
+    "device": Text(),
+    "precision": Text(),
+    "num_processes": COUNT,
+    "sha256": Map(DIGEST),
+}
+RECORD = {
+    "format": COUNT,
+    "entry": NAME,
+    "asked": {"league": NAME, "seed": Optional(COUNT), **_tuned(ModelHP), **_tuned(FinetuneHP)},
+    "league": {"name": NAME, "version": COUNT, "fingerprint": Text(r"[0-9a-f]{16}"), "fixed": Map(ANY)},
+    "data": Map(
+        {
+            "origin": Text("files|hub|generated"),
+            "rows": COUNT,
+            "dropped_one_sided": COUNT,
+            "dropped_broken": COUNT,
+            "used": COUNT,
+            "sha256": DIGEST,
+        }
+    ),
+    "stages": {"pretrain": Optional(STAGE), "finetune": Optional(STAGE)},
+    "diverged": Optional({"stage": NAME, "step": COUNT, "loss": OrNull(NUMBER)}),
+    "score": Optional(SCORE),
+    "clock": {"minutes": NUMBER, "limit": NUMBER, "spent": Map(NUMBER), "interruptions": COUNT},
+    "trials": COUNT,
+    "test_openings": COUNT,
+    "versions": Map(Text()),
+    "code": DIGEST,
+    "official": bool,
+    "broken_rules": [{"rule": Text(), "expected": ANY, "found": ANY}],
+}
+
+
+def problems(value: Any, shape: Any = RECORD, path: str = "record") -> list[str]:
+    """Return what is wrong with a value, place by place."""
+    if isinstance(shape, OrNull):
+        return [] if value is None else problems(value, shape.shape, path)
+    if isinstance(shape, dict):
+        if not isinstance(value, dict):
+            return [f"{path} is not an object"]
+        wrong = [f"{path} has the unknown field {key[:60]!r}" for key in value if key not in shape]
+        for key, inner in shape.items():
+            may_miss = isinstance(inner, Optional)
+            if key in value:
+                wrong += problems(value[key], inner.shape if may_miss else inner, f"{path}.{key}")
+            elif not may_miss:
+                wrong.append(f"{path}.{key} is missing")
+        return wrong
+    if isinstance(shape, list):
+        if not isinstance(value, list) or len(value) > 10_000:
+            return [f"{path} is not a list of at most 10,000"]
+        return [one for i, item in enumerate(value) for one in problems(item, shape[0], f"{path}[{i}]")]
+    if isinstance(shape, Map):
+        if not isinstance(value, dict) or not all(re.fullmatch(shape.keys, key) for key in value):
+            return [f"{path} is not an object with plain names"]
+        return [one for key, item in value.items() for one in problems(item, shape.shape, f"{path}.{key}")]
+    return [] if _is_plain(value, shape) else [f"{path} is {str(value)[:60]!r}"]
+
+
+def _is_plain(value: Any, shape: Any) -> bool:
+    if shape is ANY:
+        return True
+    if shape is bool:
+        return isinstance(value, bool)
+    if isinstance(shape, Text):
+        return isinstance(value, str) and re.fullmatch(shape.pattern, value) is not None
+    if isinstance(value, bool) or not isinstance(value, int if shape is COUNT else (int, float)):
+        return False
+    return (0 <= value < 2**53) if shape is COUNT else math.isfinite(value) and abs(value) < 1e15
+
+
+def read_json(path: Path, max_bytes: int = MAX_BYTES) -> Any:
+    """Read a JSON file that anyone may have written; a ValueError or an OSError says what is wrong with it."""
+    if path.is_symlink() or not path.is_file():
+        raise FileNotFoundError(2, "no such file", str(path))
+    with path.open("rb") as file:
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise ValueError(f"more than {max_bytes:,} bytes")
+
+    def refuse(word: str):
+        raise ValueError(f"{word} is not JSON")
+
+    try:
+        value = json.loads(content.decode("utf-8"), parse_constant=refuse)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if _depth(value) > MAX_DEPTH:
+        raise ValueError("nested too deeply")
+    return value
+
+
+def _depth(value: Any) -> int:
+    deepest, waiting = 0, [(value, 1)]
+    while waiting:
+        inner, depth = waiting.pop()
+        deepest = max(deepest, depth)
+        items = inner.values() if isinstance(inner, dict) else inner if isinstance(inner, list) else ()
+        waiting += [(item, depth + 1) for item in items]
+    return deepest
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Read a record, whoever wrote it, or say in one line what is wrong with it."""
+    try:
+        record = read_json(path)
+        found = record.get("format") if isinstance(record, dict) else None
+        if isinstance(found, int) and found != RECORD_FORMAT:
+            raise ValueError(f"format {found} of another version of the league; this one reads format {RECORD_FORMAT}")
+        wrong = problems(record)
+        if wrong:
+            more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+            raise ValueError(f"{wrong[0]}{more}")
+        return record
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is damaged ({error}); put it back from a copy, or start another --entry.") from None

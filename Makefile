@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup league test test-slow test-gpu test-library clean
+.PHONY: help setup league status test test-slow test-gpu test-library clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ league: $(VENV)/ready  ## play the demo league: three scripts, built-in data, no
 	$(RUN) train_pretrain.py --league demo
 	$(RUN) train_finetune.py --league demo
 	$(RUN) evaluate_bleu.py --league demo
+
+status: $(VENV)/ready  ## show all entries, or with ENTRY=mine one of them: stages, clock, score
+	$(RUN) -m tools.status $(ENTRY)
 
 test: $(VENV)/ready-to-test  ## run the tests
 	$(RUN) -m ruff check .

@@ -18,6 +18,7 @@ from .rules import STRUCTURE, broken_rules
 from .schema import RECORD_FORMAT, problems, read_record
 
 RUNS = Path("runs")
+HELD: dict[Path, Any] = {}  # the locks of this process
 PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "datasets", "sacrebleu", "numpy")
 
 
@@ -30,7 +31,7 @@ class Entry:
         self.writes = os.environ.get("RANK", "0") == "0"
         self.folder = RUNS / options.entry
         self.record_path = self.folder / "record.json"
-        self._held = None
+        self._is_locked = False
         self._read()
         played = self.record["asked"].get("league", self.rules.name)
         if played != self.rules.name:
@@ -93,19 +94,20 @@ class Entry:
         self.write()
 
     def _lock(self) -> None:
-        # One command at a time; the system frees the lock of a process that is dead.
-        if not self.writes or self._held:
+        # One process at a time, until it ends; the system frees the lock of one that is dead.
+        if not self.writes or self._is_locked:
             return
         path = self.folder / "lock"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._held = lock(path)
+            held = HELD.get(path.absolute()) or lock(path)
         except OSError as error:
             raise UserError(f"cannot write to {self.folder}: {error.strerror}.") from None
-        if not self._held:
+        if not held:
             raise UserError(
                 f"entry {self.name!r} is in use by {owner_of(path)}: wait for it, stop it, or take another --entry."
             )
+        HELD[path.absolute()], self._is_locked = held, True
         sweep(self.folder)
         self._read()  # what another command may have written since it was read
 

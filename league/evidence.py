@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 from transformers import Seq2SeqTrainer
 
@@ -27,6 +28,7 @@ def stage_facts(trainer: Seq2SeqTrainer) -> dict[str, Any]:
         "device": device_name(),
         "precision": pick_precision(),
         "num_processes": trainer.args.world_size,
+        "num_threads": torch.get_num_threads(),
     }
 
 

@@ -56,6 +56,20 @@ def lock(path: Path):
     return handle
 
 
+def is_locked(path: Path) -> bool:
+    """Tell whether a process holds the file."""
+    try:
+        import fcntl
+
+        with path.open() as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except (ImportError, FileNotFoundError):
+        return False
+    except OSError as error:
+        return error.errno in (errno.EWOULDBLOCK, errno.EACCES)
+    return False
+
+
 def owner_of(path: Path) -> str:
     """Tell in words who holds a lock that is taken."""
     try:

@@ -44,6 +44,8 @@ def load_checkpoint(folder: Path, rules: League) -> tuple[AingForConditionalGene
             if info[what]:
                 raise ValueError(f"{what.replace('_', ' ')} {', '.join(map(str, sorted(info[what])[:3]))}")
         tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+        for left in ("is_local", "local_files_only"):  # how it was loaded does not belong into what is saved
+            tokenizer.init_kwargs.pop(left, None)
         if len(tokenizer) != config.vocab_size:
             raise ValueError(f"the tokenizer has {len(tokenizer)} tokens, the model {config.vocab_size}")
         return model, tokenizer

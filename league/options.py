@@ -57,8 +57,10 @@ class TrainingOptions(Options):
     )
 
 
-def parse_options(description: str, *kinds: type, argv: list[str] | None = None) -> tuple:
-    """Parse the command line into one object for each dataclass in `kinds`; anything else on it is an error."""
+def parse_options(
+    description: str, *kinds: type, argv: list[str] | None = None, words: dict[str, dict[str, Any]] | None = None
+) -> tuple:
+    """Parse the command line into one object for each dataclass in `kinds`, and one for the `words` without a flag."""
     from transformers import HfArgumentParser
 
     class Parser(HfArgumentParser):
@@ -70,6 +72,8 @@ def parse_options(description: str, *kinds: type, argv: list[str] | None = None)
     )
     for kind in kinds:
         _describe_tune_fields(parser, kind)
+    for name, settings in (words or {}).items():
+        parser.add_argument(name, **settings)
     # About leftovers the parser would raise a ValueError; and a hidden <script>.args file is nobody's command line.
     *parsed, leftovers = parser.parse_args_into_dataclasses(
         sys.argv[1:] if argv is None else argv, return_remaining_strings=True, look_for_args_file=False
@@ -107,13 +111,18 @@ def check_entry_name(flag: str, name: str) -> None:
         )
 
 
+def check_data_dir(data_dir: str | None) -> None:
+    """Refuse a folder that is not there."""
+    if data_dir is not None and not os.path.isdir(data_dir):
+        raise UserError(f"--data_dir {data_dir!r}: is not a folder.")
+
+
 def check_options(options: Options) -> None:
     """Refuse what cannot be a run, naming the flag, the value and the rule."""
     check_entry_name("--entry", options.entry)
     if not 0 <= options.seed < 2**31:
         raise UserError(f"--seed {options.seed}: must be between 0 and {2**31 - 1}.")
-    if options.data_dir is not None and not os.path.isdir(options.data_dir):
-        raise UserError(f"--data_dir {options.data_dir!r}: is not a folder.")
+    check_data_dir(options.data_dir)
     _check_integrations(options)
 
 

@@ -68,6 +68,7 @@ STAGE = {
     "device": Text(),
     "precision": Text(),
     "num_processes": COUNT,
+    "num_threads": COUNT,
     "minutes": NUMBER,
     "out_of_time": bool,
     "validation_bleu": Map(NUMBER),

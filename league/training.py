@@ -3,7 +3,6 @@
 import os
 import shutil
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -141,9 +140,10 @@ class clear_failures:
 
 def validate(trainer: Seq2SeqTrainer, validation: dict[str, Split]) -> dict[str, float]:
     """Translate each validation split as the test set will be, inside the Trainer; return BLEU by domain."""
-    import evaluate
+    from .validation_bleu import ValidationBleu
 
-    metric = evaluate.load(str(Path(__file__).with_name("validation_bleu.py")), keep_in_memory=True)
+    # Not by evaluate.load: it copies the module into a cache, and never mends a copy that a kill has torn.
+    metric = ValidationBleu(keep_in_memory=True)
     tokenizer, bleu = trainer.processing_class, {}
     # In float32, as the final score is: this takes the mixed precision off the forward pass.
     trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)

@@ -1,0 +1,64 @@
+"""Repeat a scored entry with other seeds: the mean of its score, and how far chance alone moves it.
+
+    python -m tools.seeds runs/baseline --seeds 5
+
+Each repetition is an entry of its own, runs/NAME-seed2 and so on, with a clock of its own. The same command again goes
+on where it was interrupted. The result is printed, and kept in runs/NAME/seeds.json.
+"""
+
+import statistics
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from league.errors import UserError, run_command
+from league.options import check_data_dir, parse_options
+
+
+@dataclass
+class SeedOptions:
+    seeds: int = field(default=5, metadata={"help": "how many seeds in all, the entry's own included"})
+    data_dir: str | None = field(default=None, metadata={"help": "folder with local text files, as for the scripts"})
+    publish: bool = field(default=False, metadata={"help": "keep the result as the noise of this league"})
+
+
+def main(argv: list[str] | None = None) -> None:
+    words = {"entry": {"help": "folder of a scored entry, runs/NAME"}}
+    options, named = parse_options(__doc__, SeedOptions, argv=argv, words=words)
+    check_data_dir(options.data_dir)
+    if not 2 <= options.seeds <= 100:
+        raise UserError(f"--seeds {options.seeds}: must be between 2 and 100.")
+
+    from league.entry import RUNS
+    from league.files import write_json
+    from league.noise import publish
+    from league.proof import read_scored_entry
+    from tools.replay import replay
+
+    folder = Path(named.entry)
+    if folder.absolute().parent != RUNS.absolute():
+        raise UserError(f"{folder} is not an entry in {RUNS}/ of this folder.")
+    record, _ = read_scored_entry(folder)
+    records = {record["asked"]["seed"]: record}
+    for seed in (seed for seed in range(1, 101) if seed not in records):
+        if len(records) == options.seeds:
+            break
+        name = f"{folder.name}-seed{seed}"
+        replay(record["asked"], name, seed, options.data_dir)
+        records[seed] = read_scored_entry(RUNS / name)[0]
+    prints = {one["league"]["fingerprint"] for one in records.values()}
+    if len(prints) > 1:
+        raise UserError(f"the repetitions of {folder} differ in data or rules: delete {folder}-seed* and start over.")
+
+    bleu = {str(seed): round(one["score"]["bleu"], 2) for seed, one in sorted(records.items())}
+    result = {"bleu": bleu, "mean": statistics.mean(bleu.values()), "deviation": statistics.stdev(bleu.values())}
+    write_json(folder / "seeds.json", result)
+    if options.publish:
+        publish(record, bleu)
+    print("\nseed      BLEU")
+    for seed, value in bleu.items():
+        print(f"{seed:>4}{value:>10.2f}")
+    print(f"{folder.name}: mean {result['mean']:.2f}, deviation {result['deviation']:.2f} over {len(bleu)} seeds")
+
+
+if __name__ == "__main__":
+    run_command(main)

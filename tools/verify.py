@@ -1,0 +1,94 @@
+"""Prove a record, or refute it: rules, files, data, clock, and the same translations and score from the same weights.
+
+    python -m tools.verify runs/mine
+    python -m tools.verify runs/mine --retrain
+
+Without --retrain it takes a minute or two, and shows that this checkpoint earns this score by these rules. That the
+checkpoint comes from this training shows only --retrain, which plays the whole entry anew. Nothing of the entry is run
+or changed. Exit code: 0 proven, 1 refuted.
+"""
+
+import os
+import sys
+import tempfile
+from contextlib import chdir
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from league.errors import UserError, run_command
+from league.options import check_data_dir, parse_options
+
+MOST_DEVIATIONS = 3.0  # between a score and that of the same entry trained anew where weights cannot be equal
+
+
+@dataclass
+class VerifyOptions:
+    data_dir: str | None = field(default=None, metadata={"help": "folder with local text files, as for the scripts"})
+    retrain: bool = field(default=False, metadata={"help": "also play the whole entry anew from its record"})
+
+
+def main(argv: list[str] | None = None) -> None:
+    words = {"entry": {"help": "folder of the entry: runs/NAME, or wherever it was unpacked"}}
+    options, named = parse_options(__doc__, VerifyOptions, argv=argv, words=words)
+    check_data_dir(options.data_dir)
+
+    from league import hardware
+    from league.proof import Check, checks, read_scored_entry
+
+    hardware.prepare_process()
+    folder = Path(named.entry)
+    record, _ = read_scored_entry(folder)
+    failed = 0
+    try:
+        for check in checks(folder, options.data_dir):
+            failed += show(check)
+    except UserError as error:
+        failed += show(Check("what is needed is there and whole", [str(error)]))
+    if options.retrain and not failed:
+        failed += show(Check("trained anew it comes to the same", retrain(folder, record, options.data_dir)))
+    state = "official" if record["official"] else "open"
+    if failed:
+        print(f"REFUTED: {failed} check(s) failed.")
+        sys.exit(1)
+    print(f"PROVEN: {record['entry']}, BLEU {record['score']['bleu']:.2f}, {state}.")
+
+
+def show(check) -> bool:
+    """Print a check, and tell whether it failed."""
+    print(f"{'FAILED' if check.problems else 'ok':<7} {check.name}")
+    for problem in check.problems:
+        print(f"        {problem}")
+    return bool(check.problems)
+
+
+def retrain(folder: Path, record: dict, data_dir: str | None) -> list[str]:
+    """Play the entry anew in a folder of its own; return how it differs."""
+    import torch
+
+    from league.noise import seed_deviation
+    from league.schema import read_record
+    from tools.replay import replay
+
+    data_dir = data_dir and os.path.abspath(data_dir)
+    torch.set_num_threads(min(256, max(1, record["stages"]["finetune"]["num_threads"])))  # sums round by their parts
+    with tempfile.TemporaryDirectory() as elsewhere, chdir(elsewhere):
+        replay(record["asked"], "again", record["asked"]["seed"], data_dir)
+        again = read_record(Path("runs/again/record.json"))
+    league, before, after = record["league"], record["score"]["bleu"], again["score"]["bleu"]
+    weights = [value["stages"]["finetune"]["sha256"]["model.safetensors"] for value in (record, again)]
+    if weights[0] == weights[1]:
+        print("the weights are the same to the last bit")
+        return []
+    # Another processor, another number of processes or a GPU rounds otherwise, and training amplifies it.
+    deviation = seed_deviation(league["name"], league["version"])
+    told = f"the weights differ; BLEU {after:.2f} anew, {before:.2f} in the record"
+    if deviation is None:
+        return [f"{told}; how far apart two runs may be was never measured for this league"]
+    if abs(after - before) > MOST_DEVIATIONS * deviation:
+        return [f"{told}: more than {MOST_DEVIATIONS:g} times the deviation between seeds, {deviation:.2f}"]
+    print(f"{told}: within {MOST_DEVIATIONS:g} times the deviation between seeds, {deviation:.2f}")
+    return []
+
+
+if __name__ == "__main__":
+    run_command(main)

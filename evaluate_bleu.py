@@ -26,6 +26,7 @@ def main(argv: list[str] | None = None) -> None:
     from league.data import load_split
     from league.decoding import effective_decoding, score, translate
     from league.entry import Entry
+    from league.failures import clear_failures
     from league.files import digest_of, digests_of, write_text
 
     hardware.prepare_process()
@@ -42,7 +43,7 @@ def main(argv: list[str] | None = None) -> None:
     test = load_split(rules, rules.pretrain.corpus, "test", options.data_dir)
     entry.open_test_set(test)
     batch_size = rules.decoding["batch_size"]
-    with entry.clock.charge("score"):
+    with entry.clock.charge("score"), clear_failures(entry, state.device):
         hypotheses = translate(model, tokenizer, test.sources, batch_size, progress="translating")
         result = score(hypotheses, test.targets)
 

@@ -20,9 +20,11 @@ def main(argv: list[str] | None = None) -> None:
     from league import hardware, loading, report, training
     from league.data import PairCollator, TrainingOrder, load_split
     from league.entry import Entry
+    from league.rules import count_parameters
     from modeling import AingConfig, AingForConditionalGeneration, train_tokenizer
 
     hardware.prepare_process()
+    hardware.check_memory(count_parameters(**as_values(model_hp), vocab_size=options.rules.vocab_size))
     entry = Entry(options)
     rules, stage = entry.rules, entry.rules.pretrain
     args = Seq2SeqTrainingArguments(**training.fixed_arguments(entry, stage, "pretrain"))

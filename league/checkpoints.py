@@ -5,7 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from transformers.trainer_utils import get_last_checkpoint
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, get_last_checkpoint
 
 from .files import digests_of, write_json
 from .schema import read_json
@@ -27,6 +27,10 @@ def last_complete_checkpoint(folder: Path, num_processes: int) -> str | None:
             before = read_json(checkpoint / SEAL)["num_processes"]
             if before != num_processes:
                 _say(f"written by {before} process(es), gone on with by {num_processes}: the weights will differ.")
+            # One whose removal was cut short has a new time: the Trainer, which removes by time, would keep it instead.
+            for other in folder.glob(f"{PREFIX_CHECKPOINT_DIR}-*"):
+                if other != checkpoint and damage(other) is not None:
+                    shutil.rmtree(other)
             return newest
         if wrong:
             _say(f"{checkpoint.name} is damaged ({wrong}): going on from the one before.")

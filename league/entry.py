@@ -158,8 +158,9 @@ class Entry:
         self.start(asked)
         spent = Clock(folder / "clock.json", self.rules.minutes, writes=False).spent
         with new_folder(self.checkpoint("pretrain")) as copy:
-            for name in facts["sha256"]:
-                shutil.copyfile(folder / "pretrain" / name, copy / name)
+            for source in (folder / "pretrain" / name for name in facts["sha256"]):
+                if source.is_file() and not source.is_symlink():
+                    shutil.copyfile(source, copy / source.name)
             if digests_of(copy) != facts["sha256"]:
                 raise UserError(f"--pretrained {other_name}: its checkpoint is not the one that its record describes.")
         self.clock.restore({"pretrain": spent.get("pretrain", facts["minutes"] * 60)}, 0)

@@ -8,6 +8,8 @@ import warnings
 import torch
 from transformers.utils import logging
 
+from .errors import UserError
+
 
 def prepare_process() -> None:
     """Settle what must be settled before torch looks at the hardware."""
@@ -31,6 +33,20 @@ def _keep_memory() -> None:
     if mallopt:
         mallopt(m_trim_threshold, 2**31 - 1)
         mallopt(m_mmap_max, 0)
+
+
+def check_memory(num_parameters: int) -> None:
+    """Refuse a model that cannot be trained in this machine's memory, before the attempt fills it."""
+    needed = 16 * num_parameters  # bytes: a weight, its gradient and two moments of Adam, in float32
+    try:
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows
+        return
+    if needed > there:
+        raise UserError(
+            f"a structure of {num_parameters:,} parameters needs {needed / 2**30:,.0f} GiB to train; "
+            f"this machine has {there / 2**30:,.0f}: take a smaller one."
+        )
 
 
 def has_gpu() -> bool:

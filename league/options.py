@@ -1,6 +1,5 @@
 """The command line, the same for the three scripts, and the check of every value before any work."""
 
-import math
 import os
 import re
 import sys
@@ -158,7 +157,7 @@ def check_model_hp(hp: ModelHP) -> None:
 
 def check_finetune_hp(hp: FinetuneHP, max_steps: int) -> None:
     """Refuse an optimizer or schedule that cannot run for `max_steps`."""
-    _demand(math.isfinite(hp.learning_rate) and hp.learning_rate > 0, "learning_rate", hp, "must be above 0")
+    _demand(0 < hp.learning_rate <= 1000, "learning_rate", hp, "must be above 0, and no more than 1000")
     allowed = get_type_hints(FinetuneHP, include_extras=True)["lr_scheduler_type"].__metadata__[0]
     _demand(hp.lr_scheduler_type in allowed, "lr_scheduler_type", hp, f"must be one of {', '.join(allowed)}")
     _demand(

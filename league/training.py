@@ -3,11 +3,11 @@
 import os
 import shutil
 import time
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from torch.utils.data import Subset
 from transformers import Seq2SeqTrainer
 from transformers.trainer_callback import PrinterCallback
@@ -19,9 +19,9 @@ from .data import Split
 from .entry import Entry
 from .errors import UserError
 from .evidence import stage_facts
+from .failures import clear_failures
 from .files import digests_of, new_folder
 from .hardware import has_gpu, pick_precision
-from .rules import STRUCTURE
 from .watch import StageWatch
 
 
@@ -83,10 +83,11 @@ def run_stage(trainer: Seq2SeqTrainer, watch: StageWatch, validation: dict[str, 
     started_from = digests_of(entry.checkpoint("pretrain")) if name == "finetune" else None
     with trainer.args.main_process_first():
         checkpoint = last_complete_checkpoint(entry.checkpoints(name), trainer.args.world_size)
-    with entry.clock.charge(name), watch, clear_failures(entry, trainer):
+    failures = partial(clear_failures, entry, trainer.args.device, trainer.args.per_device_train_batch_size)
+    with entry.clock.charge(name), watch, failures():
         trainer.train(resume_from_checkpoint=checkpoint)
         watch.raise_if_stopped()
-    with entry.clock.charge(name), clear_failures(entry, trainer):
+    with entry.clock.charge(name), failures():
         started = time.monotonic()
         bleu = validate(trainer, validation)
     facts = stage_facts(trainer) | {
@@ -104,38 +105,6 @@ def run_stage(trainer: Seq2SeqTrainer, watch: StageWatch, validation: dict[str, 
         facts["sha256"] = digests_of(entry.checkpoint(name))
         entry.complete_stage(name, facts)
         shutil.rmtree(entry.checkpoints(name), ignore_errors=True)
-
-
-class clear_failures:
-    """Tell what the machine could not do, memory or disk, in one line with what helps, instead of a traceback."""
-
-    def __init__(self, entry: Entry, trainer: Seq2SeqTrainer):
-        self.entry, self.args = entry, trainer.args
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, traceback):
-        text = str(error)
-        if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in text:
-            raise UserError(self.out_of_memory()) from None
-        is_write = isinstance(error, OSError) or "PytorchStreamWriter" in text or "unexpected pos" in text
-        if is_write or isinstance(error, SafetensorError):
-            reason = getattr(error, "strerror", None) or text.splitlines()[0]
-            raise UserError(
-                f"cannot write below {self.entry.folder}: {reason}. Make room; "
-                "the same command then goes on from the last whole checkpoint."
-            ) from None
-
-    def out_of_memory(self) -> str:
-        asked, held = self.entry.record["asked"], self.args.per_device_train_batch_size
-        structure = ", ".join(f"{name} {asked[name]}" for name in STRUCTURE if name in asked)
-        smaller = (
-            f"--device_batch_size {held // 2} needs about half the memory and trains the same global batch"
-            if held % 2 == 0
-            else "a smaller structure is what is left to try, with another --entry"
-        )
-        return f"out of memory on {self.args.device} with {structure}: {smaller}."
 
 
 def validate(trainer: Seq2SeqTrainer, validation: dict[str, Split]) -> dict[str, float]:

@@ -154,6 +154,8 @@ class StageWatch(TrainerCallback):
     def __exit__(self, *exception):
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+        if self.bar is not None:
+            self.bar.close()  # what is told next begins on a line of its own
 
     def _on_stop(self, signum, frame):
         if self.user_wants_to_stop:

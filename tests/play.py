@@ -1,7 +1,7 @@
 """Play a script under the `tiny` league, the demo league in seconds: `python tests/play.py train_pretrain --entry x`.
 
 Variables stage accidents: SIGNAL_AT=9:SIGINT sends this process a signal after step 9 (the first process, of several),
-SAVE_EVERY=0 writes a checkpoint at every step, MINUTES=0 leaves no time.
+SAVE_EVERY=0 writes a checkpoint at every step, MINUTES=0 leaves no time, SLOW_STEPS=0.2 makes each step take so long.
 """
 
 import dataclasses
@@ -9,6 +9,7 @@ import importlib
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -64,6 +65,7 @@ def _stage_accidents() -> None:
     def on_step_end_with_accident(self, args, state, control, **kwargs):
         if name and state.global_step == int(step) and state.is_world_process_zero:
             os.kill(os.getpid(), getattr(signal, name))
+        time.sleep(float(os.environ.get("SLOW_STEPS", "0")))
         on_step_end(self, args, state, control, **kwargs)
 
     watch.StageWatch.on_step_end = on_step_end_with_accident

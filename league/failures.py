@@ -1,0 +1,45 @@
+"""What the machine could not do, memory or disk, told in one line with what helps, instead of a traceback."""
+
+import errno
+from contextlib import contextmanager
+
+import torch
+from safetensors import SafetensorError
+
+from .entry import Entry
+from .errors import UserError
+from .rules import STRUCTURE
+
+DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+
+
+@contextmanager
+def clear_failures(entry: Entry, device: torch.device, device_batch_size: int | None = None):
+    """Turn what the machine refuses inside the block into a user error."""
+    try:
+        yield
+    except (MemoryError, OSError, RuntimeError, SafetensorError) as error:
+        text = str(error)
+        if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text:
+            raise UserError(_out_of_memory(entry, device, device_batch_size)) from None
+        # torch.save speaks of its archive, safetensors of serializing; Python has a number.
+        is_write = "PytorchStreamWriter" in text or "unexpected pos" in text or isinstance(error, SafetensorError)
+        if is_write or getattr(error, "errno", None) in DISK:
+            reason = getattr(error, "strerror", None) or text.splitlines()[0]
+            raise UserError(
+                f"cannot write below {entry.folder}: {reason}. Make room; "
+                "the same command then goes on from the last whole checkpoint."
+            ) from None
+        raise
+
+
+def _out_of_memory(entry: Entry, device: torch.device, held: int | None) -> str:
+    asked = entry.record["asked"]
+    structure = ", ".join(f"{name} {asked[name]}" for name in STRUCTURE if name in asked)
+    if held is None:
+        remedy = "close what else uses it, or score on the CPU with CUDA_VISIBLE_DEVICES= before the command"
+    elif held % 2 == 0:
+        remedy = f"--device_batch_size {held // 2} needs about half the memory and trains the same global batch"
+    else:
+        remedy = "a smaller structure is what is left to try, with another --entry"
+    return f"out of memory on {device} with {structure}: {remedy}."

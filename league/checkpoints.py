@@ -1,5 +1,7 @@
 """Checkpoints under way: each lists its own files, so that one that is torn or damaged is never gone on from."""
 
+import hashlib
+import json
 import os
 import shutil
 import sys
@@ -15,7 +17,13 @@ SEAL = "complete.json"
 
 def seal(folder: Path, num_processes: int) -> None:
     """Mark a checkpoint as written to its end."""
-    write_json(folder / SEAL, {"num_processes": num_processes, "files": digests_of(folder)})
+    write_text(folder / SEAL, _sealed(num_processes, digests_of(folder)))
+
+
+def _sealed(num_processes: int, files: dict[str, str]) -> str:
+    content = {"num_processes": num_processes, "files": files}
+    digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    return json.dumps(content | {"sha256": digest}, indent=2) + "\n"
 
 
 def last_complete_checkpoint(folder: Path, num_processes: int) -> str | None:
@@ -43,7 +51,10 @@ def damage(checkpoint: Path) -> str | None:
     """Return what is wrong with a checkpoint: None, the file, or an empty string where a kill came before its end."""
     try:
         sealed, found = read_json(checkpoint / SEAL), digests_of(checkpoint)
-        return next((name for name, digest in sealed["files"].items() if found.get(name) != digest), None)
+        wrong = next((name for name, digest in sealed["files"].items() if found.get(name) != digest), None)
+        # The seal itself is sealed too: with a digit of it lost, another number of processes goes on.
+        whole = _sealed(sealed["num_processes"], sealed["files"])
+        return wrong or (None if (checkpoint / SEAL).read_bytes() == whole.encode() else SEAL)
     except FileNotFoundError:
         return ""
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

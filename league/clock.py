@@ -1,7 +1,5 @@
 """The clock of an entry: seconds spent on its training data, over all its commands, kept through a kill."""
 
-import json
-import math
 import threading
 import time
 from contextlib import contextmanager
@@ -9,8 +7,11 @@ from pathlib import Path
 
 from .errors import UserError
 from .files import write_json
+from .schema import COUNT, NAME, NUMBER, Map, OrNull, problems, read_json
 
 SAVE_EVERY = 2.0  # seconds between two saves while something runs; a kill is charged as much as it may have hidden
+STATE = {"spent": Map(NUMBER), "running": OrNull(NAME), "interruptions": COUNT}
+MOST_SECONDS = 1e9
 
 
 class Clock:
@@ -27,17 +28,19 @@ class Clock:
 
     def _read(self) -> None:
         try:
-            state = json.loads(self.path.read_text(encoding="utf-8"))
-            self.spent = {str(name): float(seconds) for name, seconds in state["spent"].items()}
-            if not all(math.isfinite(seconds) and seconds >= 0 for seconds in self.spent.values()):
+            state = read_json(self.path)
+            if wrong := problems(state, STATE, "clock"):
+                raise ValueError(wrong[0])
+            if not all(0 <= seconds < MOST_SECONDS for seconds in state["spent"].values()):
                 raise ValueError("seconds that cannot be")
-            self.interruptions = int(state["interruptions"])
+            self.spent = {name: float(seconds) for name, seconds in state["spent"].items()}
+            self.interruptions = state["interruptions"]
             if state["running"] is not None:  # was killed
                 self.interruptions += 1
-                self.add(str(state["running"]), SAVE_EVERY)
+                self.add(state["running"], SAVE_EVERY)
         except FileNotFoundError:
             return
-        except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+        except (OSError, ValueError) as error:
             raise UserError(
                 f"{self.path} is damaged ({error}); put it back from a copy, or delete it: "
                 "the clock then goes on from what record.json says."

@@ -5,7 +5,9 @@ import json
 import random
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -105,6 +107,8 @@ def _read_text_files(folder: Path, split: str, league: League) -> list[tuple[str
 
 def _read_lines(path: Path) -> list[str]:
     try:
+        if path.exists() and not path.is_file():
+            raise OSError(0, "not a file")  # a pipe would be waited for
         data = path.read_bytes()
     except OSError as error:
         raise UserError(
@@ -113,6 +117,7 @@ def _read_lines(path: Path) -> list[str]:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        data = error.object  # without a mark at its start
         line = data.count(b"\n", 0, error.start) + 1
         byte = f"0x{data[error.start]:02x}"
         raise UserError(f"{path}, line {line}: not valid UTF-8 (byte {byte}); save it as UTF-8.") from None
@@ -194,6 +199,10 @@ def tokenize_split(split: Split, tokenizer, max_length: int, cache_dir: Path) ->
         shutil.rmtree(folder, ignore_errors=True)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        for left in folder.parent.glob(".making-*"):  # by a kill; a younger one may be somebody's work
+            with suppress(FileNotFoundError):
+                if time.time() - left.stat().st_mtime > 3600:
+                    shutil.rmtree(left, ignore_errors=True)
         made = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
         _write_tokens(split, tokenizer, max_length, made)
         try:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from league_config import League, ModelHP
@@ -18,7 +20,11 @@ from .options import check_model_hp
 from .rules import STRUCTURE, count_parameters
 from .schema import read_json
 
-MAX_TOKENIZER_BYTES = 20_000_000
+MAX_TOKENIZER_BYTES = 5_000_000
+# What a tokenizer of the league saves; the library takes paths of other files from other settings.
+TOKENIZER_SETTINGS = {"backend", "tokenizer_class", "pad_token", "bos_token", "eos_token", "unk_token"}
+TOKENIZER_SETTINGS |= {"model_max_length", "padding_side", "model_input_names", "split_special_tokens"}
+TOKENIZER_SETTINGS |= {"clean_up_tokenization_spaces"}
 
 
 def tokenize(entry: Entry, split: Split, tokenizer) -> TokenizedPairs:
@@ -36,18 +42,22 @@ def load_checkpoint(folder: Path, rules: League) -> tuple[AingForConditionalGene
     """Load a checkpoint in float32: only safetensors and JSON are read, and no code that lies in it is run."""
     try:
         config = _checked_config(folder, rules)
+        # Without its folder the library looks for no other file: adapters and index files name paths elsewhere.
         model, info = AingForConditionalGeneration.from_pretrained(
-            folder, config=config, dtype=torch.float32, use_safetensors=True, local_files_only=True,
+            None,
+            config=config,
+            state_dict=load_file(folder / "model.safetensors"),
+            dtype=torch.float32,
             output_loading_info=True,
-        )  # fmt: skip
+        )
         for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
             if info[what]:
                 raise ValueError(f"{what.replace('_', ' ')} {', '.join(map(str, sorted(info[what])[:3]))}")
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
-        for left in ("is_local", "local_files_only"):  # how it was loaded does not belong into what is saved
-            tokenizer.init_kwargs.pop(left, None)
+        tokenizer = _tokenizer(folder)
         if len(tokenizer) != config.vocab_size:
             raise ValueError(f"the tokenizer has {len(tokenizer)} tokens, the model {config.vocab_size}")
+        if max(tokenizer.get_vocab().values()) >= config.vocab_size:
+            raise ValueError("the tokenizer has ids that the model has not")
         return model, tokenizer
     except UserError as error:
         raise UserError(f"{folder} is not a usable checkpoint: config.json asks for {error}") from None
@@ -58,10 +68,18 @@ def load_checkpoint(folder: Path, rules: League) -> tuple[AingForConditionalGene
         raise UserError(f"{folder} is not a usable checkpoint: {error}") from None
 
 
+def _tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    settings = read_json(folder / "tokenizer_config.json")
+    if unknown := set(settings) - TOKENIZER_SETTINGS:
+        raise ValueError(f"tokenizer_config.json has the unknown field {min(unknown)[:60]!r}")
+    read_json(folder / "tokenizer.json", MAX_TOKENIZER_BYTES)
+    backend = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    settings = {name: value for name, value in settings.items() if name not in ("backend", "tokenizer_class")}
+    return PreTrainedTokenizerFast(tokenizer_object=backend, **settings)
+
+
 def _checked_config(folder: Path, rules: League) -> AingConfig:
     # Sizes are compared with the weights' header before any memory is taken: who wrote these files is not known.
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        read_json(folder / name, MAX_TOKENIZER_BYTES)
     values = read_json(folder / "config.json")
     if not isinstance(values, dict) or values.get("model_type") != "aing":
         raise ValueError("config.json does not describe an Aing model")
@@ -72,8 +90,8 @@ def _checked_config(folder: Path, rules: League) -> AingConfig:
     if values.get("vocab_size") != rules.vocab_size:
         raise ValueError(f"vocab_size is {values.get('vocab_size')!r:.20}, the league's is {rules.vocab_size}")
     path = folder / "model.safetensors"
-    if path.is_symlink():
-        raise ValueError("model.safetensors is a link")
+    if path.is_symlink() or not path.is_file():
+        raise ValueError("model.safetensors is not a file")
     with safe_open(path, "pt") as weights:
         sizes = [weights.get_slice(name).get_shape() for name in weights.keys()]
     num_parameters = sum(torch.Size(size).numel() for size in sizes)

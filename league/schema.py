@@ -1,8 +1,8 @@
 """The shape of record.json: every field that it may hold, checked on writing and on reading."""
 
 import json
-import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -14,6 +14,7 @@ from .errors import UserError
 RECORD_FORMAT = 2
 MAX_BYTES = 2_000_000  # a record has some 20,000; nothing longer is read
 MAX_DEPTH = 20
+PLAIN = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]"
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Map:
 class Text:
     """A string of a pattern; without control characters and halves of pairs, which upset terminals."""
 
-    pattern: str = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{0,300}"
+    pattern: str = PLAIN + r"{0,300}"
 
 
 NAME, DIGEST, ANY = Text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"), Text(r"[0-9a-f]{64}"), object()
@@ -146,14 +147,22 @@ def problems(value: Any, shape: Any = RECORD, path: str = "record") -> list[str]
 
 def _is_plain(value: Any, shape: Any) -> bool:
     if shape is ANY:
-        return True
+        return all(re.fullmatch(PLAIN + "*", text) for text in _texts(value))
     if shape is bool:
         return isinstance(value, bool)
     if isinstance(shape, Text):
         return isinstance(value, str) and re.fullmatch(shape.pattern, value) is not None
     if isinstance(value, bool) or not isinstance(value, int if shape is COUNT else (int, float)):
         return False
-    return (0 <= value < 2**53) if shape is COUNT else math.isfinite(value) and abs(value) < 1e15
+    return (0 <= value < 2**53) if shape is COUNT else abs(value) < 1e15
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for inner in [*value, *value.values()] if isinstance(value, dict) else value:
+            yield from _texts(inner)
 
 
 def read_json(path: Path, max_bytes: int = MAX_BYTES) -> Any:
@@ -172,19 +181,25 @@ def read_json(path: Path, max_bytes: int = MAX_BYTES) -> Any:
         value = json.loads(content.decode("utf-8"), parse_constant=refuse)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    if _depth(value) > MAX_DEPTH:
-        raise ValueError("nested too deeply")
+    _refuse_what_cannot_be_passed_on(value, MAX_DEPTH)
     return value
 
 
-def _depth(value: Any) -> int:
-    deepest, waiting = 0, [(value, 1)]
-    while waiting:
-        inner, depth = waiting.pop()
-        deepest = max(deepest, depth)
-        items = inner.values() if isinstance(inner, dict) else inner if isinstance(inner, list) else ()
-        waiting += [(item, depth + 1) for item in items]
-    return deepest
+def _refuse_what_cannot_be_passed_on(value: Any, depth: int) -> None:
+    # Halves of pairs cannot be printed; 1e999 becomes an infinity that cannot be written, 10**400 no float at all.
+    if depth == 0:
+        raise ValueError("nested too deeply")
+    if isinstance(value, str):
+        value.encode()
+    elif isinstance(value, (int, float)) and not abs(value) < 1e308:
+        raise ValueError("holds a number beyond all measure")
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            key.encode()
+            _refuse_what_cannot_be_passed_on(inner, depth - 1)
+    elif isinstance(value, list):
+        for inner in value:
+            _refuse_what_cannot_be_passed_on(inner, depth - 1)
 
 
 def read_record(path: Path) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 import json
 import multiprocessing
+import os
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -219,7 +221,15 @@ def age(path):
     path.write_text(json.dumps(json.loads(path.read_text()) | {"version": data.CACHE_VERSION + 1}))
 
 
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+
+
 DAMAGES = {
+    "a bit of the tokens flipped": ("tokens.bin", flip),
+    "a bit of the bounds flipped": ("bounds.npy", flip),
     "tokens cut": ("tokens.bin", cut),
     "tokens emptied": ("tokens.bin", lambda path: path.write_bytes(b"")),
     "tokens gone": ("tokens.bin", lambda path: path.unlink()),
@@ -242,6 +252,15 @@ def test_a_damaged_or_foreign_cache_is_made_anew(split, tokenizer, cached, name)
     assert ids_of(tokenize_split(split, tokenizer, 16, cache)) == ids
     again = data.TokenizedPairs(only_folder(cache))
     assert ids_of(again) == ids and again.info["version"] == data.CACHE_VERSION
+
+
+def test_what_kills_left_in_the_cache_is_cleared_when_it_is_old(split, tokenizer, tmp_path):
+    for name, hours in ((".making-old", 2), (".making-new", 0)):
+        (tmp_path / name).mkdir()
+        then = time.time() - 3600 * hours
+        os.utime(tmp_path / name, (then, then))
+    tokenize_split(split, tokenizer, 16, tmp_path)
+    assert not (tmp_path / ".making-old").exists() and (tmp_path / ".making-new").exists()
 
 
 def test_a_cache_that_cannot_be_written_is_a_user_error(split, tokenizer, tmp_path):

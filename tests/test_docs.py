@@ -7,22 +7,37 @@ import pytest
 from conftest import ROOT
 
 from evaluate_bleu import ScoreOptions
-from league.options import Options, check_finetune_hp, check_model_hp, parse_options
+from league.options import Options, TrainingOptions, check_finetune_hp, check_model_hp, parse_options
 from league_config import AING, FinetuneHP, ModelHP
+from train_finetune import FinetuneOptions
 
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("*.py")), ROOT / "Makefile"]
+SOURCES = [*sorted(ROOT.glob("*.py")), *sorted(ROOT.glob("tools/*.py"))]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *SOURCES, ROOT / "Makefile"]
 COMMAND = re.compile(r"\b(train_pretrain|train_finetune|evaluate_bleu)\.py((?: +--\w+(?: +[\w./-]+)?)*)")
-KINDS = {"train_pretrain": ModelHP, "train_finetune": FinetuneHP, "evaluate_bleu": ScoreOptions}
+TOOL = re.compile(r"\bpython -m tools\.([a-z]\w*)((?: +[\w./-]+)*)")
+KINDS = {
+    "train_pretrain": (TrainingOptions, ModelHP),
+    "train_finetune": (FinetuneOptions, FinetuneHP),
+    "evaluate_bleu": (Options, ScoreOptions),
+}
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_commands_parse(path):
     for script, flags in COMMAND.findall(path.read_text(encoding="utf-8")):
-        _, values = parse_options("", Options, KINDS[script], argv=shlex.split(flags))
+        _, values = parse_options("", *KINDS[script], argv=shlex.split(flags))
         if script == "train_pretrain":
             check_model_hp(values)
         elif script == "train_finetune":
             check_finetune_hp(values, AING.finetune.arguments["max_steps"])
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_tools_exist_and_have_these_flags(path):
+    for name, words in TOOL.findall(path.read_text(encoding="utf-8")):
+        source = (ROOT / "tools" / f"{name}.py").read_text(encoding="utf-8")
+        for flag in re.findall(r"--(\w+)", words):
+            assert re.search(rf"^    {flag}: ", source, re.MULTILINE), f"tools.{name} has no flag --{flag}"
 
 
 def test_the_readme_shows_the_three_commands():
@@ -51,3 +66,13 @@ def test_the_readmes_table_of_paths_is_complete():
     named = {name.rstrip("/") for row in rows for name in re.findall(r"`([\w./]+)`", row)}
     parts = {path.name for path in ROOT.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
     assert parts <= named
+
+
+def test_each_row_of_the_table_of_faults_is_a_test():
+    text = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("|") and not line.startswith(("| fault", "|---"))]
+    assert len(rows) > 25
+    for row in rows:
+        file, _, name = re.search(r"`(test_\w+\.py)(?:::)?(\w*)` \|$", row).group(0).strip("`| ").partition("::")
+        tests = (ROOT / "tests" / file).read_text(encoding="utf-8")
+        assert f"def {name}(" in tests if name else "def test_" in tests, row

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, get_last_checkpoint
 
-from .files import digests_of, write_json
+from .files import digests_of, write_text
 from .schema import read_json
 
 SEAL = "complete.json"

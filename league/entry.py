@@ -153,8 +153,9 @@ class Entry:
         if other["asked"]["league"] != self.rules.name or other["league"]["fixed"] != self.rules.fixed():
             raise UserError(f"--pretrained {other_name}: it plays by other rules than this entry.")
         asked = {name: other["asked"][name] for name in ("league", "seed", *STRUCTURE) if name in other["asked"]}
-        if asked["seed"] != self.options.seed:
-            raise UserError(f"--pretrained {other_name}: its seed is {asked['seed']}; say --seed {asked['seed']}.")
+        if asked.get("seed") != self.options.seed:
+            seed = asked.get("seed")
+            raise UserError(f"--pretrained {other_name}: its seed is {seed}; say --seed {seed}.")
         self.start(asked)
         spent = Clock(folder / "clock.json", self.rules.minutes, writes=False).spent
         with new_folder(self.checkpoint("pretrain")) as copy:
@@ -182,10 +183,10 @@ class Entry:
         where = f"{diverged['stage']} of entry {self.name!r} diverged: at step {diverged['step']} the loss {value}"
         if diverged["stage"] == "finetune":
             return (
-                f"{where}. Take a learning rate below {asked['learning_rate']:g} with another --entry; "
+                f"{where}. Take a learning rate below {asked.get('learning_rate')} with another --entry; "
                 f"--pretrained {self.name} saves it stage A."
             )
-        structure = "/".join(f"{asked[name]:g}" for name in STRUCTURE)
+        structure = "/".join(str(asked.get(name)) for name in STRUCTURE)
         return f"{where}. Stage A's settings are fixed: take another structure than {structure} with another --entry."
 
     def open_test_set(self, test: Split) -> None:

@@ -8,6 +8,10 @@ from collections.abc import Callable
 class UserError(Exception):
     """Something that the user can mend; the message names it and the remedy."""
 
+    def __str__(self) -> str:
+        # Names and values stand in it as somebody typed them, escape sequences and all.
+        return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in super().__str__())
+
 
 class Interrupted(Exception):
     """The user asked to stop, and all is saved; the message says what and how to go on."""

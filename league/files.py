@@ -38,7 +38,8 @@ def write_json(path: Path, value: Any) -> None:
 
 def lock(path: Path):
     """Hold a file until this process ends, however it ends; return the handle, or None if another process has it."""
-    handle = path.open("a+")
+    # Not through a link: what is written here would overwrite the file behind it.
+    handle = open(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644), "r+")
     try:
         import fcntl
 

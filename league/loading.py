@@ -1,6 +1,9 @@
 """Loading what a stage needs, with the entry's rule book: validation splits, tokens, checkpoints."""
 
+import json
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -9,7 +12,7 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from league_config import League, ModelHP
-from modeling import AingConfig, AingForConditionalGeneration
+from modeling import AingConfig, AingForConditionalGeneration, train_tokenizer
 
 from .data import Split, TokenizedPairs, load_split, tokenize_split
 from .decoding import decoding_config
@@ -53,11 +56,9 @@ def load_checkpoint(folder: Path, rules: League) -> tuple[AingForConditionalGene
         for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
             if info[what]:
                 raise ValueError(f"{what.replace('_', ' ')} {', '.join(map(str, sorted(info[what])[:3]))}")
-        tokenizer = _tokenizer(folder)
+        tokenizer = _tokenizer(folder, rules.vocab_size)
         if len(tokenizer) != config.vocab_size:
             raise ValueError(f"the tokenizer has {len(tokenizer)} tokens, the model {config.vocab_size}")
-        if max(tokenizer.get_vocab().values()) >= config.vocab_size:
-            raise ValueError("the tokenizer has ids that the model has not")
         return model, tokenizer
     except UserError as error:
         raise UserError(f"{folder} is not a usable checkpoint: config.json asks for {error}") from None
@@ -68,11 +69,25 @@ def load_checkpoint(folder: Path, rules: League) -> tuple[AingForConditionalGene
         raise UserError(f"{folder} is not a usable checkpoint: {error}") from None
 
 
-def _tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+def _without_vocabulary(values: dict[str, Any]) -> dict[str, Any]:
+    return values | {"model": values["model"] | {"vocab": None, "merges": None}}
+
+
+@cache
+def _league_tokenizer() -> dict[str, Any]:
+    return _without_vocabulary(json.loads(train_tokenizer([], 260, 1).backend_tokenizer.to_str()))
+
+
+def _tokenizer(folder: Path, vocab_size: int) -> PreTrainedTokenizerFast:
     settings = read_json(folder / "tokenizer_config.json")
     if unknown := set(settings) - TOKENIZER_SETTINGS:
         raise ValueError(f"tokenizer_config.json has the unknown field {min(unknown)[:60]!r}")
-    read_json(folder / "tokenizer.json", MAX_TOKENIZER_BYTES)
+    values = read_json(folder / "tokenizer.json", MAX_TOKENIZER_BYTES)
+    # The library takes memory up to the highest id, and a padding or an expression may cost without end.
+    if sorted(values["model"]["vocab"].values()) != list(range(vocab_size)):
+        raise ValueError(f"tokenizer.json has not the ids 0 to {vocab_size - 1}")
+    if _without_vocabulary(values) != _league_tokenizer():
+        raise ValueError("tokenizer.json is not as the league trains it")
     backend = Tokenizer.from_file(str(folder / "tokenizer.json"))
     settings = {name: value for name, value in settings.items() if name not in ("backend", "tokenizer_class")}
     return PreTrainedTokenizerFast(tokenizer_object=backend, **settings)

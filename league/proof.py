@@ -153,8 +153,8 @@ def _score(record: dict[str, Any], hypotheses: list[str], test: Split) -> Iterat
         return
     for name, value in score(hypotheses, test.targets).items():
         told = record["score"].get(name)
-        pairs = zip(value, told, strict=False) if isinstance(value, list) else [(value, told)]
-        if any(not _close(one, other) for one, other in pairs) or (isinstance(value, list) and len(told) != len(value)):
+        pairs = zip(value, told, strict=True) if isinstance(value, list) else [(value, told)]
+        if not all(_close(one, other) for one, other in pairs):
             yield f"{name} is {value} by the translations, {told} by the record"
 
 

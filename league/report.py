@@ -1,5 +1,7 @@
 """The end of a command: what the participant reads, and the upload where it was asked for."""
 
+import math
+
 from .entry import Entry
 from .hub import push_if_asked
 
@@ -18,9 +20,10 @@ def finish_stage(entry: Entry, name: str, was_complete: bool = False) -> None:
             f"The {entry.rules.minutes:g} minutes are over, but for what scoring needs: "
             f"stopped after {facts['steps']} steps and saved."
         )
+    size = facts["effective"].get("num_parameters", 0)
     print(
         f"\n{name}: {facts['steps']} steps, {facts['minutes']:.1f} min, {facts['tokens']:,} tokens, "
-        f"{facts['effective']['num_parameters'] / 1e6:.1f}M parameters, {facts['precision']} on {facts['device']}"
+        f"{size / 1e6:.1f}M parameters, {facts['precision']} on {facts['device']}"
     )
     print_validation(entry)
     print(f"clock: {entry.clock.used / 60:.1f} of {entry.rules.minutes:g} min used")
@@ -32,14 +35,15 @@ def finish_stage(entry: Entry, name: str, was_complete: bool = False) -> None:
 def print_validation(entry: Entry) -> None:
     """Print the table of validation BLEU: what each stage gained, and what it forgot."""
     stages = entry.record["stages"]
-    rows = {f"after {name}": stages[name]["validation_bleu"] for name in NEXT if name in stages}
-    domains = list(next(iter(rows.values())))
+    domains = (entry.rules.pretrain.corpus.domain, entry.rules.finetune.corpus.domain)
+    bleu = {name: stages[name]["validation_bleu"] for name in NEXT if name in stages}
+    rows = {name: [values.get(domain, math.nan) for domain in domains] for name, values in bleu.items()}
     print(f"{'validation BLEU':<16}" + "".join(f"{domain:>10}" for domain in domains))
-    for title, bleu in rows.items():
-        print(f"{title:<16}" + "".join(f"{bleu[domain]:>10.2f}" for domain in domains))
+    for name, values in rows.items():
+        print(f"{f'after {name}':<16}" + "".join(f"{value:>10.2f}" for value in values))
     if len(rows) == 2:
-        before, after = rows.values()
-        print(f"{'change':<16}" + "".join(f"{after[domain] - before[domain]:>+10.2f}" for domain in domains))
+        changes = [after - before for before, after in zip(*rows.values(), strict=True)]
+        print(f"{'change':<16}" + "".join(f"{change:>+10.2f}" for change in changes))
 
 
 def finish_score(entry: Entry) -> None:

@@ -8,6 +8,9 @@ from typing import Any
 
 from league_config import FinetuneHP, ModelHP, fingerprint
 
+from .errors import UserError
+from .options import check_finetune_hp
+
 PUBLISHED = Path(__file__).with_name("rulebooks.json")
 STRUCTURE = tuple(item.name for item in fields(ModelHP))
 SCHEDULE = tuple(item.name for item in fields(FinetuneHP))
@@ -79,7 +82,7 @@ def _in_stage(name: str, record: dict[str, Any], fixed: dict[str, Any]) -> list[
         "max_length": fixed["max_length"],
         "num_parameters": count_parameters(**structure, vocab_size=fixed["vocab_size"]),
         "optimizer": OPTIMIZERS.get(arguments["optim"], arguments["optim"]),
-        "weight_decay": sorted({0.0, arguments["weight_decay"]}),
+        "weight_decay": sorted({0.0, arguments["weight_decay"] or 0.0}),
         "batch_size": fixed["batch_size"],
         "seed": asked.get("seed"),
         **{key: arguments[key] for key in ("adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "max_steps")},
@@ -89,7 +92,13 @@ def _in_stage(name: str, record: dict[str, Any], fixed: dict[str, Any]) -> list[
     broken = _differences(name, expected, facts["effective"])
     if facts["steps"] != arguments["max_steps"]:
         broken.append(_broken(f"{name}.steps", arguments["max_steps"], facts["steps"]))
-    for point in facts["curve"]:
+    can_run = name != "finetune" or _can_run(tuned, arguments["max_steps"])
+    if not can_run:
+        broken.append(_broken(f"asked of {name}", "values that the script takes", tuned))
+    for point in facts["curve"] if can_run else ():
+        if not 1 <= point["step"] <= arguments["max_steps"]:
+            broken.append(_broken(f"{name}.curve", f"steps 1 to {arguments['max_steps']}", point["step"]))
+            continue
         wanted = scheduled_rate(arguments, point["step"])
         if not math.isclose(point["learning_rate"], wanted, rel_tol=1e-6, abs_tol=1e-12):
             broken.append(_broken(f"{name}.learning_rate at step {point['step']}", wanted, point["learning_rate"]))
@@ -100,6 +109,14 @@ def _in_stage(name: str, record: dict[str, Any], fixed: dict[str, Any]) -> list[
         before, after = (record["stages"][stage]["sha256"].get("tokenizer.json") for stage in ("pretrain", "finetune"))
         broken += _differences(f"{name}.tokenizer", before, after)
     return broken
+
+
+def _can_run(tuned: dict[str, Any], max_steps: int) -> bool:
+    try:
+        check_finetune_hp(FinetuneHP(**tuned), max_steps)
+    except (UserError, TypeError):  # a value is missing
+        return False
+    return True
 
 
 def count_parameters(d_model: int, num_layers: int, d_ff: int, vocab_size: int, **_: Any) -> int | None:

@@ -79,7 +79,7 @@ STAGE = {
 SCORE = {
     "bleu": NUMBER,
     "bleu_signature": Text(),
-    "bleu_interval": [NUMBER],
+    "bleu_interval": (NUMBER, NUMBER),
     "brevity_penalty": NUMBER,
     "chrf": NUMBER,
     "chrf_signature": Text(),
@@ -134,6 +134,10 @@ def problems(value: Any, shape: Any = RECORD, path: str = "record") -> list[str]
             elif not may_miss:
                 wrong.append(f"{path}.{key} is missing")
         return wrong
+    if isinstance(shape, tuple):
+        if not isinstance(value, list) or len(value) != len(shape):
+            return [f"{path} is not a list of {len(shape)}"]
+        return [one for i, item in enumerate(value) for one in problems(item, shape[i], f"{path}[{i}]")]
     if isinstance(shape, list):
         if not isinstance(value, list) or len(value) > 10_000:
             return [f"{path} is not a list of at most 10,000"]
@@ -186,16 +190,13 @@ def read_json(path: Path, max_bytes: int = MAX_BYTES) -> Any:
 
 
 def _refuse_what_cannot_be_passed_on(value: Any, depth: int) -> None:
-    # Halves of pairs cannot be printed; 1e999 becomes an infinity that cannot be written, 10**400 no float at all.
+    # 1e999 becomes an infinity that cannot be written, 10**400 no float at all.
     if depth == 0:
         raise ValueError("nested too deeply")
-    if isinstance(value, str):
-        value.encode()
-    elif isinstance(value, (int, float)) and not abs(value) < 1e308:
+    if isinstance(value, (int, float)) and not abs(value) < 1e308:
         raise ValueError("holds a number beyond all measure")
     elif isinstance(value, dict):
-        for key, inner in value.items():
-            key.encode()
+        for inner in value.values():
             _refuse_what_cannot_be_passed_on(inner, depth - 1)
     elif isinstance(value, list):
         for inner in value:

@@ -38,3 +38,10 @@ def played(tmp_path_factory) -> Path:
     run(command("train_finetune", "--entry", "one", "--warmup_steps", "2"), folder)
     (folder / "stdout.txt").write_text(run(command("evaluate_bleu", "--entry", "one"), folder).stdout)
     return folder
+
+
+@pytest.fixture
+def replayed_as_tiny(monkeypatch) -> None:
+    """Let the tools that play an entry anew play the tiny league, too."""
+    monkeypatch.setattr("tools.replay.command", lambda script: command(script))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")

@@ -371,3 +371,13 @@ def test_a_stage_a_of_its_own_is_not_replaced(here):
     shutil.copytree(here / "runs/one", here / "runs/two")
     with pytest.raises(UserError, match="has a stage A of its own"):
         play("train_finetune", "--entry", "two", "--pretrained", "one", "--warmup_steps", "2")
+
+
+def test_a_lock_that_is_a_link_overwrites_nothing(here):
+    mine = here / "mine.txt"
+    mine.write_text("precious")
+    (here / "runs/one/lock").unlink()
+    (here / "runs/one/lock").symlink_to(mine)
+    with pytest.raises(UserError, match="cannot write to runs/one"):
+        play("evaluate_bleu", "--entry", "one", "--again")
+    assert mine.read_text() == "precious"

@@ -10,7 +10,7 @@ from conftest import ROOT, SMALL
 from play import TINY, play
 
 from league import noise, rules
-from league.comparison import Comparison, paired_test, compare
+from league.comparison import Comparison, compare, paired_test
 from league.data import load_split
 from league.errors import UserError
 from league.files import digests_of
@@ -119,7 +119,7 @@ def test_entries_of_other_leagues_or_test_sets_are_refused(here, path, value, to
 # Seeds
 
 
-def test_an_entry_is_repeated_over_seeds(here, capsys):
+def test_an_entry_is_repeated_over_seeds(here, replayed_as_tiny, capsys):
     seeds.main(["runs/one", "--seeds", "3", "--publish"])
     last = capsys.readouterr().out.splitlines()[-1]
     result = json.loads((here / "runs/one/seeds.json").read_text())

@@ -82,10 +82,9 @@ def test_a_changed_score_is_caught(entry, name):
     assert list(found) == ["the score is that of the translations"] and f"{name} is" in found.popitem()[1]
 
 
-@pytest.mark.parametrize("interval", [[0.0, 99.0], [], [0.06]])
-def test_a_changed_interval_is_caught(entry, interval):
+def test_a_changed_interval_is_caught(entry):
     with forged(entry) as record:
-        record["score"]["bleu_interval"] = interval
+        record["score"]["bleu_interval"] = [0.0, 99.0]
     assert "bleu_interval" in refuted(entry)["the score is that of the translations"]
 
 
@@ -266,13 +265,13 @@ def test_nothing_of_the_entry_is_run(entry, tmp_path):
     assert not mark.exists()
 
 
-def test_trained_anew_it_comes_to_the_same_weights(entry, capsys):
+def test_trained_anew_it_comes_to_the_same_weights(entry, replayed_as_tiny, capsys):
     verify.main([str(entry), "--retrain"])
     out = capsys.readouterr().out
     assert "the weights are the same to the last bit" in out and "PROVEN" in out
 
 
-def test_a_hyperparameter_changed_all_through_the_record_is_caught_by_training_anew(entry, capsys):
+def test_a_hyperparameter_changed_all_through_the_record_is_caught_by_training_anew(entry, replayed_as_tiny, capsys):
     """The quick checks cannot see it: the record is of one piece, and the weights are those that it describes."""
     with forged(entry) as record:
         record["asked"]["learning_rate"] = 5e-5
@@ -293,12 +292,12 @@ def test_weights_of_another_machine_are_judged_by_the_seeds_deviation(entry, mon
     again["stages"]["finetune"]["sha256"]["model.safetensors"] = "0" * 64
     again["score"]["bleu"] += 1
 
-    def replay(asked, name, seed, data_dir):
-        Path("runs/again").mkdir(parents=True)
-        Path("runs/again/record.json").write_text(json.dumps(again))
+    def replay(record, name, seed, data_dir, folder):
+        (folder / "runs" / "again").mkdir(parents=True)
+        (folder / "runs" / "again" / "record.json").write_text(json.dumps(again))
 
     monkeypatch.setattr("tools.replay.replay", replay)
-    assert bool(verify.retrain(entry, read_record(entry / "record.json"), None)) != proven
+    assert bool(verify.retrain(read_record(entry / "record.json"), None)) != proven
 
 
 def test_an_entry_without_a_score_has_nothing_to_prove(played, tmp_path, monkeypatch):

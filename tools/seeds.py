@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> None:
         if len(records) == options.seeds:
             break
         name = f"{folder.name}-seed{seed}"
-        replay(record["asked"], name, seed, options.data_dir)
+        replay(record, name, seed, options.data_dir)
         records[seed] = read_scored_entry(RUNS / name)[0]
     prints = {one["league"]["fingerprint"] for one in records.values()}
     if len(prints) > 1:

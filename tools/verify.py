@@ -8,10 +8,8 @@ checkpoint comes from this training shows only --retrain, which plays the whole 
 or changed. Exit code: 0 proven, 1 refuted.
 """
 
-import os
 import sys
 import tempfile
-from contextlib import chdir
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,11 +31,14 @@ def main(argv: list[str] | None = None) -> None:
     check_data_dir(options.data_dir)
 
     from league import hardware
+    from league.evidence import code_digest
     from league.proof import Check, checks, read_scored_entry
 
     hardware.prepare_process()
     folder = Path(named.entry)
     record, _ = read_scored_entry(folder)
+    if record["code"] != code_digest():
+        print("note    the record was made with other code than this, which judges it")
     failed = 0
     try:
         for check in checks(folder, options.data_dir):
@@ -45,7 +46,7 @@ def main(argv: list[str] | None = None) -> None:
     except UserError as error:
         failed += show(Check("what is needed is there and whole", [str(error)]))
     if options.retrain and not failed:
-        failed += show(Check("trained anew it comes to the same", retrain(folder, record, options.data_dir)))
+        failed += show(Check("trained anew it comes to the same", retrain(record, options.data_dir)))
     state = "official" if record["official"] else "open"
     if failed:
         print(f"REFUTED: {failed} check(s) failed.")
@@ -61,19 +62,15 @@ def show(check) -> bool:
     return bool(check.problems)
 
 
-def retrain(folder: Path, record: dict, data_dir: str | None) -> list[str]:
+def retrain(record: dict, data_dir: str | None) -> list[str]:
     """Play the entry anew in a folder of its own; return how it differs."""
-    import torch
-
     from league.noise import seed_deviation
     from league.schema import read_record
     from tools.replay import replay
 
-    data_dir = data_dir and os.path.abspath(data_dir)
-    torch.set_num_threads(min(256, max(1, record["stages"]["finetune"]["num_threads"])))  # sums round by their parts
-    with tempfile.TemporaryDirectory() as elsewhere, chdir(elsewhere):
-        replay(record["asked"], "again", record["asked"]["seed"], data_dir)
-        again = read_record(Path("runs/again/record.json"))
+    with tempfile.TemporaryDirectory() as elsewhere:
+        replay(record, "again", record["asked"]["seed"], data_dir, Path(elsewhere))
+        again = read_record(Path(elsewhere) / "runs" / "again" / "record.json")
     league, before, after = record["league"], record["score"]["bleu"], again["score"]["bleu"]
     weights = [value["stages"]["finetune"]["sha256"]["model.safetensors"] for value in (record, again)]
     if weights[0] == weights[1]:

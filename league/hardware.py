@@ -27,12 +27,13 @@ def prepare_process() -> None:
 
 
 def _keep_memory() -> None:
-    # glibc hands the logits' 30 MB back after every step, and the kernel clears them anew: a fifth of a step's time.
-    m_trim_threshold, m_mmap_max = -1, -4
+    # glibc hands the logits' 30 MB back after every step, and the kernel clears them anew. Larger blocks do go back: kept,
+    # those of a fine-tune's long sentences break the heap up until it takes twice the memory.
+    m_trim_threshold, m_mmap_threshold = -1, -3
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:
         mallopt(m_trim_threshold, 2**31 - 1)
-        mallopt(m_mmap_max, 0)
+        mallopt(m_mmap_threshold, 32 * 2**20)  # the most that glibc takes
 
 
 def check_memory(num_parameters: int) -> None:

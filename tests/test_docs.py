@@ -1,12 +1,15 @@
 """The documents are true: their commands parse, their links lead somewhere, their make targets exist."""
 
+import json
 import re
 import shlex
+import statistics
 
 import pytest
 from conftest import ROOT
 
 from evaluate_bleu import ScoreOptions
+from league.comparison import Comparison
 from league.options import Options, TrainingOptions, check_finetune_hp, check_model_hp, parse_options
 from league_config import AING, FinetuneHP, ModelHP
 from train_finetune import FinetuneOptions
@@ -76,3 +79,18 @@ def test_each_row_of_the_table_of_faults_is_a_test():
         file, _, name = re.search(r"`(test_\w+\.py)(?:::)?(\w*)` \|$", row).group(0).strip("`| ").partition("::")
         tests = (ROOT / "tests" / file).read_text(encoding="utf-8")
         assert f"def {name}(" in tests if name else "def test_" in tests, row
+
+
+def test_the_noise_that_the_documents_tell_is_what_was_measured():
+    noise = json.loads((ROOT / "league" / "noise.json").read_text(encoding="utf-8"))
+    trust = (ROOT / "docs" / "trust.md").read_text(encoding="utf-8")
+    for name, measured in noise.items():
+        bleu = list(measured["bleu"].values())
+        mean, deviation = statistics.mean(bleu), statistics.stdev(bleu)
+        reach = Comparison(("", ""), (0.0, 0.0), 1.0, deviation, {}).reach_of_seeds
+        row = next(line for line in trust.splitlines() if line.startswith(f"| `{name.split()[0]}` |"))
+        assert f"| {len(bleu)} | {mean:.2f} | {deviation:.2f} | {reach:.2f} |" in row
+        if name.startswith("aing"):
+            readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+            assert f"score {mean:.2f} on average over five seeds, with a deviation of {deviation:.2f}" in readme
+            assert f"may be {reach:.1f} apart" in readme

@@ -27,8 +27,8 @@ def prepare_process() -> None:
 
 
 def _keep_memory() -> None:
-    # glibc hands the logits' 30 MB back after every step, and the kernel clears them anew. Larger blocks do go back: kept,
-    # those of a fine-tune's long sentences break the heap up until it takes twice the memory.
+    # glibc hands the logits' 30 MB back after every step, and the kernel clears them anew. Larger blocks do go back:
+    # kept, those of a fine-tune's long sentences break the heap up until it takes twice the memory.
     m_trim_threshold, m_mmap_threshold = -1, -3
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:

@@ -129,6 +129,22 @@ def test_a_learning_rate_off_the_schedule_is_found(record):
             assert len(broken_rules(changed)) == 1 and f"{stage}.learning_rate" in broken_rules(changed)[0]["rule"]
 
 
+def test_steps_that_fp16_skips_hold_the_schedule_up_and_never_push_it_on(record):
+    facts = record["stages"]["pretrain"]
+    arguments = TINY.pretrain.arguments
+
+    def with_skips(precision: str, skips: list[int]) -> set[str]:
+        facts["precision"] = precision
+        for point, skipped in zip(facts["curve"], skips, strict=False):
+            point["learning_rate"] = scheduled_rate(arguments, max(1, point["step"] - skipped))
+        return rules_broken(record)
+
+    some = [0, 1, 1, 2] + [3] * 30
+    assert with_skips("fp16", some) == set() != with_skips("bf16", some)
+    ahead, back, leap = [0] * 17 + [-2] * 40, [0] * 15 + [1, 2, 2, 0, 0, 0], [0] * 16 + [5] * 40
+    assert all(with_skips("fp16", skips) for skips in (ahead, back, leap))
+
+
 @pytest.mark.parametrize("kind", ["linear", "cosine", "constant_with_warmup", "inverse_sqrt", "warmup_stable_decay"])
 @pytest.mark.parametrize("warmup", [0, 7, 0.1])
 def test_schedules_are_the_librarys(kind, warmup):

@@ -11,14 +11,9 @@ from .rules import SCHEDULE, STRUCTURE
 NOISE = Path(__file__).with_name("noise.json")
 
 
-def measured_noise(name: str, version: int) -> dict[str, Any] | None:
-    """Return the measurement that was published for a league version."""
-    return json.loads(NOISE.read_text(encoding="utf-8")).get(f"{name} {version}")
-
-
 def seed_deviation(name: str, version: int) -> float | None:
     """Return the standard deviation of the score over seeds, or None where nobody has measured it."""
-    measured = measured_noise(name, version)
+    measured = json.loads(NOISE.read_text(encoding="utf-8")).get(f"{name} {version}")
     return statistics.stdev(measured["bleu"].values()) if measured else None
 
 

@@ -20,11 +20,6 @@ def _help(text: str) -> dict[str, str]:
     return {"help": text}
 
 
-def _printable(message: object) -> str:
-    # The libraries repeat a value as it was typed, escape sequences and all.
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in str(message))
-
-
 @dataclass
 class Options:
     """What the three scripts share."""
@@ -69,7 +64,7 @@ def parse_options(
 
     class Parser(HfArgumentParser):
         def error(self, message):
-            raise UserError(f"{_printable(message).rstrip('.')}; {self.prog} --help lists the flags.")
+            raise UserError(f"{message.rstrip('.')}; {self.prog} --help lists the flags.")
 
     parser = Parser(
         kinds, description=description, allow_abbrev=False, formatter_class=RawDescriptionHelpFormatter, add_help=True
@@ -147,7 +142,7 @@ def _check_integrations(options: Options) -> None:
         try:
             validate_repo_id(options.hub_model_id or options.entry)
         except HFValidationError as error:
-            raise UserError(f"--hub_model_id {options.hub_model_id or options.entry!r}: {_printable(error)}") from None
+            raise UserError(f"--hub_model_id {options.hub_model_id or options.entry!r}: {error}") from None
 
 
 def check_model_hp(hp: ModelHP) -> None:
@@ -176,7 +171,7 @@ def check_finetune_hp(hp: FinetuneHP, max_steps: int) -> None:
 
 def _demand(holds: bool, name: str, hp: Any, rule: str) -> None:
     if not holds:
-        raise UserError(f"--{name} {_printable(getattr(hp, name))}: {rule}.")
+        raise UserError(f"--{name} {getattr(hp, name)}: {rule}.")
 
 
 def as_values(hp: Any) -> dict[str, Any]:

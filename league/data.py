@@ -2,15 +2,22 @@
 
 import hashlib
 import json
+import mmap
+import os
 import random
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import count
+from dataclasses import dataclass, field
+from itertools import chain, compress, count
+from operator import eq
 from pathlib import Path
+from threading import Lock
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -23,16 +30,83 @@ from .files import digest_of
 
 CACHE_VERSION = 2
 MEGABATCH = 50  # batches that are sorted by length together
+CHUNK = 2_000  # pairs that are in memory together
+MAX_WORDS = 200_000  # whose ids are remembered
+LINE_FEED, SPACE = b"\n "
+
+
+class Pairs:
+    """Pairs in a nameless file, a line each, the sides parted by a tab: memory holds only where the lines begin."""
+
+    def __init__(self, file: BinaryIO, num_pairs: int):
+        self.file = file
+        self.starts = np.zeros(num_pairs + 1, dtype=np.int64)
+        digest, line, position = hashlib.sha256(), 1, 0
+        file.seek(0)
+        while block := file.read(1 << 20):
+            digest.update(block)
+            ends = np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == LINE_FEED)
+            self.starts[line : line + len(ends)] = position + ends + 1
+            line, position = line + len(ends), position + len(block)
+        self.sha256 = digest.hexdigest()
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def read(self, first: int, last: int) -> bytes:
+        """Return the lines from `first` to before `last`."""
+        start, end = self.starts[first].item(), self.starts[last].item()
+        # Mapped anew each time: no position that forks share, and nothing that was read stays in memory.
+        offset = start - start % mmap.ALLOCATIONGRANULARITY
+        with mmap.mmap(self.file.fileno(), end - offset, offset=offset, access=mmap.ACCESS_READ) as view:
+            return view[start - offset :]
+
+    def texts(self, first: int, last: int) -> list[str]:
+        """Return the texts of these lines: a source, its target, the next source and so on."""
+        return self.read(first, last).decode().replace("\t", "\n").split("\n")[:-1]
+
+
+class Side(Sequence):
+    """The texts of one side of some pairs, which stay in their file."""
+
+    def __init__(self, pairs: Pairs, side: int):
+        self.pairs = pairs
+        self.side = side
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, i):
+        if isinstance(i, slice):
+            return [self[place] for place in range(len(self))[i]]
+        place = range(len(self))[i]
+        return self.pairs.texts(place, place + 1)[self.side]
+
+    def __iter__(self) -> Iterator[str]:
+        for first in range(0, len(self), CHUNK):
+            yield from self.pairs.texts(first, min(first + CHUNK, len(self)))[self.side :: 2]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        return len(self) == len(other) and all(map(eq, self, other))
 
 
 @dataclass(frozen=True)
 class Split:
-    """Cleaned pairs of one split, and what became of its rows."""
+    """Cleaned pairs of one split, and what became of its rows, with the digest of the pairs."""
 
     name: str
-    sources: list[str]
-    targets: list[str]
+    pairs: Pairs = field(compare=False)
     report: dict
+
+    @property
+    def sources(self) -> Side:
+        return Side(self.pairs, 0)
+
+    @property
+    def targets(self) -> Side:
+        return Side(self.pairs, 1)
 
 
 def load_split(league: League, corpus: Corpus, split: str, data_dir: str | None) -> Split:
@@ -43,48 +117,54 @@ def load_split(league: League, corpus: Corpus, split: str, data_dir: str | None)
         origin, rows = "generated", _generate(corpus.origin, split)
     else:
         origin, rows = "hub", _read_hub(corpus.origin, split, league)
-    if not rows:
-        raise UserError(f"the {split} split of {corpus.name} holds no pairs.")
-    report = {"origin": origin, "rows": len(rows), "dropped_one_sided": 0, "dropped_broken": 0}
-    pairs = [(_squeeze(source), _squeeze(target)) for source, target in rows]
-    if split == "train":
-        pairs = _clean(pairs, report)
-        if len(pairs) < league.batch_size:
+    report = {"origin": origin, "rows": 0, "dropped_one_sided": 0, "dropped_broken": 0}
+    most = {"train": corpus.num_train_pairs, "validation": corpus.num_validation_pairs}.get(split)
+    try:
+        file = _write_pairs(rows, report, is_cleaned=split == "train")
+        report["used"] = report["rows"] - report["dropped_one_sided"] - report["dropped_broken"]
+        if not report["rows"]:
+            raise UserError(f"the {split} split of {corpus.name} holds no pairs.")
+        if split == "train" and report["used"] < league.batch_size:
             raise UserError(
-                f"the training split of {corpus.name} holds {len(pairs)} usable pairs, fewer than one batch of "
+                f"the training split of {corpus.name} holds {report['used']} usable pairs, fewer than one batch of "
                 f"{league.batch_size}; give it more data."
             )
-        pairs = _sample(pairs, corpus.num_train_pairs, league.sample_seed)
-    elif split == "validation":
-        pairs = _sample(pairs, corpus.num_validation_pairs, league.sample_seed)
-    report["used"] = len(pairs)
-    report["sha256"] = _digest(f"{source}\t{target}\n" for source, target in pairs)
-    sources, targets = (list(side) for side in zip(*pairs, strict=True))
-    return Split(f"{corpus.name}.{split}", sources, targets, report)
+        if most is not None and report["used"] > most:
+            file = _sample(file, report["used"], most, league.sample_seed)
+            report["used"] = most
+        pairs = Pairs(file, report["used"])
+    except OSError as error:
+        raise UserError(
+            f"cannot write the pairs to a temporary file ({error.strerror}); TMPDIR=DIR names another folder for it."
+        ) from None
+    return Split(f"{corpus.name}.{split}", pairs, report | {"sha256": pairs.sha256})
 
 
-def _squeeze(text: str) -> str:
-    # Multi30k holds U+00A0 and stray control characters: one space for any white space, as sacrebleu does too.
-    return " ".join(text.split())
-
-
-def _clean(pairs: list[tuple[str, str]], report: dict) -> list[tuple[str, str]]:
-    """Drop pairs that cannot teach: a side is empty, or holds the mark of a broken encoding."""
-    kept = []
-    for source, target in pairs:
-        if not source or not target:
+def _write_pairs(rows: Iterable[tuple[str, str]], report: dict, is_cleaned: bool) -> BinaryIO:
+    """Write the pairs, without those that cannot teach if `is_cleaned`: a side is empty, or has a broken encoding."""
+    file = tempfile.TemporaryFile()
+    for report["rows"], (source, target) in enumerate(rows, 1):
+        # Multi30k holds U+00A0 and stray control characters: one space for any white space, as sacrebleu does too.
+        source, target = " ".join(source.split()), " ".join(target.split())
+        if is_cleaned and not (source and target):
             report["dropped_one_sided"] += 1
-        elif "\ufffd" in source + target or "\0" in source + target:
+            continue
+        line = f"{source}\t{target}\n"
+        if is_cleaned and ("\ufffd" in line or "\0" in line):
             report["dropped_broken"] += 1
-        else:
-            kept.append((source, target))
-    return kept
+            continue
+        file.write(line.encode())
+    return file
 
 
-def _sample(pairs: list, most: int, seed: int) -> list:
-    if len(pairs) <= most:
-        return pairs
-    return [pairs[i] for i in sorted(random.Random(seed).sample(range(len(pairs)), most))]
+def _sample(file: BinaryIO, num_pairs: int, most: int, seed: int) -> BinaryIO:
+    is_chosen = bytearray(num_pairs)
+    for i in random.Random(seed).sample(range(num_pairs), most):
+        is_chosen[i] = True
+    file.seek(0)
+    sampled = tempfile.TemporaryFile()
+    sampled.writelines(compress(file, is_chosen))
+    return sampled
 
 
 def _digest(parts: Iterable[str]) -> str:
@@ -94,49 +174,70 @@ def _digest(parts: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def _read_text_files(folder: Path, split: str, league: League) -> list[tuple[str, str]]:
+def _read_text_files(folder: Path, split: str, league: League) -> Iterator[tuple[str, str]]:
     paths = [folder / f"{split}.{language}" for language in (league.source, league.target)]
-    sides = [_read_lines(path) for path in paths]
-    if len(sides[0]) != len(sides[1]):
+    counts = [_count_lines(path) for path in paths]
+    if counts[0] != counts[1]:
         raise UserError(
-            f"{paths[0]} has {len(sides[0])} lines and {paths[1]} has {len(sides[1])}: line N of one must translate "
-            f"line N of the other; line {min(map(len, sides)) + 1} has no partner."
+            f"{paths[0]} has {counts[0]} lines and {paths[1]} has {counts[1]}: line N of one must translate "
+            f"line N of the other; line {min(counts) + 1} has no partner."
         )
-    return list(zip(*sides, strict=True))
+    return zip(*(_read_lines(path) for path in paths), strict=True)
 
 
-def _read_lines(path: Path) -> list[str]:
+def _count_lines(path: Path) -> int:
+    """Check a file to its end and return how many lines it has."""
+    num_lines, is_blank, text = 0, True, ""
+    for text in _read_texts(path):
+        num_lines += text.count("\n")
+        is_blank = is_blank and not text.strip()
+    if is_blank:
+        raise UserError(f"{path} is empty.")
+    return num_lines + (not text.endswith("\n"))
+
+
+def _read_lines(path: Path) -> Iterator[str]:
+    for text in _read_texts(path):
+        # Never splitlines(): Multi30k has control characters that it takes for line ends.
+        yield from text.removesuffix("\n").split("\n")
+
+
+def _read_texts(path: Path) -> Iterator[str]:
+    """Yield the text of a file, some whole lines at a time."""
+    encoding, line = "utf-8-sig", 1
+    for block in _read_blocks(path):
+        try:
+            text = block.decode(encoding)
+        except UnicodeDecodeError as error:
+            data = error.object  # without a mark at its start
+            line += data.count(b"\n", 0, error.start)
+            byte = f"0x{data[error.start]:02x}"
+            raise UserError(f"{path}, line {line}: not valid UTF-8 (byte {byte}); save it as UTF-8.") from None
+        yield text
+        encoding, line = "utf-8", line + block.count(b"\n")
+
+
+def _read_blocks(path: Path) -> Iterator[bytes]:
+    """Yield the bytes of a file, some whole lines at a time."""
     try:
         if path.exists() and not path.is_file():
             raise OSError(0, "not a file")  # a pipe would be waited for
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                yield block + file.readline()
     except OSError as error:
         raise UserError(
             f"cannot read {path} ({error.strerror}); --data_dir needs {path.parent.name}/{path.name} in it."
         ) from None
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        data = error.object  # without a mark at its start
-        line = data.count(b"\n", 0, error.start) + 1
-        byte = f"0x{data[error.start]:02x}"
-        raise UserError(f"{path}, line {line}: not valid UTF-8 (byte {byte}); save it as UTF-8.") from None
-    # Never splitlines(): Multi30k has control characters that it takes for line ends.
-    lines = text.split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    if not any(line.strip() for line in lines):
-        raise UserError(f"{path} is empty.")
-    return lines
 
 
-def _generate(origin: Generated, split: str) -> list[tuple[str, str]]:
+def _generate(origin: Generated, split: str) -> Iterator[tuple[str, str]]:
     from .corpus import generate_pairs
 
-    return list(generate_pairs(origin.register, split, origin.num_pairs[split], origin.seed))
+    return generate_pairs(origin.register, split, origin.num_pairs[split], origin.seed)
 
 
-def _read_hub(origin: HubFiles, split: str, league: League) -> list[tuple[str, str]]:
+def _read_hub(origin: HubFiles, split: str, league: League) -> Iterator[tuple[str, str]]:
     import datasets
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
     from huggingface_hub.errors import LocalEntryNotFoundError
@@ -162,7 +263,8 @@ def _read_hub(origin: HubFiles, split: str, league: League) -> list[tuple[str, s
     if not set(columns) <= set(rows.column_names):
         found, wanted = ", ".join(rows.column_names), " and ".join(columns)
         raise UserError(f"{name} has the columns {found}; wanted {wanted} — {remedy}")
-    return [(source or "", target or "") for source, target in zip(*(rows[column] for column in columns), strict=True)]
+    for part in rows.select_columns(columns).iter(CHUNK):
+        yield from ((source or "", target or "") for source, target in zip(*map(part.get, columns), strict=True))
 
 
 class TokenizedPairs(Dataset):
@@ -204,7 +306,7 @@ def tokenize_split(split: Split, tokenizer, max_length: int, cache_dir: Path) ->
                 if time.time() - left.stat().st_mtime > 3600:
                     shutil.rmtree(left, ignore_errors=True)
         made = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
-        _write_tokens(split, tokenizer, max_length, made)
+        _write_tokens(split.pairs, tokenizer, max_length, made)
         try:
             made.rename(folder)
         except OSError:  # another process was first; its copy is the same
@@ -214,20 +316,100 @@ def tokenize_split(split: Split, tokenizer, max_length: int, cache_dir: Path) ->
     return TokenizedPairs(folder)
 
 
-def _write_tokens(split: Split, tokenizer, max_length: int, folder: Path, chunk: int = 10_000) -> None:
-    sizes, num_truncated = [0], 0
+def _write_tokens(pairs: Pairs, tokenizer, max_length: int, folder: Path) -> None:
+    words = WordIds(tokenizer)
+    words.check(pairs)
+    bounds, num_truncated = np.zeros(2 * len(pairs) + 1, dtype=np.int64), 0
+
+    def tokenize(first: int) -> tuple[np.ndarray, np.ndarray, int]:
+        return _cut(*words.ids_of(pairs.read(first, min(first + CHUNK, len(pairs)))), max_length)
+
     with open(folder / "tokens.bin", "wb") as file:
-        for first in range(0, len(split.sources), chunk):
-            texts = (side[first : first + chunk] for side in (split.sources, split.targets))
-            sides = (encode(tokenizer, side, max_length) for side in texts)
-            for pair in zip(*sides, strict=True):
-                for ids, was_truncated in pair:
-                    sizes.append(len(ids))
-                    num_truncated += was_truncated
-                    file.write(np.asarray(ids, dtype=np.int32).tobytes())
-    np.save(folder / "bounds.npy", np.cumsum(sizes))
+        line = 1
+        for ids, sizes, num_cut in _in_threads(tokenize, range(0, len(pairs), CHUNK)):
+            file.write(ids)
+            bounds[line : line + len(sizes)] = sizes
+            line, num_truncated = line + len(sizes), num_truncated + num_cut
+    np.save(folder / "bounds.npy", np.cumsum(bounds, out=bounds))
     info = {"version": CACHE_VERSION, "max_length": max_length, "truncated": num_truncated}
     (folder / "info.json").write_text(json.dumps(info | {"files": _token_digests(folder)}))
+
+
+def _in_threads(function: Callable, arguments: Iterable) -> Iterator:
+    """Yield the results in order, while every core works on the next ones, but no further ahead than that."""
+    num_threads = os.cpu_count() or 1
+    with ThreadPoolExecutor(num_threads) as pool:
+        pending = deque()
+        for argument in arguments:
+            pending.append(pool.submit(function, argument))
+            if len(pending) > num_threads:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+class WordIds:
+    """The ids of words, each encoded once: the league's tokenizer takes each word between spaces on its own."""
+
+    def __init__(self, tokenizer):
+        self.backend = tokenizer.backend_tokenizer
+        self.lock = Lock()
+        self.forget()
+
+    def forget(self) -> None:
+        """Start anew."""
+        self.places: dict[bytes, int] = {}  # the word with the space or line feed behind it
+        self.ids, self.bounds = np.zeros(0, dtype=np.int32), np.zeros(1, dtype=np.int64)
+
+    def check(self, pairs: Pairs) -> None:
+        """Refuse another kind of tokenizer, by some pairs."""
+        most = min(100, len(pairs))
+        whole = self.backend.encode_batch_fast(pairs.texts(0, most))
+        if self.ids_of(pairs.read(0, most))[0].tolist() != [i for item in whole for i in item.ids]:
+            raise TypeError("this tokenizer does not take each word on its own: encode whole texts in league/data.py")
+
+    def ids_of(self, block: bytes) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ids of all texts of a block of lines in a row, and how many each text has."""
+        import pyarrow
+
+        letters = np.frombuffer(block.replace(b"\t", b"\n"), dtype=np.uint8)
+        ends = np.flatnonzero((letters == LINE_FEED) | (letters == SPACE)) + 1
+        buffers = [None, pyarrow.py_buffer(np.append(0, ends)), pyarrow.py_buffer(letters)]
+        words = pyarrow.LargeBinaryArray.from_buffers(pyarrow.large_binary(), len(ends), buffers).dictionary_encode()
+        places, ids, bounds = self._look_up(words.dictionary.to_pylist())
+        places = places[words.indices.to_numpy()]
+        starts = bounds[places]
+        sizes = bounds[places + 1] - starts
+        written = np.cumsum(sizes)
+        ids = ids[np.repeat(starts - written + sizes, sizes) + np.arange(written[-1])]
+        return ids, np.diff(written[letters[ends - 1] == LINE_FEED], prepend=0)
+
+    def _look_up(self, words: list[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the place of each word, and all ids with the bounds of the places."""
+        with self.lock:
+            if len(self.places) > MAX_WORDS:
+                self.forget()
+            if new := [word for word in words if word not in self.places]:
+                encoded = self.backend.encode_batch_fast([word[:-1].decode() for word in new])
+                # Only the last word of a text has <eos> behind it.
+                ids = [
+                    item.ids[: None if word[-1] == LINE_FEED else -1] for word, item in zip(new, encoded, strict=True)
+                ]
+                self.places.update(zip(new, count(len(self.places))))
+                self.ids = np.append(self.ids, np.fromiter(chain.from_iterable(ids), dtype=np.int32))
+                self.bounds = np.append(self.bounds, self.bounds[-1] + np.cumsum([len(word) for word in ids]))
+            return np.array([self.places[word] for word in words]), self.ids, self.bounds
+
+
+def _cut(ids: np.ndarray, sizes: np.ndarray, max_length: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Cut texts to `max_length` ids with <eos> kept; return the ids, the sizes and how many were cut."""
+    is_long = sizes > max_length
+    if not is_long.any():
+        return ids, sizes, 0
+    is_kept = np.ones(len(ids), dtype=bool)
+    for end, size in zip(np.cumsum(sizes)[is_long], sizes[is_long], strict=True):
+        is_kept[end - size + max_length - 1 : end - 1] = False
+    return ids[is_kept], np.minimum(sizes, max_length), int(is_long.sum())
 
 
 def _token_digests(folder: Path) -> dict[str, str]:
@@ -278,7 +460,9 @@ def length_grouped_order(
         cut = []
         for first in range(0, len(order), batch_size * MEGABATCH):
             part = order[first : first + batch_size * MEGABATCH]
-            part = part[np.lexsort((source_lengths[part], target_lengths[part]))]
+            # By the longer side: sorted by targets alone, a fifth to a third of all source positions were padding.
+            longer = np.maximum(source_lengths[part], target_lengths[part])
+            part = part[np.lexsort((source_lengths[part], longer))]
             cut += [part[i : i + batch_size] for i in range(0, len(part) - batch_size + 1, batch_size)]
         batches += [cut[i] for i in random_state.permutation(len(cut))]
         if len(batches) >= num_batches:

@@ -3,7 +3,7 @@
 import math
 import tempfile
 from collections.abc import Iterator
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -167,7 +167,7 @@ def _tokenizer(folder: Path, record: dict, league: League, splits: dict[str, Spl
     from modeling import train_tokenizer
 
     captions = splits[f"{league.pretrain.corpus.name}.train"]
-    trained = train_tokenizer(captions.sources + captions.targets, league.vocab_size, league.max_length)
+    trained = train_tokenizer(chain(captions.sources, captions.targets), league.vocab_size, league.max_length)
     with tempfile.TemporaryDirectory() as made:
         trained.save_pretrained(made)
         for stage in record["stages"]:

@@ -1,10 +1,15 @@
 """The data: what is read, cleaned and sampled, the token cache, and the order and shape of batches."""
 
+import hashlib
 import json
 import multiprocessing
 import os
+import random
+import subprocess
+import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +17,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import normalizers, pre_tokenizers
 
 from league import data
 from league.data import PairCollator, TrainingOrder, encode, length_grouped_order, load_split, tokenize_split
@@ -20,6 +26,7 @@ from league_config import AING
 from modeling.modeling_aing import shift_right
 from modeling.tokenization_aing import train_tokenizer
 
+ROOT = Path(__file__).parents[1]
 CAPTIONS, TALKS = AING.pretrain.corpus, AING.finetune.corpus
 PAIRS = [
     (f"Hund Nummer {i} läuft{' sehr weit' * (i % 7)}.", f"Dog {i} runs{' very far' * (i % 5)}.") for i in range(200)
@@ -108,7 +115,7 @@ def test_only_a_line_feed_ends_a_line(tmp_path, mark):
 def test_lines_come_back_as_written(tmp_path_factory, lines):
     path = tmp_path_factory.mktemp("lines") / "test.de"
     path.write_bytes("".join(f"{line}\n" for line in ["first", *lines]).encode())
-    assert data._read_lines(path) == ["first", *lines]
+    assert list(data._read_lines(path)) == ["first", *lines]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
@@ -174,6 +181,113 @@ def test_the_digest_follows_content_side_and_order(tmp_path):
     assert len(digests) == 6
 
 
+# ---- what stays on disk
+
+ODD = [
+    "",
+    "a\u00a0b",
+    "a\x1cb\x85c\rd",
+    "\ufeff",
+    "\0",
+    "\ufffd",
+    "👩‍🚀 e\u0301",
+    "  a \t b ",
+    "<eos>",
+    "日本語",
+    "x" * 3000,
+]
+LETTERS = st.characters(exclude_categories=["Cs"]) | st.sampled_from(" \t\r\x1c\u00a0\u0301'")
+TEXTS = st.text(LETTERS, max_size=20) | st.sampled_from(ODD)
+
+
+def read_pairs(monkeypatch, rows, split="train", corpus=CAPTIONS):
+    monkeypatch.setattr(data, "_read_text_files", lambda *_: iter(rows))
+    return load_split(replace(AING, batch_size=1), corpus, split, "anywhere")
+
+
+def by_lists(rows, split, most):
+    """What a split holds, worked out in plain lists."""
+    pairs = [tuple(" ".join(text.split()) for text in row) for row in rows]
+    if split == "train":
+        pairs = [pair for pair in pairs if all(pair) and not any(set(text) & {"\0", "\ufffd"} for text in pair)]
+    if split != "test" and len(pairs) > most:
+        pairs = [pairs[i] for i in sorted(random.Random(AING.sample_seed).sample(range(len(pairs)), most))]
+    return pairs, hashlib.sha256("".join(f"{one}\t{other}\n" for one, other in pairs).encode()).hexdigest()
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(TEXTS, TEXTS), max_size=30), st.sampled_from(["train", "validation", "test"]))
+def test_a_split_is_what_plain_lists_give(rows, split):
+    rows = [("ein Hund", "a dog"), *rows]
+    corpus = replace(CAPTIONS, num_train_pairs=7, num_validation_pairs=9)
+    pairs, digest = by_lists(rows, split, 7 if split == "train" else 9)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(data, "CHUNK", 4)
+        read = read_pairs(patched, rows, split, corpus)
+        sources, targets = ([pair[side] for pair in pairs] for side in (0, 1))
+        assert (
+            list(read.sources) == sources
+            and read.targets == targets
+            and [*read.sources, *read.targets] == sources + targets
+        )
+        assert read.sources[-1] == sources[-1] and read.targets[1:6:2] == targets[1:6:2]
+        assert read.report["rows"] == len(rows) and read.report["used"] == len(pairs) == len(read.sources)
+        assert read.report["sha256"] == digest
+
+
+def test_the_sides_end_where_lists_end(split):
+    with pytest.raises(IndexError):
+        split.sources[len(PAIRS)]
+    assert split.sources != split.targets and split.sources != split.sources[:-1] and split.sources != "text"
+
+
+def test_files_are_read_the_same_whatever_the_blocks(tmp_path, monkeypatch):
+    pairs = [(f"{i} {'ä' * (i * 977 % 5000)}", "a\x85b") for i in range(1, 900)]  # more than two blocks
+    write_split(tmp_path, pairs)
+    assert load(tmp_path).report["sha256"] == by_lists(pairs, "train", 20_000)[1]
+    path = tmp_path / "multi30k" / "train.de"
+    path.write_bytes(path.read_bytes() + b"\xff")
+    assert f"{path}, line 900: not valid UTF-8 (byte 0xff)" in refused(tmp_path)
+
+
+def test_no_room_for_the_pairs_is_a_user_error(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    write_split(tmp_path, PAIRS)
+    monkeypatch.setattr("tempfile.TemporaryFile", fail)
+    assert "No space left" in refused(tmp_path)
+
+
+PEAKS = """
+import resource, sys
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from league.data import TrainingOrder, load_split, tokenize_split
+from league_config import AING
+from modeling.tokenization_aing import train_tokenizer
+
+for folder in sys.argv[1:]:
+    split = load_split(AING, replace(AING.pretrain.corpus, num_train_pairs=10**7), "train", folder)
+    tokenizer = train_tokenizer(split.sources[:100], 300, 128)
+    assert sum(map(len, chain(split.sources, split.targets))) > 0
+    order = TrainingOrder(tokenize_split(split, tokenizer, 128, Path(folder) / "cache"), 64, 9, 1)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+"""
+
+
+def test_memory_does_not_grow_with_the_text(tmp_path):
+    folders = [tmp_path / "small", tmp_path / "large"]
+    for folder, times in zip(folders, (16_000, 80_000), strict=True):
+        folder.mkdir()
+        write_split(folder, [("Hund " * 60 + str(i % 99), "dog " * 60 + str(i % 99)) for i in range(times)])
+    command = [sys.executable, "-c", PEAKS, *folders]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    small, large = map(int, done.stdout.split())
+    assert large - small < 0.5 * sum(path.stat().st_size for path in (folders[1] / "multi30k").iterdir())
+
+
 # ---- the token cache
 
 
@@ -196,6 +310,27 @@ def test_the_cache_holds_what_the_tokenizer_gives(split, tokenizer, cached):
     ids, _ = cached
     sides = [[side_ids for side_ids, _ in encode(tokenizer, side, 16)] for side in (split.sources, split.targets)]
     assert ids == [tuple(pair) for pair in zip(*sides, strict=True)]
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(TEXTS, TEXTS), max_size=12), st.integers(1, 5), st.integers(0, 9))
+def test_tokens_are_those_of_whole_texts_whatever_is_done_together(tokenizer, tmp_path_factory, rows, chunk, most):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(data, "CHUNK", chunk)
+        patched.setattr(data, "MAX_WORDS", most)
+        split = read_pairs(patched, [*PAIRS[:2], *rows], "test")
+        tokens = tokenize_split(split, tokenizer, 12, tmp_path_factory.mktemp("cache"))
+        whole = [encode(tokenizer, list(side), 12) for side in (split.sources, split.targets)]
+    assert ids_of(tokens) == [(source, target) for (source, _), (target, _) in zip(*whole, strict=True)]
+    assert tokens.info["truncated"] == sum(was_cut for side in whole for _, was_cut in side)
+
+
+def test_a_tokenizer_that_joins_words_is_refused(split, tmp_path):
+    joining = train_tokenizer(split.sources, 300, 128)
+    joining.backend_tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=False)
+    joining.backend_tokenizer.normalizer = normalizers.Prepend("!")
+    with pytest.raises(TypeError, match="word on its own"):
+        tokenize_split(split, joining, 16, tmp_path / "cache")
 
 
 def test_a_hit_gives_the_same_without_tokenizing(split, tokenizer, cached, monkeypatch):
@@ -345,15 +480,19 @@ def test_a_longer_run_begins_like_a_shorter_one():
 
 
 def padding(order, lengths, batch_size) -> float:
-    batches = lengths[:, order].reshape(2, -1, batch_size)
+    batches = lengths[:, order].reshape(len(lengths), -1, batch_size)
     return 1 - batches.sum() / (batches.max(axis=2).sum() * batch_size)
 
 
 def test_batches_are_padded_far_less_than_random_ones():
-    lengths = np.random.default_rng(0).integers(5, 60, (2, 6400))
+    """Translations are about as long as what they translate: neither side may hold much padding."""
+    numbers = np.random.default_rng(0)
+    sources = numbers.integers(5, 60, 6400)
+    lengths = np.stack((sources, np.maximum(2, (sources * numbers.normal(1.1, 0.2, 6400)).astype(int))))
     order = length_grouped_order(*lengths, 64, 100, 1)
-    assert padding(order, lengths[1:], 64) < 0.05
-    assert padding(order, lengths, 64) < 0.7 * padding(np.random.default_rng(1).permutation(6400), lengths, 64)
+    by_target = np.concatenate([part[np.lexsort(lengths[:, part])] for part in np.split(np.arange(6400), 2)])
+    assert padding(order, lengths, 64) < 0.7 * padding(by_target, lengths, 64)
+    assert padding(order, lengths, 64) < 0.3 * padding(np.random.default_rng(1).permutation(6400), lengths, 64)
 
 
 def test_short_and_long_batches_are_mixed():

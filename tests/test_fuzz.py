@@ -99,11 +99,12 @@ def guard(folder: Path):
     resource.setrlimit(resource.RLIMIT_AS, (taken + MEGABYTES * 2**20, limits[1]))
     signal.alarm(SECONDS)
     faulthandler.dump_traceback_later(3 * SECONDS, exit=True)  # a hang outside Python hears no signal
+    tempfile.tempdir = str(folder)  # what it keeps for a while must lie there too
     ELSEWHERE = touched = []
     try:
         yield
     finally:
-        ELSEWHERE = None
+        ELSEWHERE = tempfile.tempdir = None
         signal.alarm(0)
         faulthandler.cancel_dump_traceback_later()
         signal.signal(signal.SIGALRM, handler)
@@ -510,13 +511,13 @@ def test_any_text_files(new_folder, sides, split):
     read, line = refusal(folder, load_split, FEW, AING.pretrain.corpus, split, str(folder))
     if read is None:
         return check_the_line_that_is_named(sides, line)
-    report = read.report
+    report, texts = read.report, [*read.sources, *read.targets]
     assert len(read.sources) == len(read.targets) == report["used"] > 0
     assert report["rows"] == report["used"] + report["dropped_one_sided"] + report["dropped_broken"]
     assert report["rows"] == sides[0].removesuffix(b"\n").count(b"\n") + 1
-    assert not any(set(text) & set("\n\r\u2028\x0b\x1c\x85\u00a0") for text in read.sources + read.targets)
+    assert not any(set(text) & set("\n\r\u2028\x0b\x1c\x85\u00a0") for text in texts)
     if split == "train":
-        assert all(read.sources + read.targets) and not any("\0" in text for text in read.sources + read.targets)
+        assert all(texts) and not any("\0" in text for text in texts)
 
 
 def check_the_line_that_is_named(sides: tuple[bytes, bytes], line: str) -> None:

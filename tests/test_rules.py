@@ -3,6 +3,7 @@
 import copy
 import json
 import shutil
+from itertools import islice
 
 import pytest
 from play import TINY, play
@@ -202,7 +203,7 @@ COSINE = ["--lr_scheduler_type", "cosine"]
         (in_arguments(gradient_accumulation_steps=2), [], "finetune.batch_size"),
         (in_arguments(seed=7), [], "finetune.seed"),
         (in_arguments(lr_scheduler_kwargs={"num_cycles": 3.5}), COSINE, "finetune.learning_rate at step 10"),
-        (patched(data, "_clean", lambda pairs: pairs[:190]), [], "data.talks.train.used"),
+        (patched(data, "_generate", lambda pairs: islice(pairs, 190)), [], "data.talks.train.used"),
     ],
 )
 def test_a_change_in_the_code_shows_in_the_record(played, tmp_path, monkeypatch, change, flags, rule):

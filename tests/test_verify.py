@@ -191,7 +191,7 @@ def test_too_few_translations_are_caught(entry):
 
 def test_a_foreign_tokenizer_is_caught(entry):
     talks = load_split(TINY, TINY.finetune.corpus, "train", None)
-    foreign = train_tokenizer(talks.sources + talks.targets, TINY.vocab_size, TINY.max_length)
+    foreign = train_tokenizer([*talks.sources, *talks.targets], TINY.vocab_size, TINY.max_length)
     for stage in ("pretrain", "finetune"):
         foreign.save_pretrained(entry / stage)
     rehash(entry)

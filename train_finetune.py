@@ -30,6 +30,7 @@ def main(argv: list[str] | None = None) -> None:
     from league import hardware, loading, report, training
     from league.data import PairCollator, TrainingOrder, load_split
     from league.entry import Entry
+    from league.loss import SmoothedLoss
 
     hardware.prepare_process()
     entry = Entry(options)
@@ -63,6 +64,7 @@ def main(argv: list[str] | None = None) -> None:
         eval_dataset=validation_tokens,
         data_collator=PairCollator(model),
         processing_class=tokenizer,
+        compute_loss_func=SmoothedLoss(model, args),
         callbacks=[watch],
     )
     training.run_stage(trainer, watch, validation)

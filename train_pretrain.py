@@ -6,6 +6,8 @@
 Next: train_finetune.py, evaluate_bleu.py.
 """
 
+from itertools import chain
+
 from league.errors import run_command
 from league.options import TrainingOptions, as_values, check_model_hp, parse_options
 from league_config import ModelHP
@@ -20,6 +22,7 @@ def main(argv: list[str] | None = None) -> None:
     from league import hardware, loading, report, training
     from league.data import PairCollator, TrainingOrder, load_split
     from league.entry import Entry
+    from league.loss import SmoothedLoss
     from league.rules import count_parameters
     from modeling import AingConfig, AingForConditionalGeneration, train_tokenizer
 
@@ -36,7 +39,7 @@ def main(argv: list[str] | None = None) -> None:
         return report.finish_stage(entry, "pretrain", was_complete=True)
 
     with args.main_process_first():
-        tokenizer = train_tokenizer(captions.sources + captions.targets, rules.vocab_size, rules.max_length)
+        tokenizer = train_tokenizer(chain(captions.sources, captions.targets), rules.vocab_size, rules.max_length)
         train_tokens = loading.tokenize(entry, captions, tokenizer)
         validation_tokens = {domain: loading.tokenize(entry, split, tokenizer) for domain, split in validation.items()}
 
@@ -54,6 +57,7 @@ def main(argv: list[str] | None = None) -> None:
         eval_dataset=validation_tokens,
         data_collator=PairCollator(model),
         processing_class=tokenizer,
+        compute_loss_func=SmoothedLoss(model, args),
         callbacks=[watch],
     )
     training.run_stage(trainer, watch, validation)

@@ -52,14 +52,13 @@ def effective_values(trainer: Seq2SeqTrainer) -> dict[str, Any]:
     model, args = trainer.model, trainer.args
     stacks = (model.model.encoder, model.model.decoder)
     layers = [layer for stack in stacks for layer in stack.layers]
-    attentions = [module for module in model.modules() if hasattr(module, "q_proj")]
+    attentions = [module for module in model.modules() if hasattr(module, "o_proj")]
     optimizer = getattr(trainer.optimizer, "optimizer", trainer.optimizer)
     groups = [group for group in optimizer.param_groups if group["params"]]
     fused = "" if all(group.get("fused") for group in groups) else "not "
-    smoother = trainer.label_smoother
     return {
         "d_model": _same(weight.shape[1] for weight in (model.lm_head.weight, model.get_input_embeddings().weight)),
-        "nhead": _same(module.q_proj.out_features // module.head_dim for module in attentions),
+        "nhead": _same(module.o_proj.in_features // module.head_dim for module in attentions),
         "num_layers": _same(len(stack.layers) for stack in stacks),
         "d_ff": _same(layer.feed_forward.up_proj.out_features for layer in layers),
         "dropout": _same(module.p for module in model.modules() if isinstance(module, nn.Dropout)),
@@ -75,7 +74,7 @@ def effective_values(trainer: Seq2SeqTrainer) -> dict[str, Any]:
         "weight_decay": sorted({group["weight_decay"] for group in groups}),
         "lr_scheduler_type": str(args.lr_scheduler_type.value),
         "warmup_steps": args.warmup_steps,
-        "label_smoothing_factor": smoother.epsilon if smoother else 0.0,
+        "label_smoothing_factor": trainer.compute_loss_func.epsilon,
         "max_grad_norm": args.max_grad_norm,
         "max_steps": args.max_steps,
         "batch_size": args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size,

@@ -19,8 +19,11 @@ def prepare_process() -> None:
     if torch.cuda.is_available():
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
-    elif sys.platform == "linux":
-        _keep_memory()
+    else:
+        # oneDNN compiles a kernel for each shape, milliseconds each, and forgets all but 1024: sentences have more.
+        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16384")
+        if sys.platform == "linux":
+            _keep_memory()
     warnings.filterwarnings("ignore", message=".*pin_memory.*")
     logging.set_verbosity_error()
     logging.disable_progress_bar()

@@ -11,7 +11,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForSeq2SeqLM
 from transformers.trainer_pt_utils import LabelSmoother
 
 from modeling import AingConfig, AingForConditionalGeneration, AingModel
-from modeling.modeling_aing import AingEncoder, rotary_angles, rotate
+from modeling.modeling_aing import AingEncoder, Dropout, rotary_angles, rotate
 
 VOCAB = 60
 
@@ -97,6 +97,37 @@ def test_attention_implementations_agree():
     eager = model(**batch).logits
     model.set_attn_implementation("sdpa")
     assert torch.allclose(eager, model(**batch).logits, atol=1e-5)
+
+
+@pytest.mark.parametrize("share", [0.003, 0.1, 0.37])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_dropout_drops_each_value_with_its_probability(share, dtype):
+    torch.manual_seed(0)
+    dropout, num = Dropout(share).train(), 400
+    x = torch.ones(3, 501, dtype=dtype)
+    kept = torch.stack([dropout(x) for _ in range(num)])
+    assert set(kept.unique().tolist()) == {0.0, float(torch.tensor(1 / (1 - share), dtype=dtype))}
+    dropped = (kept == 0).double()
+    # Calls differ by the rounding of their threshold, one in 256, besides their sample.
+    error = (share * (1 - share) / dropped.numel() + (1 / 256) ** 2 / num) ** 0.5
+    assert abs(float(dropped.mean()) - share) < 4 * error
+    by_place = dropped.mean(0)
+    assert float(by_place.max() - share) < 6 * (share * (1 - share) / num) ** 0.5
+    neighbours = torch.corrcoef(torch.stack((dropped[..., :-1].flatten(), dropped[..., 1:].flatten())))[0, 1]
+    assert abs(float(neighbours)) < 0.01
+
+
+def test_dropout_follows_torchs_state_and_its_gradient_the_values():
+    dropout, x = Dropout(0.4).train(), torch.randn(7, 33, requires_grad=True)
+    torch.manual_seed(3)
+    state = torch.get_rng_state()
+    first, second = dropout(x), dropout(x)
+    assert not torch.equal(first, second)
+    torch.set_rng_state(state)
+    assert torch.equal(first, dropout(x))
+    (gradient,) = torch.autograd.grad(first.sum(), x)
+    assert torch.equal(gradient != 0, first != 0) and torch.allclose(gradient[gradient != 0], torch.tensor(1 / 0.6))
+    assert torch.equal(dropout.eval()(x), x) and torch.equal(Dropout(0.0).train()(x), x)
 
 
 def test_loss_is_cross_entropy_over_the_real_targets():

@@ -1,0 +1,67 @@
+"""The loss: label-smoothed cross-entropy, equal to the library's smoother, from hidden states instead of logits."""
+
+from typing import Any
+
+import torch
+from transformers.trainer_pt_utils import LabelSmoother
+
+IGNORED = LabelSmoother.ignore_index
+ROWS = 2048  # positions whose logits exist at a time
+ROWS_IN_CACHE = 128  # of these, so many at a time in float32, where a CPU's cache holds them
+
+
+class SmoothedCrossEntropy(torch.autograd.Function):
+    """The sum over all positions; the gradient is made along with it, in the place of the logits."""
+
+    @staticmethod
+    def forward(ctx, hidden, weight, targets, epsilon: float, dtype: torch.dtype):
+        lower, weight = hidden.to(dtype), weight.to(dtype)
+        total = hidden.new_zeros((), dtype=torch.float32)
+        hidden_gradient, weight_gradient = torch.empty_like(lower), None
+        blocks = zip(lower.split(ROWS), targets.split(ROWS), hidden_gradient.split(ROWS), strict=True)
+        for block, target, gradient in blocks:
+            scores = block @ weight.T  # N V
+            num_rows = ROWS_IN_CACHE if scores.device.type == "cpu" else ROWS
+            for part in zip(scores.split(num_rows), target.split(num_rows), strict=True):
+                total += _replace_by_gradient(*part, epsilon)
+            scores.index_fill_(0, (target == IGNORED).nonzero().squeeze(1), 0.0)
+            torch.mm(scores, weight, out=gradient)
+            part = scores.T @ block  # V D
+            weight_gradient = part.float() if weight_gradient is None else weight_gradient.add_(part)
+        ctx.save_for_backward(hidden_gradient, weight_gradient)
+        return total
+
+    @staticmethod
+    def backward(ctx, scale):
+        hidden_gradient, weight_gradient = ctx.saved_tensors
+        return hidden_gradient * scale, weight_gradient * scale, None, None, None
+
+
+def _replace_by_gradient(scores: torch.Tensor, targets: torch.Tensor, epsilon: float) -> torch.Tensor:
+    """Turn the scores of positions into the gradient of their loss; return the loss, summed over those that count."""
+    exact = scores.float() if scores.dtype != torch.float32 else scores
+    index = targets.clamp(min=0)[:, None]
+    wanted, mean, highest = exact.gather(1, index).squeeze(1), exact.mean(1), exact.amax(1)
+    probabilities = torch.softmax(exact, dim=1, out=exact)
+    # What all were divided by, from the highest: its probability is never too small for a logarithm.
+    log_sum = highest - probabilities.amax(1).log()
+    losses = log_sum - (1 - epsilon) * wanted - epsilon * mean
+    gradient = probabilities.sub_(epsilon / scores.shape[1])
+    gradient.scatter_add_(1, index, gradient.new_full(index.shape, epsilon - 1))
+    scores.copy_(gradient)
+    return losses.masked_fill(targets == IGNORED, 0.0).sum()
+
+
+class SmoothedLoss:
+    """The Trainer's `compute_loss_func`: what its label smoother computes, at a fraction of the time and memory."""
+
+    def __init__(self, model, args):
+        self.epsilon = args.label_smoothing_factor
+        self.dtype = torch.bfloat16 if args.bf16 else torch.float16 if args.fp16 else torch.float32
+        self.weight = model.lm_head.weight
+        model.leaves_logits_to_loss = True
+
+    def __call__(self, outputs: Any, labels: torch.Tensor, num_items_in_batch=None) -> torch.Tensor:
+        hidden = outputs["last_hidden_state"].flatten(0, 1)
+        total = SmoothedCrossEntropy.apply(hidden, self.weight, labels.flatten(), self.epsilon, self.dtype)
+        return total / (labels.ne(IGNORED).sum() if num_items_in_batch is None else num_items_in_batch)

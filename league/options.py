@@ -2,11 +2,11 @@
 
 import os
 import re
-import sys
-from argparse import RawDescriptionHelpFormatter
-from dataclasses import asdict, dataclass, field, fields
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from difflib import get_close_matches
-from typing import Any, get_type_hints
+from types import NoneType
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from league_config import LEAGUES, FinetuneHP, League, ModelHP, Range
 
@@ -60,46 +60,47 @@ def parse_options(
     description: str, *kinds: type, argv: list[str] | None = None, words: dict[str, dict[str, Any]] | None = None
 ) -> tuple:
     """Parse the command line into one object for each dataclass in `kinds`, and one for the `words` without a flag."""
-    from transformers import HfArgumentParser
-
-    class Parser(HfArgumentParser):
-        def error(self, message):
-            raise UserError(f"{message.rstrip('.')}; {self.prog} --help lists the flags.")
-
-    parser = Parser(
-        kinds, description=description, allow_abbrev=False, formatter_class=RawDescriptionHelpFormatter, add_help=True
-    )
+    parser = _Parser(description=description, allow_abbrev=False, formatter_class=RawDescriptionHelpFormatter)
     for kind in kinds:
-        _describe_tune_fields(parser, kind)
+        _add_fields(parser, kind)
     for name, settings in (words or {}).items():
         parser.add_argument(name, **settings)
-    # About leftovers the parser would raise a ValueError; and a hidden <script>.args file is nobody's command line.
-    *parsed, leftovers = parser.parse_args_into_dataclasses(
-        sys.argv[1:] if argv is None else argv, return_remaining_strings=True, look_for_args_file=False
-    )
+    values, leftovers = parser.parse_known_args(argv)
     if leftovers:
         unknown = next((word for word in leftovers if word.startswith("-")), leftovers[0]).split("=")[0]
         close = get_close_matches(unknown, (f"--{item.name}" for kind in kinds for item in fields(kind)), 1)
         parser.error(f"unknown flag or value {unknown!r}" + (f", did you mean {close[0]}?" if close else ""))
+    parsed = [kind(**{item.name: vars(values).pop(item.name) for item in fields(kind)}) for kind in kinds]
     for options in parsed:
         if isinstance(options, Options):
             check_options(options)
-    return tuple(parsed)
+    return (*parsed, values) if words else tuple(parsed)
 
 
-def _describe_tune_fields(parser, kind: type) -> None:
-    # The help and the range of a TUNE value stand in its annotation; HfArgumentParser reads only metadata.
+class _Parser(ArgumentParser):
+    # Not HfArgumentParser: its import alone takes longer than all else before a --help, and what it adds is not needed.
+    def error(self, message):
+        raise UserError(f"{message.rstrip('.')}; {self.prog} --help lists the flags.")
+
+
+def _add_fields(parser: ArgumentParser, kind: type) -> None:
+    """Add a flag for each field of a dataclass, under its own name."""
     hints = get_type_hints(kind, include_extras=True)
-    for action in parser._actions:
-        metadata = getattr(hints.get(action.dest), "__metadata__", None)
-        if metadata:
-            searched, text = metadata
-            span = (
-                f"{searched.low:g} to {searched.high:g}"
-                if isinstance(searched, Range)
-                else ", ".join(map(str, searched))
-            )
-            action.help = f"{text} (default {action.default}; searched: {span})"
+    for item in fields(kind):
+        hint, settings = hints[item.name], dict(item.metadata)
+        if get_origin(hint) is Annotated:  # a TUNE value: its range and its help stand in its annotation
+            hint, searched, text = get_args(hint)
+            settings["help"] = f"{text} (default {item.default}; searched: {_span(searched)})"
+        if get_origin(hint) is list:
+            settings["nargs"] = "+"
+        hint = next((part for part in get_args(hint) if part is not NoneType), hint)  # of "str | None" str
+        settings |= {"action": "store_true"} if hint is bool else {"type": hint}
+        default = item.default if item.default_factory is MISSING else item.default_factory()
+        parser.add_argument(f"--{item.name}", default=default, **settings)
+
+
+def _span(searched: Range | tuple) -> str:
+    return f"{searched.low:g} to {searched.high:g}" if isinstance(searched, Range) else ", ".join(map(str, searched))
 
 
 def check_entry_name(flag: str, name: str) -> None:

@@ -63,7 +63,7 @@ def test_whole_numbers_stay_whole_and_shares_stay_shares():
         (["--learning_rate"], ["learning_rate", "expected one argument"]),
         (["--seed", "one"], ["seed", "int", "one"]),
         (["--league", "premier"], ["league", "premier", "aing", "demo"]),
-        (["--push_to_hub", "perhaps"], ["push_to_hub", "perhaps"]),
+        (["--push_to_hub", "perhaps"], ["unknown", "perhaps"]),
     ],
 )
 def test_a_bad_command_line_is_told(argv, told):

@@ -196,3 +196,8 @@ def test_startup_runs(tmp_path, monkeypatch):
     assert len(rows) == 3
     for row in rows:
         assert 0 < row["--help s"]["median"] < row["first begun s"]["median"] < row["first done s"]["median"]
+
+
+def test_a_part_without_a_baseline_is_printed_too(capsys):
+    bench._print_part("startup", {"minutes": 0.1, "notes": ["once"], "rows": [{"command": "--help", "seconds": 0.1}]})
+    assert "startup (0.1 min)" in capsys.readouterr().out

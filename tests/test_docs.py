@@ -38,7 +38,9 @@ def test_commands_parse(path):
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_tools_exist_and_have_these_flags(path):
     for name, words in TOOL.findall(path.read_text(encoding="utf-8")):
-        source = (ROOT / "tools" / f"{name}.py").read_text(encoding="utf-8")
+        files = [ROOT / "tools" / f"{name}.py", *(ROOT / "tools" / name).glob("*.py")]
+        source = "".join(file.read_text(encoding="utf-8") for file in files if file.exists())
+        assert source, f"there is no tools.{name}"
         for flag in re.findall(r"--(\w+)", words):
             assert re.search(rf"^    {flag}: ", source, re.MULTILINE), f"tools.{name} has no flag --{flag}"
 

@@ -83,7 +83,8 @@ def _heading(machine: dict) -> str:
 
 
 def _print_part(part: str, measured: dict) -> None:
-    print(f"\n{part} ({measured['minutes']} min)" + f", baseline {measured['baseline']}" * ("baseline" in measured))
+    baseline = f", baseline {measured['baseline']}" if "baseline" in measured else ""
+    print(f"\n{part} ({measured['minutes']} min){baseline}")
     for note in measured["notes"]:
         print(f"  {note}")
     print(table(measured["rows"]), flush=True)

@@ -103,8 +103,8 @@ def write_pairs(folder: Path, register: str, split: str, count: int, unique: int
     pairs = list(generate_pairs(register, split, min(count, unique), seed=1))
     with open(folder / f"{split}.de", "w") as german, open(folder / f"{split}.en", "w") as english:
         for i in range(count):
-            # The generator's words alone are too few for a vocabulary of 8,000.
-            number = f" {i}" if i >= unique or (split == "train" and i % 4 == 0) else ""
+            # The generator's words alone are too few for a vocabulary of 8,000; a language's do not grow without end.
+            number = f" {i % 100_000}" if i >= unique or (split == "train" and i % 4 == 0) else ""
             for file, text in zip((german, english), pairs[i % unique], strict=True):
                 file.write(f"{text}{number}\n")
 

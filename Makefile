@@ -46,4 +46,4 @@ bench: $(VENV)/ready  ## measure the speed beside the library's own, or with ARG
 	$(RUN) -m tools.bench $(ARGS)
 
 clean:  ## remove .venv and caches; runs/ stays
-	rm -rf $(VENV) .pytest_cache .ruff_cache
+	rm -rf $(VENV) .pytest_cache .ruff_cache .cache

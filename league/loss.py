@@ -34,7 +34,7 @@ class SmoothedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def backward(ctx, scale):
         hidden_gradient, weight_gradient = ctx.saved_tensors
-        return hidden_gradient * scale, weight_gradient * scale, None, None, None
+        return hidden_gradient.to(scale.dtype) * scale, weight_gradient * scale, None, None, None
 
 
 def _replace_by_gradient(scores: torch.Tensor, targets: torch.Tensor, epsilon: float) -> torch.Tensor:
@@ -47,7 +47,7 @@ def _replace_by_gradient(scores: torch.Tensor, targets: torch.Tensor, epsilon: f
     log_sum = highest - probabilities.amax(1).log()
     losses = log_sum - (1 - epsilon) * wanted - epsilon * mean
     gradient = probabilities.sub_(epsilon / scores.shape[1])
-    gradient.scatter_add_(1, index, gradient.new_full(index.shape, epsilon - 1))
+    gradient.scatter_(1, index, gradient.gather(1, index) - (1 - epsilon))
     scores.copy_(gradient)
     return losses.masked_fill(targets == IGNORED, 0.0).sum()
 

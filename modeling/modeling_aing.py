@@ -403,8 +403,9 @@ class AingForConditionalGeneration(AingPreTrainedModel, GenerationMixin):
             and config._eos_token_tensor is not None
             and input_ids.shape[1] == 1
             and model_kwargs.get("use_cache")
-            and "encoder_outputs" in model_kwargs
+            and {"encoder_outputs", "attention_mask"} <= model_kwargs.keys()
             and "decoder_attention_mask" not in model_kwargs
+            and not (model_kwargs.get("past_key_values") and model_kwargs["past_key_values"].get_seq_length())
         )
         if not is_plain:
             return super()._beam_search(

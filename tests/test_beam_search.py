@@ -85,6 +85,13 @@ def test_whatever_else_is_asked_for_is_what_the_library_gives(special):
     assert torch.equal(model.generate(**batch, **search), librarys(model, **batch, **search))
 
 
+def test_a_memory_without_a_mask_is_seen_whole():
+    model, batch = make_model(1), make_batch(1, 3)
+    memory = model.model.encoder(batch["input_ids"])
+    search = {"encoder_outputs": memory, "num_beams": 3, "max_length": 20, "do_sample": False}
+    assert torch.equal(model.generate(**search), librarys(model, **search))
+
+
 def test_scores_are_given_where_asked_for():
     model, batch = make_model(1), make_batch(1, 3)
     search = {"num_beams": 3, "max_length": 20, "return_dict_in_generate": True, "output_scores": True}

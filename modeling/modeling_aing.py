@@ -61,10 +61,10 @@ def eager_attention_forward(module, query, key, value, attention_mask, scaling, 
 
 
 class Dropout(nn.Dropout):
-    """The library's dropout, which spends a third of a training step on CPUs, with cheaper random numbers there."""
+    """Dropout with cheap random numbers on CPUs, where torch's own cost more than the products that they follow."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if not self.training or self.p == 0.0 or x.device.type != "cpu":
+        if not self.training or self.p in (0.0, 1.0) or x.device.type != "cpu":
             return super().forward(x)
         # The seed comes from torch, so that torch's state decides everything, as ever. A byte a value is enough:
         # of 256 values, floor or ceiling of 256 p drop it, at random, so that each is dropped with probability p.

@@ -87,9 +87,11 @@ def test_whatever_else_is_asked_for_is_what_the_library_gives(special):
 
 def test_a_memory_without_a_mask_is_seen_whole():
     model, batch = make_model(1), make_batch(1, 3)
-    memory = model.model.encoder(batch["input_ids"])
-    search = {"encoder_outputs": memory, "num_beams": 3, "max_length": 20, "do_sample": False}
-    assert torch.equal(model.generate(**search), librarys(model, **search))
+    search = {"num_beams": 3, "max_length": 20, "do_sample": False}
+    # One for each: generate() repeats what it is given for each beam, in its place.
+    memories = [model.model.encoder(batch["input_ids"]) for _ in range(2)]
+    found = model.generate(encoder_outputs=memories[0], **search)
+    assert len(found) == 3 and torch.equal(found, librarys(model, encoder_outputs=memories[1], **search))
 
 
 def test_scores_are_given_where_asked_for():

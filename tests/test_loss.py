@@ -41,7 +41,7 @@ def test_equals_the_librarys_smoother(monkeypatch, epsilon, num_positions, rows)
     expected_gradients = torch.autograd.grad(3 * expected, problem[:2])
     found = SmoothedCrossEntropy.apply(*problem, epsilon, torch.float32)
     gradients = torch.autograd.grad(3 * found, problem[:2])
-    assert float(found) == pytest.approx(float(expected), rel=1e-5)
+    assert found.item() == pytest.approx(expected.item(), rel=1e-5)
     for gradient, wanted in zip(gradients, expected_gradients, strict=True):
         assert relative(gradient, wanted) < 1e-5
 
@@ -50,7 +50,7 @@ def test_half_precision_costs_rounding_only():
     problem = make_problem(300)
     exact = librarys(*problem, 0.1)
     found = SmoothedCrossEntropy.apply(*problem, 0.1, torch.bfloat16)
-    assert float(found) == pytest.approx(float(exact), rel=5e-3)
+    assert found.item() == pytest.approx(exact.item(), rel=5e-3)
     for gradient, wanted in zip(
         torch.autograd.grad(found, problem[:2]), torch.autograd.grad(exact, problem[:2]), strict=True
     ):
@@ -60,7 +60,7 @@ def test_half_precision_costs_rounding_only():
 def test_scores_far_apart_do_not_overflow():
     problem = make_problem(50, scale=300.0)
     found = SmoothedCrossEntropy.apply(*problem, 0.1, torch.float32)
-    assert float(found) == pytest.approx(float(librarys(*problem, 0.1)), rel=1e-5)
+    assert found.item() == pytest.approx(librarys(*problem, 0.1).item(), rel=1e-5)
     assert all(gradient.isfinite().all() for gradient in torch.autograd.grad(found, problem[:2]))
 
 

@@ -128,6 +128,7 @@ def test_dropout_follows_torchs_state_and_its_gradient_the_values():
     (gradient,) = torch.autograd.grad(first.sum(), x)
     assert torch.equal(gradient != 0, first != 0) and torch.allclose(gradient[gradient != 0], torch.tensor(1 / 0.6))
     assert torch.equal(dropout.eval()(x), x) and torch.equal(Dropout(0.0).train()(x), x)
+    assert not Dropout(1.0).train()(x).any()
 
 
 def test_loss_is_cross_entropy_over_the_real_targets():

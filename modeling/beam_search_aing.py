@@ -22,7 +22,7 @@ class DecoderCache:
     def __init__(self, layer, memory: torch.Tensor, num_beams: int):
         self.layer, self.num_beams = layer, num_beams
         attention = layer.cross_attn
-        self.memory = attention.split(attention.kv_proj(memory), 2).transpose(1, 3).contiguous().unbind(2)  # A H S E
+        self.memory = tuple(part.contiguous() for part in attention.memory_keys_and_values(memory, None))  # A H S E
         shape = (memory.shape[0], memory.shape[2] // attention.head_dim, FIRST_ROOM * num_beams, attention.head_dim)
         # Zeros: what a mask hides must still be a number.
         self.past = (memory.new_zeros(shape), memory.new_zeros(shape))  # A H P*K E
@@ -73,16 +73,15 @@ class IncrementalDecoder:
 
     def _attend_to_past(self, x, cache, position, mask):
         attention = cache.layer.self_attn
-        query, key, value = attention.split(attention.qkv_proj(x), 3).transpose(1, 3).unbind(2)  # A H K E
-        cos, sin = (part[position] for part in self.angles)
-        query, key = (part * cos + part.roll(part.shape[-1] // 2, -1) * sin for part in (query, key))
+        # The beams stand where the positions of a sequence do, but all have the same one.
+        angles = tuple(part[position : position + 1] for part in self.angles)
+        query, key, value = attention.project(x, angles)  # A H K E
         keys, values = cache.append(position, (key, value))
         return self._mix(attention, query, keys, values, mask)
 
     def _attend_to_memory(self, x, cache):
         attention = cache.layer.cross_attn
-        query = attention.split(attention.q_proj(x), 1).squeeze(2).transpose(1, 2)  # A H K E
-        return self._mix(attention, query, *cache.memory, self.memory_mask)
+        return self._mix(attention, attention.project_query(x), *cache.memory, self.memory_mask)
 
     def _mix(self, attention, query, keys, values, mask):
         y = F.scaled_dot_product_attention(query, keys, values, attn_mask=mask, scale=attention.scaling)

@@ -98,17 +98,25 @@ class AingAttention(nn.Module):
         """Part what one projection made into queries, keys or values, and these into heads."""
         return x.view(*x.shape[:-1], num_parts, -1, self.head_dim)  # B L parts H E
 
+    def project(self, x: torch.Tensor, angles) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return queries, keys and values of a sequence, the first two turned by their positions."""
+        query_key, value = self.split(self.qkv_proj(x), 3).split((2, 1), dim=2)
+        query, key = rotate(query_key, angles).transpose(1, 3).unbind(2)
+        return query, key, value.squeeze(2).transpose(1, 2)  # each B H L E
+
+    def project_query(self, x: torch.Tensor) -> torch.Tensor:
+        """Return queries to a memory."""
+        return self.split(self.q_proj(x), 1).squeeze(2).transpose(1, 2)  # B H L E
+
     def forward(self, x, mask, angles=None, memory=None, past_key_values=None, **kwargs):
         if memory is None:
-            query_key, value = self.split(self.qkv_proj(x), 3).split((2, 1), dim=2)
-            query, key = rotate(query_key, angles).transpose(1, 3).unbind(2)
-            value = value.squeeze(2).transpose(1, 2)
+            query, key, value = self.project(x, angles)
             if past_key_values is not None:
                 is_pair = isinstance(past_key_values, EncoderDecoderCache)
                 cache = past_key_values.self_attention_cache if is_pair else past_key_values
                 key, value = cache.update(key, value, self.layer_idx)
         else:
-            query = self.split(self.q_proj(x), 1).squeeze(2).transpose(1, 2)
+            query = self.project_query(x)
             key, value = self.memory_keys_and_values(memory, past_key_values)
         attend = ALL_ATTENTION_FUNCTIONS.get_interface(self.config._attn_implementation, eager_attention_forward)
         y, weights = attend(self, query, key, value, mask, scaling=self.scaling, **kwargs)  # each B H L E
@@ -421,7 +429,7 @@ class AingForConditionalGeneration(AingPreTrainedModel, GenerationMixin):
             input_ids[each],
             memory,
             model_kwargs["attention_mask"][each],
-            tuple(part.to(memory.dtype) for part in angles),
+            angles,
             config,
             ends,
             # The library fills up with <pad>, but takes the id 0 for none.

@@ -39,7 +39,7 @@ def measure(bench: Bench) -> dict[str, Any]:
     add_ratios(rows)
     told = [
         f"base: {'/'.join(map(str, structure.values()))}, {BATCH} pairs of {LENGTH} tokens a side; "
-        f"search: {SENTENCES} sentences a batch, {LENGTH} tokens in, exactly {NEW_TOKENS} out",
+        f"search: {SENTENCES} sentences a batch, {LENGTH} tokens in, at most {NEW_TOKENS} out",
         "forward, backward and AdamW under the league's precision; each line in a process of its own; memory is what "
         "the work adds to a process that has only imported everything",
         plot(rows),
@@ -167,7 +167,7 @@ def search(channel, beams: int, **structure: int) -> None:
 
     model, device, start = prepared(**structure)
     ids = torch.randint(4, model.config.vocab_size, (SENTENCES, LENGTH), device=device)
-    sizes = {"num_beams": beams, "max_length": None, "max_new_tokens": NEW_TOKENS, "min_new_tokens": NEW_TOKENS}
+    sizes = {"num_beams": beams, "max_length": None, "max_new_tokens": NEW_TOKENS}
 
     @torch.inference_mode()
     def work():

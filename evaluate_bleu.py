@@ -20,27 +20,32 @@ class ScoreOptions:
 def main(argv: list[str] | None = None) -> None:
     options, scoring = parse_options(__doc__, Options, ScoreOptions, argv=argv)
 
+    from league import hardware
+    from league.entry import Entry
+
+    hardware.prepare_process()
+    evaluate(Entry(options), scoring.again)
+
+
+def evaluate(entry, again: bool = False) -> None:
+    """Score an entry, or show the score that it has."""
     from accelerate import PartialState
 
     from league import hardware, loading, report
-    from league.data import load_split
     from league.decoding import effective_decoding, score, translate
-    from league.entry import Entry
     from league.failures import clear_failures
     from league.files import digest_of, digests_of, write_text
 
-    hardware.prepare_process()
     state = PartialState(cpu=not hardware.has_gpu())
-    entry = Entry(options)
     rules = entry.rules
     entry.require_stage("finetune", "train_finetune.py")
-    if "score" in entry.record and not scoring.again:
+    if "score" in entry.record and not again:
         return report.finish_score(entry)
 
     model, tokenizer = loading.load_checkpoint(entry.checkpoint("finetune"), rules)
     loading.prepare_model(model, rules)
     model.to(state.device)
-    test = load_split(rules, rules.pretrain.corpus, "test", options.data_dir)
+    test = loading.load(entry, rules.pretrain.corpus, "test")
     entry.open_test_set(test)
     batch_size = rules.decoding["batch_size"]
     with entry.clock.charge("score"), clear_failures(entry, state.device):

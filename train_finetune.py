@@ -25,16 +25,22 @@ def main(argv: list[str] | None = None) -> None:
     options, finetune_hp = parse_options(__doc__, FinetuneOptions, FinetuneHP, argv=argv)
     check_finetune_hp(finetune_hp, options.rules.finetune.arguments["max_steps"])
 
-    from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, set_seed
-
-    from league import hardware, loading, report, training
-    from league.data import PairCollator, TrainingOrder, load_split
+    from league import hardware
     from league.entry import Entry
-    from league.loss import SmoothedLoss
 
     hardware.prepare_process()
-    entry = Entry(options)
-    rules, stage = entry.rules, entry.rules.finetune
+    finetune(Entry(options), finetune_hp)
+
+
+def finetune(entry, finetune_hp: FinetuneHP) -> None:
+    """Train stage B of an entry, or go on with it."""
+    from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, set_seed
+
+    from league import loading, report, training
+    from league.data import PairCollator, TrainingOrder
+    from league.loss import SmoothedLoss
+
+    options, rules, stage = entry.options, entry.rules, entry.rules.finetune
     tuned = as_values(finetune_hp)
     args = Seq2SeqTrainingArguments(**training.fixed_arguments(entry, stage, "finetune"), **tuned)
     if options.pretrained:
@@ -42,7 +48,7 @@ def main(argv: list[str] | None = None) -> None:
             entry.reuse_stage_a(options.pretrained)
     entry.require_stage("pretrain", "train_pretrain.py")
 
-    talks = load_split(rules, stage.corpus, "train", options.data_dir)
+    talks = loading.load(entry, stage.corpus, "train")
     validation = loading.load_validation(entry)
     entry.start({"seed": options.seed} | tuned, talks, *validation.values())
     if entry.stage("finetune"):

@@ -17,22 +17,28 @@ def main(argv: list[str] | None = None) -> None:
     options, model_hp = parse_options(__doc__, TrainingOptions, ModelHP, argv=argv)
     check_model_hp(model_hp)
 
-    from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, set_seed
-
-    from league import hardware, loading, report, training
-    from league.data import PairCollator, TrainingOrder, load_split
+    from league import hardware
     from league.entry import Entry
-    from league.loss import SmoothedLoss
     from league.rules import count_parameters
-    from modeling import AingConfig, AingForConditionalGeneration, train_tokenizer
 
     hardware.prepare_process()
     hardware.check_memory(count_parameters(**as_values(model_hp), vocab_size=options.rules.vocab_size))
-    entry = Entry(options)
-    rules, stage = entry.rules, entry.rules.pretrain
+    pretrain(Entry(options), model_hp)
+
+
+def pretrain(entry, model_hp: ModelHP) -> None:
+    """Train stage A of an entry, or go on with it."""
+    from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, set_seed
+
+    from league import loading, report, training
+    from league.data import PairCollator, TrainingOrder
+    from league.loss import SmoothedLoss
+    from modeling import AingConfig, AingForConditionalGeneration, train_tokenizer
+
+    options, rules, stage = entry.options, entry.rules, entry.rules.pretrain
     args = Seq2SeqTrainingArguments(**training.fixed_arguments(entry, stage, "pretrain"))
 
-    captions = load_split(rules, stage.corpus, "train", options.data_dir)
+    captions = loading.load(entry, stage.corpus, "train")
     validation = loading.load_validation(entry)
     entry.start({"seed": options.seed} | as_values(model_hp), captions, *validation.values())
     if entry.stage("pretrain"):

@@ -7,14 +7,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from league_config import fingerprint
+from league_config import League, fingerprint
 
 from .clock import Clock
 from .data import Split
 from .errors import UserError
 from .files import digests_of, lock, new_folder, owner_of, sweep, write_json
 from .options import Options, check_entry_name, check_options
-from .rules import STRUCTURE, broken_rules
+from .rules import SCHEDULE, STRUCTURE, broken_rules
 from .schema import RECORD_FORMAT, problems, read_record
 
 RUNS = Path("runs")
@@ -25,11 +25,16 @@ PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "datasets", "sa
 class Entry:
     """The folder `runs/<entry>/` and its `record.json`. Of several processes only the first one writes."""
 
-    def __init__(self, options: Options):
+    is_trial = False  # a trial of a search says nothing, and is given up where it cannot end in time
+    headline = ""  # before the words of a progress bar
+
+    def __init__(self, options: Options, rules: League | None = None, folder: Path | None = None):
         check_options(options)
-        self.options, self.rules = options, options.rules
+        self.options, self.rules = options, rules or options.rules
         self.writes = os.environ.get("RANK", "0") == "0"
-        self.folder = RUNS / options.entry
+        self.folder = folder or RUNS / options.entry
+        self.splits: dict[str, Split] = {}  # that were loaded
+        self.pace: float | None = None  # seconds a step of the stage that was trained last
         self.record_path = self.folder / "record.json"
         self._is_locked = False
         self._read()
@@ -91,12 +96,25 @@ class Entry:
             raise UserError(self.describe_divergence(diverged))
         before |= asked
         seen |= data
+        if settings := self.options.settings:
+            self.charge_search(settings["trials"], settings["minutes"] * 60)
         self.write()
 
+    def charge_search(self, num_trials: int, seconds: float) -> None:
+        """Charge the entry for the search that its values come from."""
+        self.record["trials"] = max(self.record["trials"], num_trials)
+        self.clock.restore({"trials": max(0.0, seconds)}, 0)
+        self.clock.save()
+
     def _lock(self) -> None:
-        # One process at a time, until it ends; the system frees the lock of one that is dead.
-        if not self.writes or self._is_locked:
-            return
+        if self.writes and not self.hold():
+            owner = owner_of(self.folder / "lock")
+            raise UserError(f"entry {self.name!r} is in use by {owner}: wait for it, stop it, or take another --entry.")
+
+    def hold(self) -> bool:
+        """Take the entry for this process, until it ends; the system frees the lock of one that is dead."""
+        if self._is_locked:
+            return True
         path = self.folder / "lock"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -104,12 +122,11 @@ class Entry:
         except OSError as error:
             raise UserError(f"cannot write to {self.folder}: {error.strerror}.") from None
         if not held:
-            raise UserError(
-                f"entry {self.name!r} is in use by {owner_of(path)}: wait for it, stop it, or take another --entry."
-            )
+            return False
         HELD[path.absolute()], self._is_locked = held, True
         sweep(self.folder)
         self._read()  # what another command may have written since it was read
+        return True
 
     def stage(self, name: str) -> dict[str, Any] | None:
         """Return what is recorded of a stage that is complete."""
@@ -137,39 +154,48 @@ class Entry:
     def reuse_stage_a(self, other_name: str) -> None:
         """Take over another entry's stage A, for what it cost there."""
         check_entry_name("--pretrained", other_name)
-        folder = RUNS / other_name
+        self.take_over(RUNS / other_name, "pretrain", f"--pretrained {other_name}")
+
+    def take_over(self, folder: Path, stage: str, what: str) -> None:
+        """Take over a stage that was trained in another folder, for what it cost there; `what` names it in errors."""
         self._lock() if self.writes else self._read()
-        if self.stage("pretrain"):
-            if self.record["stages"]["pretrain"]["reused"]:
+        if self.stage(stage):
+            if self.record["stages"][stage]["reused"]:
                 return  # the same command again
-            raise UserError(f"entry {self.name!r} has a stage A of its own: take another --entry for --pretrained.")
+            raise UserError(f"entry {self.name!r} has a {stage} stage of its own: take another --entry for {what}.")
         try:
             other = read_record(folder / "record.json")
         except FileNotFoundError:
-            raise UserError(f"--pretrained {other_name}: there is no entry {folder}.") from None
-        facts = other["stages"].get("pretrain")
+            raise UserError(f"{what}: there is no entry {folder}.") from None
+        facts = other["stages"].get(stage)
         if not facts:
-            raise UserError(f"--pretrained {other_name}: its stage A is not complete.")
-        if other["asked"]["league"] != self.rules.name or other["league"]["fixed"] != self.rules.fixed():
-            raise UserError(f"--pretrained {other_name}: it plays by other rules than this entry.")
-        asked = {name: other["asked"][name] for name in ("league", "seed", *STRUCTURE) if name in other["asked"]}
+            raise UserError(f"{what}: its {stage} stage is not complete.")
+        has_rules = other["asked"]["league"] == self.rules.name and other["league"]["fixed"] == self.rules.fixed()
+        if not (has_rules or self.is_trial):
+            raise UserError(f"{what}: it plays by other rules than this entry.")
+        names = ("league", "seed", *(STRUCTURE if stage == "pretrain" else SCHEDULE))
+        asked = {name: other["asked"][name] for name in names if name in other["asked"]}
         if asked.get("seed") != self.options.seed:
             seed = asked.get("seed")
-            raise UserError(f"--pretrained {other_name}: its seed is {seed}; say --seed {seed}.")
+            raise UserError(f"{what}: its seed is {seed}; say --seed {seed}.")
         self.start(asked)
+        self._copy_checkpoint(folder / stage, facts["sha256"], what)
         spent = Clock(folder / "clock.json", self.rules.minutes, writes=False).spent
-        with new_folder(self.checkpoint("pretrain")) as copy:
-            for source in (folder / "pretrain" / name for name in facts["sha256"]):
+        self.clock.restore({stage: spent.get(stage, facts["minutes"] * 60)}, 0)
+        self.clock.save()
+        seen = {f"{getattr(self.rules, stage).corpus.name}.train"}
+        seen |= {f"{corpus.name}.validation" for corpus in (self.rules.pretrain.corpus, self.rules.finetune.corpus)}
+        if not self.is_trial:  # which validates on a part
+            self.record["data"] |= {name: report for name, report in other["data"].items() if name in seen}
+        self.complete_stage(stage, facts | {"reused": True})
+
+    def _copy_checkpoint(self, folder: Path, digests: dict[str, str], what: str) -> None:
+        with new_folder(self.checkpoint(folder.name)) as copy:
+            for source in (folder / name for name in digests):
                 if source.is_file() and not source.is_symlink():
                     shutil.copyfile(source, copy / source.name)
-            if digests_of(copy) != facts["sha256"]:
-                raise UserError(f"--pretrained {other_name}: its checkpoint is not the one that its record describes.")
-        self.clock.restore({"pretrain": spent.get("pretrain", facts["minutes"] * 60)}, 0)
-        self.clock.save()
-        corpora = (self.rules.pretrain.corpus.name, self.rules.finetune.corpus.name)
-        seen = {f"{corpora[0]}.train", f"{corpora[0]}.validation", f"{corpora[1]}.validation"}
-        self.record["data"] |= {name: report for name, report in other["data"].items() if name in seen}
-        self.complete_stage("pretrain", facts | {"reused": True})
+            if digests_of(copy) != digests:
+                raise UserError(f"{what}: its checkpoint is not the one that its record describes.")
 
     def diverge(self, stage: str, step: int, loss: float | None) -> str:
         """Record that a stage's loss exploded; return what to tell the participant."""
@@ -191,7 +217,8 @@ class Entry:
 
     def open_test_set(self, test: Split) -> None:
         """Count an opening of the test set, before anything of it is shown."""
-        self._lock()
+        settings = self.options.settings
+        self.start({**settings["model_hp"], **settings["finetune_hp"]} if settings else {})
         self.record["test_openings"] += 1
         self.start({}, test)
 

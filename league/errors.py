@@ -13,6 +13,18 @@ class UserError(Exception):
         return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in super().__str__())
 
 
+class Diverged(UserError):
+    """A stage whose loss exploded."""
+
+
+class TooSlow(UserError):
+    """A trial that could not end within the time that it was given."""
+
+
+class OutOfMemory(UserError):
+    """A model that does not fit."""
+
+
 class Interrupted(Exception):
     """The user asked to stop, and all is saved; the message says what and how to go on."""
 

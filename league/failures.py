@@ -7,7 +7,7 @@ import torch
 from safetensors import SafetensorError
 
 from .entry import Entry
-from .errors import UserError
+from .errors import OutOfMemory, UserError
 from .rules import STRUCTURE
 
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
@@ -21,7 +21,7 @@ def clear_failures(entry: Entry, device: torch.device, device_batch_size: int | 
     except (MemoryError, OSError, RuntimeError, SafetensorError) as error:
         text = str(error)
         if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text:
-            raise UserError(_out_of_memory(entry, device, device_batch_size)) from None
+            raise OutOfMemory(_out_of_memory(entry, device, device_batch_size)) from None
         # torch.save speaks of its archive, safetensors of serializing; Python has a number.
         is_write = "PytorchStreamWriter" in text or "unexpected pos" in text or isinstance(error, SafetensorError)
         if is_write or getattr(error, "errno", None) in DISK:

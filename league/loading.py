@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
-from league_config import League, ModelHP
+from league_config import Corpus, League, ModelHP
 from modeling import AingConfig, AingForConditionalGeneration, train_tokenizer
 
 from .data import Split, TokenizedPairs, load_split, tokenize_split
@@ -35,10 +35,18 @@ def tokenize(entry: Entry, split: Split, tokenizer) -> TokenizedPairs:
     return tokenize_split(split, tokenizer, entry.rules.max_length, RUNS / ".cache")
 
 
+def load(entry: Entry, corpus: Corpus, name: str) -> Split:
+    """Load a split of the entry's data, once."""
+    key = f"{corpus} {name}"
+    if key not in entry.splits:
+        entry.splits[key] = load_split(entry.rules, corpus, name, entry.options.data_dir)
+    return entry.splits[key]
+
+
 def load_validation(entry: Entry) -> dict[str, Split]:
     """Load the validation splits of both domains."""
     corpora = (entry.rules.pretrain.corpus, entry.rules.finetune.corpus)
-    return {corpus.domain: load_split(entry.rules, corpus, "validation", entry.options.data_dir) for corpus in corpora}
+    return {corpus.domain: load(entry, corpus, "validation") for corpus in corpora}
 
 
 def load_checkpoint(folder: Path, rules: League) -> tuple[AingForConditionalGeneration, PreTrainedTokenizerFast]:

@@ -3,8 +3,9 @@
 import os
 import re
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from difflib import get_close_matches
+from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -36,6 +37,12 @@ class Options:
     report_to: str = field(default="none", metadata=_help("experiment tracker: tensorboard, wandb, trackio"))
     push_to_hub: bool = field(default=False, metadata=_help("upload the checkpoint to the Hub when done"))
     hub_model_id: str | None = field(default=None, metadata=_help("name on the Hub (default: the entry's name)"))
+    settings_file: str | None = field(
+        default=None,
+        metadata={"flag": "from", "metavar": "FILE"}
+        | _help("best.json of a search: league, seed and the ten values; a flag beside it wins, its time counts"),
+    )
+    settings = None  # what stands in it
 
     def __post_init__(self):
         if self.entry is None:
@@ -66,13 +73,21 @@ def parse_options(
     for name, settings in (words or {}).items():
         parser.add_argument(name, **settings)
     values, leftovers = parser.parse_known_args(argv)
+    settings = None
+    if path := getattr(values, "settings_file", None):
+        settings = read_settings(path)
+        names = {item.name for kind in kinds for item in fields(kind)}
+        told = {name: settings[name] for name in ("league", "seed")} | settings["model_hp"] | settings["finetune_hp"]
+        parser.set_defaults(**{name: value for name, value in told.items() if name in names})
+        values, leftovers = parser.parse_known_args(argv)
     if leftovers:
         unknown = next((word for word in leftovers if word.startswith("-")), leftovers[0]).split("=")[0]
-        close = get_close_matches(unknown, (f"--{item.name}" for kind in kinds for item in fields(kind)), 1)
+        close = get_close_matches(unknown, (_flag(item) for kind in kinds for item in fields(kind)), 1)
         parser.error(f"unknown flag or value {unknown!r}" + (f", did you mean {close[0]}?" if close else ""))
     parsed = [kind(**{item.name: vars(values).pop(item.name) for item in fields(kind)}) for kind in kinds]
     for options in parsed:
         if isinstance(options, Options):
+            options.settings = settings
             check_options(options)
     return (*parsed, values) if words else tuple(parsed)
 
@@ -87,7 +102,8 @@ def _add_fields(parser: ArgumentParser, kind: type) -> None:
     """Add a flag for each field of a dataclass, under its own name."""
     hints = get_type_hints(kind, include_extras=True)
     for item in fields(kind):
-        hint, settings = hints[item.name], dict(item.metadata)
+        hint, settings = hints[item.name], {"dest": item.name} | item.metadata
+        settings.pop("flag", None)
         if get_origin(hint) is Annotated:  # a TUNE value: its range and its help stand in its annotation
             hint, searched, text = get_args(hint)
             settings["help"] = f"{text} (default {item.default}; searched: {_span(searched)})"
@@ -96,11 +112,31 @@ def _add_fields(parser: ArgumentParser, kind: type) -> None:
         hint = next((part for part in get_args(hint) if part is not NoneType), hint)  # of "str | None" str
         settings |= {"action": "store_true"} if hint is bool else {"type": hint}
         default = item.default if item.default_factory is MISSING else item.default_factory()
-        parser.add_argument(f"--{item.name}", default=default, **settings)
+        parser.add_argument(_flag(item), default=default, **settings)
+
+
+def _flag(item: Field) -> str:
+    return f"--{item.metadata.get('flag', item.name)}"
 
 
 def _span(searched: Range | tuple) -> str:
     return f"{searched.low:g} to {searched.high:g}" if isinstance(searched, Range) else ", ".join(map(str, searched))
+
+
+def read_settings(path: str) -> dict[str, Any]:
+    """Read the file that a search leaves: its league, its seed, the best values, and what they cost."""
+    from .schema import SETTINGS, problems, read_json
+
+    try:
+        settings = read_json(Path(path))
+        if wrong := problems(settings, SETTINGS, "it"):
+            raise ValueError(wrong[0])
+        if settings["league"] not in LEAGUES:
+            raise ValueError(f"it is of the league {settings['league']!r}, which league_config.py does not know")
+        return settings
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"--from {path}: {reason}; python -m tools.tune writes such a file, best.json.") from None
 
 
 def check_entry_name(flag: str, name: str) -> None:

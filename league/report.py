@@ -10,7 +10,7 @@ NEXT = {"pretrain": "train_finetune.py", "finetune": "evaluate_bleu.py"}
 
 def finish_stage(entry: Entry, name: str, was_complete: bool = False) -> None:
     """Show what a stage did to both domains, side by side."""
-    if not entry.writes:
+    if not entry.writes or entry.is_trial:
         return
     if was_complete:
         print(f"Stage {name} of entry {entry.name!r} is complete already: nothing to do.")

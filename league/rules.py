@@ -36,7 +36,7 @@ def broken_rules(record: dict[str, Any]) -> list[dict[str, Any]]:
     broken += _in_data(record, fixed, book["data"])
     for name in ("pretrain", "finetune"):
         if name in record["stages"]:
-            broken += _in_stage(name, record, fixed)
+            broken += broken_in_stage(name, record, fixed)
         elif "score" in record:
             broken.append(_broken(name, "a complete stage", None))
     if "score" in record:
@@ -72,8 +72,8 @@ def _in_data(record: dict[str, Any], fixed: dict[str, Any], pinned: dict[str, st
     return broken
 
 
-def _in_stage(name: str, record: dict[str, Any], fixed: dict[str, Any]) -> list[dict[str, Any]]:
-    # Effective values, read back from the trained objects, against the rule book and what was asked for.
+def broken_in_stage(name: str, record: dict[str, Any], fixed: dict[str, Any]) -> list[dict[str, Any]]:
+    """Hold what was in effect, read back from the trained objects, against the rule book and what was asked for."""
     facts, asked = record["stages"][name], record["asked"]
     tuned = {key: asked.get(key) for key in SCHEDULE} if name == "finetune" else {}
     arguments = fixed["training"] | tuned | fixed[name]["arguments"]

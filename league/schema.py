@@ -56,6 +56,18 @@ def _tuned(kind: type) -> dict[str, Any]:
     return {name: Optional(shapes[get_args(hint)[0]]) for name, hint in hints.items()}
 
 
+def _all_of(shape: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.shape for name, value in shape.items()}
+
+
+SETTINGS = {
+    "league": NAME,
+    "seed": COUNT,
+    "model_hp": _all_of(_tuned(ModelHP)),
+    "finetune_hp": _all_of(_tuned(FinetuneHP)),
+    "trials": COUNT,
+    "minutes": NUMBER,
+}
 STAGE = {
     "steps": COUNT,
     "tokens": COUNT,

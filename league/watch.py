@@ -12,13 +12,14 @@ from transformers import TrainerCallback
 
 from .checkpoints import seal
 from .entry import Entry
-from .errors import Interrupted, UserError
+from .errors import Diverged, Interrupted, TooSlow
 
 SAVE_EVERY = 60.0  # seconds of training between checkpoints, or more where a checkpoint takes long
 MOST_FOR_CHECKPOINTS = 0.025  # share of the time
 PROBE_FROM = 0.1  # share of the clock, at its end, from which on the time for scoring is kept free
 EXPLODED, STEPS_EXPLODED = 2.0, 5  # loss, as a multiple of an even guess over the vocabulary; so many steps in a row
-CONTINUE, SAVE, STOP_FOR_TIME, STOP_FOR_USER = range(4)
+CONTINUE, SAVE, STOP_FOR_TIME, STOP_FOR_USER, GIVE_UP = range(5)
+PACE_FROM = 5  # steps, the first ones are slower
 
 
 class StageWatch(TrainerCallback):
@@ -41,21 +42,29 @@ class StageWatch(TrainerCallback):
 
     def on_train_begin(self, args, state, control, **kwargs):
         self.bar = self._open_bar(state, self.name, state.max_steps, "step", initial=state.global_step)
-        self.first_step, self.began, self.has_warned = state.global_step, time.monotonic(), False
+        self.first_step, self.began, self.has_warned = state.global_step, time.monotonic(), self.entry.is_trial
         self.last_save = time.monotonic()
         self.step = state.global_step
 
     def _open_bar(self, state, title: str, total: int, unit: str, initial: int = 0) -> tqdm:
         silent = not state.is_world_process_zero
-        return tqdm(desc=title, total=total, unit=unit, initial=initial, disable=silent, dynamic_ncols=True)
+        return tqdm(
+            desc=self.entry.headline + title,
+            total=total,
+            unit=unit,
+            initial=initial,
+            disable=silent,
+            dynamic_ncols=True,
+            leave=not self.entry.is_trial,
+        )
 
     def on_step_end(self, args, state, control, **kwargs):
         self.step, self.max_steps = state.global_step, state.max_steps
         self.bar.update(1)
         verdict = self._verdict(args, state)
-        control.should_save |= verdict != CONTINUE
+        control.should_save |= verdict not in (CONTINUE, GIVE_UP)
         self.save_began = time.monotonic()
-        if verdict in (STOP_FOR_TIME, STOP_FOR_USER):
+        if verdict in (STOP_FOR_TIME, STOP_FOR_USER, GIVE_UP):
             self.stopped_for = verdict
             control.should_training_stop = True
 
@@ -65,7 +74,9 @@ class StageWatch(TrainerCallback):
             self._warn_in_time(state)
             if self.user_wants_to_stop:
                 verdict = STOP_FOR_USER
-            elif self.entry.clock.left <= self._kept_for_scoring():
+            elif self.entry.is_trial and self._cannot_end_in_time(state):
+                verdict = GIVE_UP
+            elif not self.entry.is_trial and self.entry.clock.left <= self._kept_for_scoring():
                 verdict = STOP_FOR_TIME
             elif time.monotonic() - self.last_save > self.save_every or state.global_step == state.max_steps:
                 verdict = SAVE
@@ -75,6 +86,15 @@ class StageWatch(TrainerCallback):
             torch.distributed.broadcast(decision, 0)
             verdict = int(decision)
         return verdict
+
+    def _cannot_end_in_time(self, state) -> bool:
+        num_steps, left = state.global_step - self.first_step, state.max_steps - state.global_step
+        if num_steps <= PACE_FROM:
+            self.paced_from = time.monotonic()
+            return self.entry.clock.left <= 0
+        self.entry.pace = (time.monotonic() - self.paced_from) / (num_steps - PACE_FROM)
+        is_known = num_steps >= min(left, 50)
+        return self.entry.clock.left < (left * self.entry.pace if is_known else 0)
 
     def _kept_for_scoring(self) -> float:
         """Return the seconds to keep for what comes after training, from how long a validation takes here."""
@@ -131,7 +151,9 @@ class StageWatch(TrainerCallback):
         """End the command where the stage is not to go on: the user stopped it, or its loss exploded."""
         if self.diverged:
             step, loss = self.diverged
-            raise UserError(self.entry.diverge(self.name, step, loss if math.isfinite(loss) else None))
+            raise Diverged(self.entry.diverge(self.name, step, loss if math.isfinite(loss) else None))
+        if self.stopped_for == GIVE_UP:
+            raise TooSlow(f"at step {self.step} of {self.max_steps} it could no longer end in time")
         if self.stopped_for == STOP_FOR_USER:
             raise Interrupted(
                 f"Stopped at step {self.step} of {self.max_steps}, and saved; the same command goes on from there."

@@ -369,7 +369,7 @@ def test_a_stage_a_that_cannot_be_taken_over_is_refused(here, flags, told):
 
 def test_a_stage_a_of_its_own_is_not_replaced(here):
     shutil.copytree(here / "runs/one", here / "runs/two")
-    with pytest.raises(UserError, match="has a stage A of its own"):
+    with pytest.raises(UserError, match="has a pretrain stage of its own"):
         play("train_finetune", "--entry", "two", "--pretrained", "one", "--warmup_steps", "2")
 
 

@@ -1,0 +1,165 @@
+"""The search of the Optuna guides, `Trainer.hyperparameter_search`, so that all five values of the fine-tune apply.
+
+    python -m tools.trainer_search --entry mine --trials 10
+
+Before: train_pretrain.py. Next: the command that it prints. In its plain form the library's search would ignore the
+label smoothing, turn a fractional warm-up into none, and train each trial with what the last one left.
+"""
+
+import math
+import os
+from dataclasses import dataclass, field
+from typing import Any, get_type_hints
+
+import optuna
+from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, set_seed
+from transformers.trainer_callback import PrinterCallback
+
+from league import hardware, loading, training
+from league.data import PairCollator, Split, TrainingOrder, load_split
+from league.entry import Entry
+from league.errors import Interrupted, UserError, run_command
+from league.evidence import effective_values
+from league.failures import clear_failures
+from league.loss import SmoothedLoss
+from league.options import TrainingOptions, as_values, parse_options
+from league.rules import SCHEDULE
+from league.watch import EXPLODED
+from league_config import LEAGUES, FinetuneHP, Range
+
+
+@dataclass
+class SearchOptions:
+    league: str = field(default="aing", metadata={"help": "rule book", "choices": LEAGUES.keys()})
+    entry: str | None = field(default=None, metadata={"help": "entry with a complete stage A, and no stage B yet"})
+    data_dir: str | None = field(default=None, metadata={"help": "folder with local text files, as for the scripts"})
+    seed: int = field(default=1, metadata={"help": "seed of stage A, of every trial, and of the search"})
+    device_batch_size: int | None = field(default=None, metadata={"help": "pairs that the device holds at a time"})
+    trials: int = field(default=10, metadata={"help": "how many at most; the search ends before the clock does"})
+
+
+class TrialTrainer(Seq2SeqTrainer):
+    """A call of `train` is a trial: fine-tuned with arguments of its own, and judged by BLEU on validation captions."""
+
+    def __init__(self, entry: Entry, captions: dict[str, Split], fixed: dict[str, Any], **keywords):
+        self.entry, self.captions, self.fixed = entry, captions, fixed
+        super().__init__(args=Seq2SeqTrainingArguments(**fixed), **keywords)
+
+    def train(self, resume_from_checkpoint=None, trial=None, **keywords) -> None:
+        asked = self.hp_space(trial)
+        # New ones, before the library looks: it writes into the old ones, and casts to the type of what stood there.
+        self.args = Seq2SeqTrainingArguments(**self.fixed, **asked)
+        entry, clock, began = self.entry, self.entry.clock, self.entry.clock.used
+        failures = clear_failures(entry, self.args.device, self.args.per_device_train_batch_size)
+        with clock.charge("trials"), failures:
+            super().train(trial=trial)
+            self.check_effect(asked)
+            # Found set, it is the trial's value; else that would be the sum of all metrics of another evaluation.
+            self.objective = 0.0 if self.has_exploded() else sum(training.validate(self, self.captions).values())
+        entry.record["trials"] += 1
+        entry.write()
+        seconds = clock.used - began
+        print(f"trial {trial.number + 1}: BLEU {self.objective:.2f} in {seconds / 60:.1f} min {as_flags(asked)}")
+        # For the next trial, the fine-tune, and what follows it; `timeout` would not look ahead.
+        if clock.left < 2 * seconds + 2 * entry.record["stages"]["pretrain"]["validation_seconds"]:
+            print(f"The clock has {clock.left / 60:.1f} minutes left, which the fine-tune needs: the search ends.")
+            trial.study.stop()
+
+    def create_optimizer(self, model=None):
+        # A loss reads its smoothing once, the library's own as well: each trial has one, of its own model.
+        self.compute_loss_func = SmoothedLoss(self.model, self.args)
+        return super().create_optimizer(model)
+
+    def has_exploded(self) -> bool:
+        # Such a model translates nothing, and takes its time over it.
+        last = [log["loss"] for log in self.state.log_history if "loss" in log][-1]
+        return not last < EXPLODED * math.log(self.entry.rules.vocab_size)
+
+    def check_effect(self, asked: dict[str, Any]) -> None:
+        effective = effective_values(self)
+        expected = asked | {"weight_decay": sorted({0.0, asked["weight_decay"]})}  # norms and biases have none
+        assert expected == {name: effective[name] for name in expected}, (expected, effective)
+
+
+def suggest(trial: optuna.Trial, max_steps: int) -> dict[str, Any]:
+    """Take a value for each of FT_HP out of its range in league_config.py."""
+    hints, values = get_type_hints(FinetuneHP, include_extras=True), {}
+    for name in SCHEDULE:
+        searched = hints[name].__metadata__[0]
+        if isinstance(searched, Range):
+            values[name] = trial.suggest_float(name, searched.low, searched.high, log=searched.log)
+        else:
+            can_run = [value for value in searched if name != "warmup_steps" or value <= max_steps]
+            values[name] = trial.suggest_categorical(name, can_run)
+    return as_values(FinetuneHP(**values))
+
+
+def as_flags(values: dict[str, Any]) -> str:
+    return " ".join(f"--{name} {value}" for name, value in values.items())
+
+
+def build_trainer(options: TrainingOptions) -> TrialTrainer:
+    """Set up what train_finetune.py sets up, but for the five values."""
+    entry = Entry(options)
+    rules, stage = entry.rules, entry.rules.finetune
+    entry.require_stage("pretrain", "train_pretrain.py")
+    if entry.stage("finetune") or set(SCHEDULE) & set(entry.record["asked"]):
+        raise UserError(f"entry {entry.name!r} has begun its fine-tune: a search comes before it, in another --entry.")
+    if entry.clock.left <= 0:
+        raise UserError(f"the {rules.minutes:g} minutes of entry {entry.name!r} are over.")
+    talks = load_split(rules, stage.corpus, "train", options.data_dir)
+    captions = {rules.pretrain.corpus.domain: load_split(rules, rules.pretrain.corpus, "validation", options.data_dir)}
+    entry.start({"seed": options.seed}, talks, *captions.values())
+    model, tokenizer = loading.load_checkpoint(entry.checkpoint("pretrain"), rules)
+
+    def load_model():
+        fresh, _ = loading.load_checkpoint(entry.checkpoint("pretrain"), rules)
+        set_seed(options.seed)
+        loading.prepare_model(fresh, rules)
+        return fresh
+
+    max_steps = stage.arguments["max_steps"]
+    train_tokens = loading.tokenize(entry, talks, tokenizer)
+    trainer = TrialTrainer(
+        entry,
+        captions,
+        training.fixed_arguments(entry, stage, "finetune"),
+        model_init=load_model,
+        train_dataset=TrainingOrder(train_tokens, rules.batch_size, max_steps, options.seed),
+        eval_dataset={domain: loading.tokenize(entry, split, tokenizer) for domain, split in captions.items()},
+        data_collator=PairCollator(model),
+        processing_class=tokenizer,
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def main(argv: list[str] | None = None) -> None:
+    (given,) = parse_options(__doc__, SearchOptions, argv=argv)
+    if given.trials < 1:
+        raise UserError(f"--trials {given.trials}: must be at least 1.")
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise UserError("the search runs in one process: start it without accelerate launch.")
+    shared = {name: value for name, value in vars(given).items() if name != "trials"}
+    hardware.prepare_process()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # it would tell a user error with its traceback
+    trainer = build_trainer(TrainingOptions(**shared))
+    max_steps = trainer.args.max_steps
+    try:
+        best = trainer.hyperparameter_search(
+            hp_space=lambda trial: suggest(trial, max_steps),
+            n_trials=given.trials,
+            direction="maximize",
+            backend="optuna",
+            sampler=optuna.samplers.TPESampler(seed=given.seed),
+        )
+    except KeyboardInterrupt:
+        raise Interrupted("Stopped; the trials above count, and the same command begins a new search.") from None
+    shared["entry"] = trainer.entry.name
+    told = {name: value for name, value in shared.items() if value is not None} | best.hyperparameters
+    print(f"best: trial {int(best.run_id) + 1}, BLEU {best.objective:.2f}; next:")
+    print(f"python train_finetune.py {as_flags(told)}")
+
+
+if __name__ == "__main__":
+    run_command(main)

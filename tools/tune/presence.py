@@ -1,0 +1,108 @@
+"""The time of a search: every second in which at least one of its processes was at work, kept through kills."""
+
+import os
+import socket
+import threading
+import time
+import uuid
+from pathlib import Path
+
+from league.clock import SAVE_EVERY
+from league.errors import UserError
+from league.files import is_locked, lock, write_json
+from league.schema import NAME, NUMBER, Text, problems, read_json
+
+GONE = 15.0  # seconds without a sign of life, after which a process on another machine is given up
+SHAPE = {"began": NUMBER, "seen": NUMBER, "has_ended": bool, "host": Text(), "name": NAME}
+
+
+class Presence:
+    """This process's own file in `folder`, brought up to date by a second thread; all files together tell the time."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.name = uuid.uuid4().hex[:12]
+        self.began, self._start = time.time(), time.monotonic()
+        self._ended = threading.Event()
+        self._heart = threading.Thread(target=self._beat, daemon=True)
+
+    def __enter__(self) -> "Presence":
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._held = lock(self.folder / f"{self.name}.lock")
+        self._save()
+        self._heart.start()
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._ended.set()
+        self._heart.join()
+        self._save(has_ended=True)
+        if self._held:
+            self._held.close()
+
+    @property
+    def now(self) -> float:
+        # A clock that is set while this runs must not add or take minutes.
+        return self.began + time.monotonic() - self._start
+
+    def _beat(self) -> None:
+        while not self._ended.wait(SAVE_EVERY):
+            try:
+                self._save()
+            except UserError:
+                pass  # a full disk: whatever else is written will tell
+
+    def _save(self, has_ended: bool = False) -> None:
+        state = {"began": self.began, "seen": self.now, "has_ended": has_ended, "host": _host(), "name": self.name}
+        write_json(self.folder / f"{self.name}.json", state)
+
+    def is_alive(self, name: str) -> bool:
+        """Tell whether another process of the search is still there."""
+        if name == self.name:
+            return True
+        try:
+            state = _read(self.folder / f"{name}.json")
+        except (OSError, ValueError):
+            return False
+        if state["has_ended"] or is_locked(self.folder / f"{name}.lock"):
+            return not state["has_ended"]
+        return state["host"] != _host() and self.now - state["seen"] < GONE
+
+    def used(self) -> float:
+        """Return the seconds of the search so far."""
+        spans = [(self.began, self.now)]
+        for path in self.folder.glob("*.json"):
+            if path.stem != self.name:
+                state = _read(path)
+                # A kill is charged as much as it may have hidden.
+                spans.append((state["began"], state["seen"] + (0 if state["has_ended"] else SAVE_EVERY)))
+        return union(spans)
+
+    def count(self) -> int:
+        """Return how many processes ever took part."""
+        return sum(1 for _ in self.folder.glob("*.json"))
+
+
+def union(spans: list[tuple[float, float]]) -> float:
+    """Return how long at least one of the spans lasted."""
+    total, reached = 0.0, float("-inf")
+    for began, ended in sorted(spans):
+        total += max(0.0, ended - max(began, reached))
+        reached = max(reached, ended)
+    return total
+
+
+def _host() -> str:
+    return f"{socket.gethostname()} {os.environ.get('HOSTNAME', '')}".strip()[:200]
+
+
+def _read(path: Path) -> dict:
+    try:
+        state = read_json(path)
+        if wrong := problems(state, SHAPE, path.name):
+            raise ValueError(wrong[0])
+        return state
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} is damaged ({error}): the search's clock stands in it; put it back from a copy."
+        ) from None

@@ -1,0 +1,405 @@
+"""The search: trial after trial as the plan says, then the best settings as the entry's own stages and score."""
+
+import shutil
+import sys
+import time
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from itertools import chain
+from typing import Any
+
+from league.entry import Entry
+from league.evidence import code_digest
+from league.files import write_json
+from league.hardware import device_name
+from league.loading import load, load_validation, tokenize
+from league.noise import seed_deviation
+from league_config import Range, fingerprint
+from modeling import train_tokenizer
+
+from .plan import PRESETS, SAFETY, Job, Planner, Tried, Wait
+from .presence import Presence
+from .report import terminal_summary, write_report
+from .space import KINDS, first_candidates, flags, known_entries, point, ranges, short, start_values, why_not
+from .speed import SHARE_VALIDATED, Speed
+from .study import Claim, Study
+from .trial import Bench
+
+PROBE_SHARE = 0.02  # of the search, at most, for each measurement of the speed
+WAITING = 2.0  # seconds between two looks at what another process does
+KEPT_TRIALS = 3  # fine-tunes in full whose checkpoints stay: the best ones
+
+
+@dataclass
+class Search:
+    """One process's part in the search for an entry."""
+
+    entry: Entry
+    options: Any  # FinetuneOptions: data, seed, tracker
+    preset: str
+    minutes: float
+    sampler: str
+    only: str | None
+    fixed: dict[str, dict[str, Any]]
+
+    def __post_init__(self):
+        self.folder = self.entry.folder / "tune"
+        self.rules = self.entry.rules
+        self.said = ""
+        earlier = self.options.settings or {
+            "trials": 0,
+            "minutes": 0.0,
+        }  # of the search whose best this one starts from
+        self.earlier_trials, self.earlier = earlier["trials"], 60 * earlier["minutes"]
+
+    # Before the first trial.
+
+    def prepare(self) -> None:
+        """Load the data and open the study; none of it is on the clock."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        splits: dict = {}
+        self.entry.splits = splits
+        load(self.entry, self.rules.pretrain.corpus, "train")
+        load(self.entry, self.rules.finetune.corpus, "train")
+        load_validation(self.entry)
+        captions = splits[next(iter(splits))]
+        texts = chain(captions.sources, captions.targets)
+        tokenizer = train_tokenizer(texts, self.rules.vocab_size, self.rules.max_length)
+        for split in splits.values():
+            tokenize(self.entry, split, tokenizer)
+        self.bench = Bench(self.rules, self.options, self.entry.name, splits)
+        digests = {split.name: split.report["sha256"] for split in splits.values()}
+        self.identity = {
+            "rules": fingerprint(self.rules.fixed(), {}),
+            "data": fingerprint({}, digests),
+            "seed": str(self.options.seed),
+            "code": code_digest(),
+        }
+
+    def run(self) -> None:
+        """Search until the plan says that it is time for the score."""
+        with Presence(self.folder / "processes") as self.presence:
+            self.study = Study(self.folder, self.identity, self.sampler, self.options.seed, self.presence)
+            self._probe()
+            while claim := self._next():
+                self._run(claim)
+            self._say(f"The search is over after {self.used / 60:.1f} minutes and {len(self.study.tried())} trials.")
+            self.export("final")
+
+    @property
+    def used(self) -> float:
+        return self.presence.used()
+
+    @property
+    def left(self) -> float:
+        return min(self.minutes * 60, self.entry.clock.limit - self.earlier) - self.used
+
+    def _say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    def _probe(self) -> None:
+        with self.study.locked():
+            if self.study.noted("paces"):
+                return
+        paces = []
+        places = [start_values("pretrain"), point("pretrain", 0.5), point("pretrain", 0.7)]
+        for number, place in enumerate([self.fixed["pretrain"]] if self.only == "finetune" else places):
+            self._say(f"measuring how fast this machine trains {short('pretrain', place)}")
+            folder = self.folder / f"probe-{self.presence.name}"
+            measured = self.bench.probe(place, folder, max(10.0, PROBE_SHARE * self.minutes * 60), "probe, ")
+            shutil.rmtree(folder, ignore_errors=True)
+            paces.append([place, measured])
+            if number == 0 and measured.get("pretrain", 9.0) * 1500 > self.minutes * 60:
+                break  # larger ones are out of reach
+        with self.study.locked():
+            self.study.note("paces", paces)
+
+    # One trial after the other.
+
+    def planner(self) -> Planner:
+        """Return the plan's view of the search, with everything measured so far, by whichever process."""
+        speed = Speed(self.rules)
+        for structure, paces in self.study.noted("paces", []):
+            for stage, pace in paces.items():
+                speed.learn(stage, structure, pace, trust=0.3)  # a few cold steps
+        for row in self.study.rows():
+            if row.get("pace"):
+                speed.learn(row["stage"], row["structure"], row["pace"])
+            if row["state"] == "complete":
+                rest = row["seconds"] - row["steps"] * (row["pace"] or 0) - row["validation_seconds"]
+                speed.extra.append(max(0.0, rest))
+                if row["fidelity"] == 1:
+                    speed.learn_validation(row["structure"], row["validation_seconds"])
+        return Planner(
+            self.rules, speed, PRESETS[self.preset], self.minutes * 60, self.candidates, self.fixed, self.only
+        )
+
+    @cached_property
+    def candidates(self) -> dict[str, list]:
+        """Return what is tried before the sampler picks: start values, what did well before, points of the ranges."""
+        found = {}
+        for stage in KINDS:
+            baseline, *points = first_candidates(stage)
+            given = [] if self.fixed[stage] == baseline[1] else [("given by --from", self.fixed[stage])]
+            known = known_entries(stage, self.rules, self.entry.name)
+            wanted = [*given, baseline, *known, *points]
+            found[stage] = [one for one in wanted if why_not(stage, one[1], self.rules) is None]
+        return found
+
+    def _next(self) -> Claim | None:
+        while True:
+            self._charge()
+            with self.study.locked():
+                planner, tried = self.planner(), self.study.tried()
+                if (claim := self.study.orphan()) and self._still_fits(claim, planner):
+                    return claim
+                job = planner.decide(tried, self.left)
+                if isinstance(job, Job):
+                    self._tell_plan(planner, tried)
+                    if claim := self.study.claim(job, partial(self._allows, planner, job)):
+                        return claim
+                    if job.values is None and (job := self._without_sampler(planner, tried)):
+                        return self.study.claim(job, lambda values: True)
+                    return None
+            if not isinstance(job, Wait):
+                return None
+            time.sleep(WAITING)
+
+    def _without_sampler(self, planner: Planner, tried: list[Tried]) -> Job | None:
+        # Every sample is refused: what is left to do is to run the best ones in full.
+        quiet = replace(planner, candidates={stage: [] for stage in KINDS}, is_exhausted=True)
+        job = quiet.decide(tried, self.left)
+        return job if isinstance(job, Job) else None
+
+    def _still_fits(self, claim: Claim, planner: Planner) -> bool:
+        asked = claim.asked
+        claim.seconds = self.left - planner.to_the_score(asked["structure"], True, asked["stage"] == "finetune")
+        if claim.seconds > 0.5 * planner.speed.trial(asked["stage"], asked["structure"], asked["fidelity"]):
+            return True
+        self.study.end(claim, self._outcome_of_nothing("no time was left to go on with it"))
+        return False
+
+    @staticmethod
+    def _outcome_of_nothing(reason: str) -> dict[str, Any]:
+        nothing = {name: None for name in ("bleu", "pace", "validation_seconds")}
+        return nothing | {"state": "failed", "reason": reason, "steps": 0, "seconds": 0.0, "curve": []}
+
+    def _allows(self, planner: Planner, job: Job, values: dict[str, Any]) -> bool:
+        if why_not(job.stage, values, self.rules):
+            return False
+        return job.base is not None or planner.both(values) <= job.affordable
+
+    def _tell_plan(self, planner: Planner, tried: list[Tried]) -> None:
+        phase = "finetune" if any(one.stage == "finetune" for one in tried) else "pretrain"
+        full = sum(one.fidelity == 1 and one.counts for one in tried)
+        # Said when something has changed: the first measurements, a structure in full, the turn to fine-tunes.
+        occasion = f"{phase} {full if phase == 'pretrain' else ''} {bool(tried)}"
+        if occasion == self.said:
+            return
+        self.said = occasion
+        text = planner.describe(tried, self.left)
+        self._say(f"plan at minute {self.used / 60:.1f} of {self.minutes:g}: {text}")
+        with_this = [*self.study.noted("plan", []), {"minute": round(self.used / 60, 2), "text": text}]
+        self.study.note("plan", with_this[-30:])
+
+    def _run(self, claim: Claim) -> None:
+        asked, planner = claim.asked, self.planner()
+        stage, structure = asked["stage"], asked["structure"]
+        share = 1.0 if asked["fidelity"] == 1 else SHARE_VALIDATED[stage]
+        seconds = claim.seconds - SAFETY * share * planner.speed.validation(structure)
+        base = None if asked["base"] is None else self.study.trial_folder(asked["base"])
+        outcome = self.bench.run(
+            stage, asked["values"], asked["fidelity"], claim.folder, seconds, base, self._headline(asked)
+        )
+        if outcome["state"] == "complete" and base:
+            before = next(row for row in self.study.rows() if row["number"] == asked["base"])
+            outcome["change"] = round(outcome["bleu"] - before["bleu"], 3)
+        with self.study.locked():
+            self.study.end(claim, outcome)
+        self._tidy()
+        self._tell(asked, outcome)
+        self.export("searching")
+
+    def _headline(self, asked: dict[str, Any]) -> str:
+        best = self.best()
+        so_far = f"best {best['bleu']:.1f}" if best else "no result yet"
+        what = short(asked["stage"], asked["values"])
+        return f"{self.left / 60:.0f} min left, {so_far} | trial {asked['number']}: {what} | "
+
+    def _tell(self, asked: dict[str, Any], outcome: dict[str, Any]) -> None:
+        result = outcome["reason"] or f"BLEU {outcome['bleu']:.2f}"
+        if outcome.get("change") is not None:
+            result += f" ({outcome['change']:+.2f})"
+        self._say(
+            f"{self.used / 60:6.1f} min  trial {asked['number']:<3} {asked['stage']:<9}{outcome['steps']:>5} steps  "
+            f"{short(asked['stage'], asked['values'])}  [{asked['origin']}]  {result}"
+        )
+
+    def _tidy(self) -> None:
+        # Checkpoints of stage A in full are the cache that fine-tunes start from; of the rest only the best are needed.
+        rows = [row for row in self.study.rows() if row["state"] != "running"]
+        tunes = [row for row in rows if row["stage"] == "finetune" and row["fidelity"] == 1 and row["bleu"] is not None]
+        kept = sorted(tunes, key=lambda row: -row["bleu"])[:KEPT_TRIALS]
+        kept += [row for row in rows if row["stage"] == "pretrain" and row["fidelity"] == 1]
+        numbers = {row["number"] for row in kept}
+        for row in rows:
+            if row["number"] not in numbers:
+                for stage in ("pretrain", "finetune", "under_way"):
+                    shutil.rmtree(self.study.trial_folder(row["number"]) / stage, ignore_errors=True)
+
+    def _charge(self) -> None:
+        # The entry's clock shows the search while it runs; whichever process holds the entry writes it.
+        if self.entry.hold():
+            self.entry.start({})
+            self.entry.charge_search(self.earlier_trials + len(self.study.tried()), self.earlier + self.used)
+            self.entry.write()
+
+    # The result.
+
+    def best(self) -> dict[str, Any] | None:
+        """Return the best trial in full: a fine-tune, or as long as there is none, a structure."""
+        rows = [row for row in self.study.rows() if row["state"] == "complete" and row["fidelity"] == 1]
+        for stage in ("finetune", "pretrain"):
+            if found := [row for row in rows if row["stage"] == stage]:
+                return max(found, key=lambda row: row["bleu"])
+        return None
+
+    def winner(self) -> dict[str, dict[str, Any]]:
+        """Return the ten values that the search ends with."""
+        best = self.best()
+        if best is None:
+            return dict(self.fixed)
+        tuned = best["values"] if best["stage"] == "finetune" else self.fixed["finetune"]
+        return {"pretrain": best["structure"], "finetune": tuned}
+
+    def settings(self) -> dict[str, Any]:
+        """Return what `--from` takes."""
+        winner = self.winner()
+        return {
+            "league": self.rules.name,
+            "seed": self.options.seed,
+            "model_hp": winner["pretrain"],
+            "finetune_hp": winner["finetune"],
+            "trials": self.earlier_trials + len(self.study.tried()),
+            "minutes": round((self.earlier + self.used) / 60, 2),
+        }
+
+    def commands(self) -> list[str]:
+        """Return the command lines that play the winner by hand."""
+        winner = self.winner()
+        shared = f"--league {self.rules.name} --entry {self.entry.name}-by-hand --seed {self.options.seed}"
+        if self.options.data_dir:
+            shared += f" --data_dir {self.options.data_dir}"
+        return [
+            f"python train_pretrain.py {shared} {flags(winner['pretrain'])}",
+            f"python train_finetune.py {shared} {flags(winner['finetune'])}",
+            f"python evaluate_bleu.py {shared}",
+        ]
+
+    def take_final(self) -> bool:
+        """Tell whether this process is the one to play the final entry; if not, it has been played."""
+        while not self.entry.hold():
+            time.sleep(WAITING)
+        return "score" not in self.entry.record
+
+    def finish(self) -> dict[str, dict[str, Any]]:
+        """Take over what was trained of the winner, and charge the rest of the search; return the winner's values."""
+        best = self.best()
+        settings = self.settings()
+        taken = 0.0
+        if best:
+            folder = self.study.trial_folder(best["number"] if best["stage"] == "pretrain" else best["base"])
+            self.entry.take_over(folder, "pretrain", "the best structure")
+            taken += self.entry.clock.spent["pretrain"]
+            if best["stage"] == "finetune":
+                self.entry.take_over(self.study.trial_folder(best["number"]), "finetune", "the best fine-tune")
+                taken += self.entry.clock.spent["finetune"]
+        # What these stages cost is on the clock under their own names.
+        self.entry.clock.spent["trials"] = max(0.0, settings["minutes"] * 60 - taken)
+        self.entry.record["trials"] = settings["trials"]
+        self.entry.clock.save()
+        self.entry.write()
+        return self.winner()
+
+    def export(self, state: str, record: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Write best.json and study.json, which the report is made of."""
+        with self.study.locked():
+            content = self.content(state, record)
+            write_json(self.folder / "best.json", self.settings())
+        write_json(self.folder / "study.json", content)
+        return content
+
+    def content(self, state: str, record: dict[str, Any] | None) -> dict[str, Any]:
+        """Return all that the report shows."""
+        rows, best, winner = self.study.rows(), self.best(), self.winner()
+        planner, tried = self.planner(), self.study.tried()
+        return {
+            "format": 1,
+            "entry": self.entry.name,
+            "league": self.rules.name,
+            "seed": self.options.seed,
+            "sampler": self.sampler,
+            "preset": self.preset,
+            "only": self.only,
+            "budget_minutes": self.minutes,
+            "used_minutes": round(self.used / 60, 3),
+            "state": state,
+            "num_processes": self.presence.count(),
+            "device": device_name(),
+            "domain": self.rules.pretrain.corpus.domain,
+            "knobs": {stage: knobs(stage) for stage in KINDS},
+            "trials": [shown_trial(row) for row in rows],
+            "plan": self.study.noted("plan", []),
+            "next": planner.outlook(tried),
+            "best": best
+            and {
+                "structure": winner["pretrain"],
+                "finetune": winner["finetune"],
+                "validation_bleu": best["bleu"] if best["stage"] == "finetune" else None,
+                "pretrain_bleu": next(
+                    (
+                        row["bleu"]
+                        for row in rows
+                        if row["number"] in (best["number"], best["base"]) and row["base"] is None
+                    ),
+                    None,
+                ),
+                "change": best.get("change"),
+            },
+            "seed_deviation": seed_deviation(self.rules.name, self.rules.version),
+            "final": record and final_of(record, self.rules.pretrain.corpus.domain),
+            "commands": self.commands(),
+        }
+
+    def report(self, state: str, record: dict[str, Any] | None = None) -> str:
+        """Write the report; return its short form."""
+        content = self.export(state, record)
+        return terminal_summary(content, write_report(content, self.folder))
+
+
+def final_of(record: dict[str, Any], domain: str) -> dict[str, Any]:
+    """Return what became of the winner on the test set."""
+    return {
+        "validation_bleu": record["stages"]["finetune"]["validation_bleu"][domain],
+        "test_bleu": record["score"]["bleu"],
+        "interval": record["score"]["bleu_interval"],
+        "official": record["official"],
+    }
+
+
+def knobs(stage: str) -> dict[str, dict[str, Any]]:
+    """Return range and start value of each knob, as plain JSON."""
+    found = {}
+    for name, span in ranges(stage).items():
+        shape = span._asdict() if isinstance(span, Range) else {"choices": list(span)}
+        found[name] = shape | {"default": start_values(stage)[name]}
+    return found
+
+
+def shown_trial(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a trial as the report takes it."""
+    names = ("number", "stage", "values", "structure", "fidelity", "state", "origin", "began_minute")
+    rest = ("steps", "bleu", "change", "ended_minute", "reason")
+    pace = row.get("pace")
+    shown = {name: row[name] for name in names} | {name: row.get(name) for name in rest}
+    return shown | {"curve": row.get("curve", []), "steps_per_second": pace and round(1 / pace, 3)}

@@ -1,0 +1,96 @@
+"""How long things take on this machine: a cost model fitted to what was measured, corrected by every trial."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from league_config import League
+
+NEAR = 0.7  # in the logarithm of operations: how far a measurement speaks for other structures
+RECENT = 30  # measurements: the machine may have changed since
+SHARE_VALIDATED = {"pretrain": 0.2, "finetune": 0.6}  # of a validation in full, that a short trial's costs
+VALIDATION = 100.0  # steps of training that a full validation costs, before one was measured
+
+
+def operations(structure: dict[str, Any], vocab_size: int) -> float:
+    """Return the multiplications of a token on its way through encoder and decoder, in thousands."""
+    d_model, d_ff, num_layers = (structure[name] for name in ("d_model", "d_ff", "num_layers"))
+    layer = 12 * d_model**2 + 4 * d_model * d_ff
+    # What each layer costs besides its products: norms, dropout, attention over short sentences, calls.
+    return (num_layers * (layer + 900 * d_model) + vocab_size * d_model) / 1000
+
+
+@dataclass
+class Speed:
+    """Seconds by stage and structure: from the nearest measurements, scaled by the operations between."""
+
+    rules: League
+    steps: dict[str, list[tuple[float, float, float]]] = field(default_factory=dict)  # stage: operations, s/step, trust
+    validations: list[tuple[float, float]] = field(default_factory=list)  # operations, seconds in full
+    extra: list[float] = field(default_factory=list)  # seconds of a trial besides steps and validation
+
+    def learn(self, stage: str, structure: dict[str, Any], seconds_per_step: float, trust: float = 1.0) -> None:
+        """Take a measurement of a stage's steps in."""
+        size = operations(structure, self.rules.vocab_size)
+        self.steps[stage] = [*self.steps.get(stage, []), (size, seconds_per_step, trust)][-RECENT:]
+
+    def learn_validation(self, structure: dict[str, Any], seconds: float) -> None:
+        """Take in how long a validation in full took."""
+        self.validations.append((operations(structure, self.rules.vocab_size), seconds))
+
+    def per_step(self, stage: str, structure: dict[str, Any]) -> float:
+        """Return the seconds that a step takes."""
+        measured = self.steps.get(stage)
+        if not measured and stage == "finetune":
+            return 2.2 * self.per_step("pretrain", structure)  # talks are longer than captions
+        size = operations(structure, self.rules.vocab_size)
+        # A step grows more slowly than its operations where the machine waits for Python, and never shrinks.
+        floor, slope = _line([(math.log(there), math.log(seconds), trust) for there, seconds, trust in measured])
+        guess = floor + slope * math.log(size)
+        near = [
+            (math.exp(-abs(math.log(size / there)) / NEAR) * trust, there, seconds)
+            for there, seconds, trust in measured
+        ]
+        weight = sum(one for one, _, _ in near)
+        off = sum(one * (math.log(seconds) - floor - slope * math.log(there)) for one, there, seconds in near)
+        return math.exp(guess + off / (weight + 0.1))
+
+    def validation(self, structure: dict[str, Any]) -> float:
+        """Return the seconds of a validation in full."""
+        step = self.per_step("pretrain", structure)
+        if not self.validations:
+            return VALIDATION * step
+        size = operations(structure, self.rules.vocab_size)
+        there, seconds = min(self.validations[-6:], key=lambda one: abs(math.log(size / one[0])))
+        return seconds * (size / there) ** 0.6
+
+    def overhead(self) -> float:
+        """Return the seconds of a trial that go to neither steps nor validation."""
+        return sorted(self.extra)[len(self.extra) // 2] if self.extra else 3.0
+
+    def trial(self, stage: str, structure: dict[str, Any], fidelity: float) -> float:
+        """Return the seconds of a trial."""
+        steps = num_steps(self.rules, stage, fidelity)
+        share = 1.0 if fidelity == 1 else SHARE_VALIDATED[stage]
+        return steps * self.per_step(stage, structure) + share * self.validation(structure) + self.overhead()
+
+    def scoring(self, structure: dict[str, Any]) -> float:
+        """Return the seconds from the last full trial to the printed score."""
+        return 1.2 * self.validation(structure) + self.overhead() + 5.0
+
+
+def num_steps(rules: League, stage: str, fidelity: float) -> int:
+    """Return the steps of a trial."""
+    return max(1, round(getattr(rules, stage).arguments["max_steps"] * fidelity))
+
+
+def _line(points: list[tuple[float, float, float]]) -> tuple[float, float]:
+    # A weighted line with a slope that makes sense; one point or equal ones leave the usual slope.
+    usual, strength = 0.65, 0.3
+    weight = sum(trust for _, _, trust in points)
+    x = sum(trust * one for one, _, trust in points) / weight
+    y = sum(trust * two for _, two, trust in points) / weight
+    spread = sum(trust * (one - x) ** 2 for one, _, trust in points)
+    slope = (sum(trust * (one - x) * (two - y) for one, two, trust in points) + strength * usual) / (spread + strength)
+    slope = min(1.2, max(0.1, slope))
+    return y - slope * x, slope

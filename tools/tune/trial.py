@@ -1,0 +1,151 @@
+"""A trial: an entry of the league in a folder of the study, shortened or in full, given up where it takes too long."""
+
+import ctypes
+import gc
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from league.data import Split
+from league.entry import Entry
+from league.errors import Diverged, OutOfMemory, TooSlow
+from league.files import new_folder
+from league.rules import broken_in_stage
+from league_config import Corpus, FinetuneHP, League, ModelHP, Stage
+from train_finetune import FinetuneOptions, finetune
+from train_pretrain import pretrain
+
+from .speed import num_steps
+from .tracking import tracked
+
+VALIDATED = 256  # captions, after a short stage A; a fine-tune's change is small, and needs them all
+FORGOTTEN = 8  # talks: their BLEU decides nothing here
+PROBED = 12  # steps
+
+
+class Trial(Entry):
+    """An entry that says nothing and ends in time."""
+
+    is_trial = True
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all trials of a process share."""
+
+    rules: League
+    options: FinetuneOptions  # data, seed, tracker
+    study: str
+    splits: dict[str, Split]  # that were loaded
+
+    def entry(self, folder: Path, rules: League, headline: str) -> Trial:
+        """Make the entry of a trial."""
+        folder.mkdir(parents=True, exist_ok=True)
+        trial = Trial(replace(self.options, entry=f"trial-{folder.name}"), rules, folder)
+        trial.splits, trial.headline = self.splits, headline
+        return trial
+
+    def run(
+        self,
+        stage: str,
+        values: dict[str, Any],
+        fidelity: float,
+        folder: Path,
+        seconds: float,
+        base: Path | None = None,
+        headline: str = "",
+    ) -> dict[str, Any]:
+        """Run a trial for at most so many seconds of training; return what came of it."""
+        steps = num_steps(self.rules, stage, fidelity)
+        trial = self.entry(folder, shortened(self.rules, stage, steps), headline)
+        began, outcome = time.monotonic(), {"steps": steps, "bleu": None, "reason": None}
+        try:
+            with tracked(self.options.report_to, self.study, f"{self.study}-{folder.name}-{stage}"):
+                facts = self._train(trial, stage, scaled(values, fidelity), seconds, base)
+            domain = self.rules.pretrain.corpus.domain
+            outcome |= {"state": "complete", "bleu": facts["validation_bleu"][domain], "sha256": facts["sha256"]}
+            outcome |= {"validation_seconds": facts["validation_seconds"]}
+            outcome["curve"] = [[point["step"], round(point["loss"], 4)] for point in facts["curve"]]
+        except (TooSlow, Diverged, OutOfMemory) as error:
+            kind = {TooSlow: "cut", Diverged: "diverged", OutOfMemory: "failed"}[type(error)]
+            outcome |= {"state": kind, "reason": str(error), "validation_seconds": None, "curve": []}
+        outcome["pace"] = trial.pace
+        outcome["seconds"] = time.monotonic() - began
+        free_memory()
+        return outcome
+
+    def _train(self, trial: Trial, stage: str, values: dict[str, Any], seconds: float, base: Path | None) -> dict:
+        if base:
+            trial.take_over(base, "pretrain", f"trial {base.name}")
+        trial.clock.limit = trial.clock.used + seconds
+        if stage == "pretrain":
+            pretrain(trial, ModelHP(**values))
+        else:
+            finetune(trial, FinetuneHP(**values))
+        facts = trial.record["stages"][stage]
+        wrong = broken_in_stage(stage, trial.record, trial.rules.fixed())
+        assert not wrong, f"asked for one thing, trained another: {wrong}"
+        return facts
+
+    def probe(self, structure: dict[str, Any], folder: Path, seconds: float, headline: str) -> dict[str, float]:
+        """Measure how long a step of each stage takes; return seconds by stage."""
+        paces = {}
+        rules = shortened(shortened(self.rules, "pretrain", PROBED, FORGOTTEN), "finetune", PROBED, FORGOTTEN)
+        with new_folder(folder) as made:
+            trial = self.entry(made, rules, headline)
+            trial.clock.limit = seconds
+            for stage, train, values in (("pretrain", pretrain, ModelHP(**structure)), ("finetune", finetune, TRIED)):
+                try:
+                    train(trial, values)
+                except TooSlow:
+                    break  # what it has measured until then stands
+                finally:
+                    if trial.pace:
+                        paces[stage], trial.pace = trial.pace, None
+        free_memory()
+        return paces
+
+
+TRIED = FinetuneHP(warmup_steps=0)
+
+
+def shortened(rules: League, stage: str, steps: int, most_captions: int | None = None) -> League:
+    """Return the league with a stage's whole schedule compressed into so many steps, and validated on less."""
+    full: Stage = getattr(rules, stage)
+    share = steps / full.arguments["max_steps"]
+    if share == 1:
+        return rules
+    arguments = {**full.arguments, "max_steps": steps}
+    if stage == "pretrain":  # the fine-tune's own warm-up is the participant's
+        arguments["warmup_steps"] = round(share * arguments["warmup_steps"])
+        schedule = arguments["lr_scheduler_kwargs"]
+        arguments["lr_scheduler_kwargs"] = {
+            name: round(share * value) if isinstance(value, int) else value for name, value in schedule.items()
+        }
+        most_captions = most_captions or VALIDATED
+    rules = replace(rules, **{stage: replace(full, arguments=arguments)})
+    captions, talks = rules.pretrain, rules.finetune
+    if most_captions:
+        captions = replace(captions, corpus=_fewer(captions.corpus, most_captions))
+    return replace(rules, pretrain=captions, finetune=replace(talks, corpus=_fewer(talks.corpus, FORGOTTEN)))
+
+
+def _fewer(corpus: Corpus, most: int) -> Corpus:
+    return replace(corpus, num_validation_pairs=min(most, corpus.num_validation_pairs))
+
+
+def scaled(values: dict[str, Any], fidelity: float) -> dict[str, Any]:
+    """Return values for a shorter run: steps of warm-up shrink with it, a share of all steps stays one."""
+    warmup = values.get("warmup_steps", 0)
+    if warmup < 1 or fidelity == 1:
+        return values
+    return values | {"warmup_steps": max(1, round(fidelity * warmup))}
+
+
+def free_memory() -> None:
+    """Hand back what a trial leaves behind: the process was told to keep its memory."""
+    gc.collect()
+    if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim"):
+        ctypes.CDLL(None).malloc_trim(0)

@@ -155,6 +155,10 @@ class Entry:
         """Take over another entry's stage A, for what it cost there."""
         check_entry_name("--pretrained", other_name)
         self.take_over(RUNS / other_name, "pretrain", f"--pretrained {other_name}")
+        # A search for that structure, too.
+        other = read_record(RUNS / other_name / "record.json")
+        self.charge_search(other["trials"], other["clock"]["spent"].get("trials", 0.0) * 60)
+        self.write()
 
     def take_over(self, folder: Path, stage: str, what: str) -> None:
         """Take over a stage that was trained in another folder, for what it cost there; `what` names it in errors."""

@@ -135,7 +135,9 @@ class StageWatch(TrainerCallback):
         if not logs or "loss" not in logs:
             return
         recent = [log["loss"] for log in state.log_history[-STEPS_EXPLODED:] if "loss" in log]
-        limit = EXPLODED * math.log(self.entry.rules.vocab_size)
+        # A wide model begins far above an even guess, and comes down.
+        first = next((log["loss"] for log in state.log_history if "loss" in log), math.inf)
+        limit = max(EXPLODED * math.log(self.entry.rules.vocab_size), first)
         # The loss is a mean over all processes: they all stop here, at the same step.
         if not math.isfinite(logs["loss"]) or (len(recent) == STEPS_EXPLODED and min(recent) > limit):
             self.diverged = state.global_step, logs["loss"]

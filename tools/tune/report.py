@@ -29,6 +29,7 @@ Trial = dict[str, Any]
 
 TITLES = {"pretrain": "Structure (stage A)", "finetune": "Fine-tune (stage B)"}
 VALUES = {"pretrain": "BLEU", "finetune": "change in BLEU"}
+LOST = ("cut", "diverged", "failed")
 MARKERS = {"pretrain": "o", "finetune": "^"}
 LIGHT = {
     "ink": "#1b1f24",
@@ -97,7 +98,11 @@ def best_trial(study: Study, stage: str) -> Trial | None:
     best = study["best"]
     picked = best and best["structure" if stage == "pretrain" else "finetune"]
     same = [trial for trial in complete_trials(study, stage) if trial["values"] == picked]
-    return max(same, key=lambda trial: (trial["fidelity"], value_of(trial)), default=None)
+
+    def nearness(trial: Trial) -> tuple:
+        return trial["structure"] == study["best"]["structure"], trial["fidelity"], value_of(trial)
+
+    return max(same, key=nearness, default=None)
 
 
 def best_so_far(study: Study, stage: str) -> tuple[list[float], list[float]]:
@@ -186,10 +191,10 @@ def draw_progress(axes: Axes, study: Study) -> None:
         name = "structure" if stage == "pretrain" else "fine-tune"
         for full in (False, True):
             done = [trial for trial in complete_trials(study, stage) if is_full(trial) == full]
+            done = [trial for trial in done if trial["bleu"] is not None]
             if done:
-                label = f"{name}, {'full length' if full else 'short'}"
-                points = [(trial["ended_minute"], trial["bleu"]) for trial in done if trial["bleu"] is not None]
-                draw_dots(axes, stage, full, *map(list, zip(*points, strict=True)), label=label)
+                minutes, values = [trial["ended_minute"] for trial in done], [trial["bleu"] for trial in done]
+                draw_dots(axes, stage, full, minutes, values, f"{name}, {'full length' if full else 'short'}")
         minutes, values = best_so_far(study, stage)
         if values:
             end = max(study["used_minutes"], minutes[-1])
@@ -215,7 +220,7 @@ def draw_progress(axes: Axes, study: Study) -> None:
 def draw_lost(axes: Axes, study: Study) -> None:
     """Draw the trials without a value along the foot."""
     foot = axes.get_xaxis_transform()
-    lost = [trial["ended_minute"] for trial in study["trials"] if trial["state"] in ("cut", "diverged", "failed")]
+    lost = [trial["ended_minute"] for trial in study["trials"] if trial["state"] in LOST]
     lost = [minute for minute in lost if minute is not None]
     if lost:
         axes.plot(lost, [0.02] * len(lost), "x", color=LIGHT["muted"], markersize=5, transform=foot, label="no value")
@@ -250,7 +255,7 @@ def draw_curves(axes: Axes, study: Study, stage: str) -> None:
     best = best_trial(study, stage)
     groups = {"short": [], "full length": [], "no value": [], "best": []}
     for trial in trials:
-        lost = trial["state"] in ("cut", "diverged", "failed")
+        lost = trial["state"] in LOST
         kind = "best" if trial is best else "no value" if lost else "full length" if is_full(trial) else "short"
         curve = np.array(trial["curve"], float)
         curve = curve[np.unique(np.linspace(0, len(curve) - 1, MOST_POINTS).astype(int))]
@@ -424,7 +429,8 @@ body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 sy
 main { max-width: 1360px; margin: 0 auto; padding: 1rem; }
 h1 { font-size: 1.5rem; margin: 0.5rem 0 0; overflow-wrap: anywhere; }
 h2 { font-size: 1.15rem; margin: 2.2rem 0 0.6rem; }
-h3 { font-size: 1rem; margin: 0 0 0.3rem; }
+h3 { font-size: 1rem; margin: 1.2rem 0 0.3rem; }
+.panel h3 { margin-top: 0; }
 p, li, figcaption { max-width: 75ch; overflow-wrap: anywhere; }
 p { margin: 0.4rem 0; }
 .quiet, figcaption { color: var(--muted); font-size: 0.875rem; }
@@ -755,7 +761,8 @@ def terminal_summary(study: Study, report: Path | None = None) -> str:
     if final := study["final"]:
         low, high = final["interval"]
         lines.append(f"Test: BLEU {final['test_bleu']:.2f} (95 % interval {low:.2f} to {high:.2f})")
-    if report is not None:
-        lines.append(f"Report: {report}")
     plain = ["".join(letter for letter in line if letter.isprintable()) for line in lines]
-    return "\n".join(textwrap.fill(line, 100, subsequent_indent="    ", break_on_hyphens=False) for line in plain)
+    told = [textwrap.fill(line, 100, subsequent_indent="    ", break_on_hyphens=False) for line in plain]
+    if report is not None:
+        told.append(f"Report: {report}")  # never broken: one copies it
+    return "\n".join(told)

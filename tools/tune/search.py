@@ -156,7 +156,7 @@ class Search:
                 job = planner.decide(tried, self.left)
                 if isinstance(job, Job):
                     self._tell_plan(planner, tried)
-                    if claim := self.study.claim(job, partial(self._allows, planner, job)):
+                    if claim := self.study.claim(job, partial(self._allows, planner, job, tried)):
                         return claim
                     if job.values is None and (job := self._without_sampler(planner, tried)):
                         return self.study.claim(job, lambda values: True)
@@ -184,10 +184,8 @@ class Search:
         nothing = {name: None for name in ("bleu", "pace", "validation_seconds")}
         return nothing | {"state": "failed", "reason": reason, "steps": 0, "seconds": 0.0, "curve": []}
 
-    def _allows(self, planner: Planner, job: Job, values: dict[str, Any]) -> bool:
-        if why_not(job.stage, values, self.rules):
-            return False
-        return job.base is not None or planner.both(values) <= job.affordable
+    def _allows(self, planner: Planner, job: Job, tried: list[Tried], values: dict[str, Any]) -> bool:
+        return why_not(job.stage, values, self.rules) is None and planner.allows(job, values, tried, self.left)
 
     def _tell_plan(self, planner: Planner, tried: list[Tried]) -> None:
         phase = "finetune" if any(one.stage == "finetune" for one in tried) else "pretrain"

@@ -34,7 +34,7 @@ def point(stage: str, share: float) -> dict[str, Any]:
         elif isinstance(span[0], str):
             values[name] = start_values(stage)[name]
         else:
-            values[name] = span[round(share * (len(span) - 1))]
+            values[name] = span[int(share * (len(span) - 1) + 0.5)]
     return values
 
 

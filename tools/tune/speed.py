@@ -7,6 +7,7 @@ from typing import Any
 from league_config import League
 
 NEAR = 0.7  # in the logarithm of operations: how far a measurement speaks for other structures
+DOUBT = 1.25  # on a stage that only a few cold steps are known of
 RECENT = 30  # measurements: the machine may have changed since
 SHARE_VALIDATED = {"pretrain": 0.2, "finetune": 0.6}  # of a validation in full, that a short trial's costs
 VALIDATION = 100.0  # steps of training that a full validation costs, before one was measured
@@ -32,7 +33,10 @@ class Speed:
     def learn(self, stage: str, structure: dict[str, Any], seconds_per_step: float, trust: float = 1.0) -> None:
         """Take a measurement of a stage's steps in."""
         size = operations(structure, self.rules.vocab_size)
-        self.steps[stage] = [*self.steps.get(stage, []), (size, seconds_per_step, trust)][-RECENT:]
+        known = self.steps.setdefault(stage, [])
+        known.append((size, seconds_per_step, trust))
+        trusted = [one for one in known if one[2] == 1]
+        self.steps[stage] = [one for one in known if one[2] < 1] + trusted[-RECENT:]
 
     def learn_validation(self, structure: dict[str, Any], seconds: float) -> None:
         """Take in how long a validation in full took."""
@@ -40,9 +44,12 @@ class Speed:
 
     def per_step(self, stage: str, structure: dict[str, Any]) -> float:
         """Return the seconds that a step takes."""
-        measured = self.steps.get(stage)
-        if not measured and stage == "finetune":
-            return 2.2 * self.per_step("pretrain", structure)  # talks are longer than captions
+        measured = self.steps.get(stage, [])
+        if stage == "finetune" and not any(trust == 1 for _, _, trust in measured):
+            # Until a fine-tune has run: what the probe says of the two stages' ratio, or that talks are longer.
+            probed = dict((size, seconds) for size, seconds, trust in self.steps["pretrain"] if trust < 1)
+            ratios = sorted(seconds / probed[size] for size, seconds, _ in measured if size in probed)
+            return DOUBT * (ratios[len(ratios) // 2] if ratios else 2.2) * self.per_step("pretrain", structure)
         size = operations(structure, self.rules.vocab_size)
         # A step grows more slowly than its operations where the machine waits for Python, and never shrinks.
         floor, slope = _line([(math.log(there), math.log(seconds), trust) for there, seconds, trust in measured])

@@ -159,7 +159,7 @@ def test_the_first_thing_tried_is_the_baseline_and_nothing_is_tried_twice():
 
 
 def test_trials_too_short_to_tell_models_apart_get_longer():
-    _, tried, _ = simulate(DEMO, Machine(DEMO, 0.03, seed=3), 10, babble_below=0.4)
+    _, tried, _ = simulate(DEMO, Machine(DEMO, 0.01, seed=3), 10, babble_below=0.4)
     fidelities = [one.fidelity for one in tried if one.stage == "pretrain"]
     assert fidelities[0] == 0.25 and fidelities.count(0.25) <= 2 and fidelities.count(0.5) >= 3
 

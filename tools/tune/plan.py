@@ -12,9 +12,10 @@ from typing import Any
 from league_config import League
 
 from .space import short
-from .speed import Speed, num_steps
+from .speed import Speed, num_steps, operations
 
 SAFETY = 1.15  # on every estimate that the final entry depends on
+FEW = 8  # structures in full, that there must be time for before short trials pay
 TELLING = 5.0  # BLEU: below, all models babble, and the best is so by chance
 SLACK = 0.01  # of the search, kept besides
 CLOSE = 0.3  # BLEU: nearer structures are equal, and the cheaper one is taken
@@ -31,9 +32,9 @@ class Preset:
 
 
 PRESETS = {
-    "quick": Preset(0.25, (0.25, 0.5), 4, 0.35),
-    "balanced": Preset(0.5, (0.25, 0.5), 3, 0.35),
-    "best": Preset(1.0, (0.25, 0.5), 3, 0.35),
+    "quick": Preset(0.25, (0.25, 0.5), 4, 0.25),
+    "balanced": Preset(0.5, (0.25, 0.5), 3, 0.25),
+    "best": Preset(1.0, (0.25, 0.5), 3, 0.25),
 }
 
 
@@ -185,10 +186,10 @@ class Planner:
 
     def _search_job(self, stage: str, tried: list[Tried], room, base: Tried | None) -> Job | None:
         """Return a short trial, or one in full of the best short ones, if there is room for it."""
-        fidelity = self._fidelity(tried)
-        shorts = [one for one in tried if one.fidelity == fidelity and one.state == "complete"]
+        fidelity = self._fidelity(stage, tried)
+        shorts = [one for one in tried if one.fidelity == fidelity < 1 and one.state == "complete"]
         done = {one.promoted_from for one in tried if one.fidelity == 1}
-        ranked = sorted(shorts, key=lambda one: -one.worth)
+        ranked = self._ranked(stage, shorts, tried)
         waiting = [one for one in ranked if one.number not in done]
         num_fulls = sum(one.fidelity == 1 for one in tried)
         if num_fulls < len(shorts) // self.preset.keep_one_in and (job := self._promote(waiting, room, base)):
@@ -201,12 +202,35 @@ class Planner:
         # What is left is too little for a short trial and then the one in full, but not for one in full at once.
         return self._new(stage, tried, room, base, 1.0) if num_fulls else None
 
-    def _fidelity(self, tried: list[Tried]) -> float:
+    def _fidelity(self, stage: str, tried: list[Tried]) -> float:
+        if stage == "pretrain" and self._for_structures() < FEW * self.speed.trial(stage, self._typical(), 1.0):
+            return 1.0
         for fidelity in self.preset.fidelities:
             found = [one.bleu for one in tried if one.fidelity == fidelity and one.bleu is not None]
             if not found or max(found) >= TELLING:
                 return fidelity
         return self.preset.fidelities[-1]
+
+    def _ranked(self, stage: str, shorts: list[Tried], tried: list[Tried]) -> list[Tried]:
+        """Return short trials, the most promising first."""
+        if stage == "finetune" or not shorts:
+            return sorted(shorts, key=lambda one: -one.worth)
+        # Small models learn faster and end lower: what short trials say is how good one is among its like, and what
+        # size is worth is left to those in full.
+        fulls = [one for one in tried if one.fidelity == 1 and one.state == "complete"]
+        early, late = self._trend(shorts, 0.5), self._trend(fulls, 2.0)
+        return sorted(shorts, key=lambda one: early(one) - one.bleu - late(one))
+
+    def _trend(self, trials: list[Tried], restraint: float):
+        """Return BLEU as a line over the logarithm of size, flat where little is known."""
+        points = [(self._size(one), one.bleu) for one in trials] or [(0.0, 0.0)]
+        x, y = (sum(side) / len(points) for side in zip(*points, strict=True))
+        slope = sum((one - x) * (two - y) for one, two in points)
+        slope /= sum((one - x) ** 2 for one, _ in points) + restraint
+        return lambda one: y + slope * (self._size(one) - x)
+
+    def _size(self, one: Tried) -> float:
+        return math.log(operations(one.values, self.rules.vocab_size))
 
     def _promote(self, waiting: list[Tried], room, base: Tried | None) -> Job | None:
         for one in waiting:
@@ -296,8 +320,10 @@ class Planner:
         return fit[-1] if fit else self.fixed["pretrain"]
 
     def _counts(self, stage: str, structure: dict[str, Any], seconds: float, tried: list[Tried]) -> str:
-        fidelity = self._fidelity([one for one in tried if one.stage == stage])
+        fidelity = self._fidelity(stage, [one for one in tried if one.stage == stage])
         short, full = (self.speed.trial(stage, structure, share) for share in (fidelity, 1.0))
+        if fidelity == 1:
+            return f"(about {seconds / full:.0f} in full)"
         rounds = seconds / (self.preset.keep_one_in * short + full)
         steps = num_steps(self.rules, stage, fidelity)
         return f"(about {self.preset.keep_one_in * rounds:.0f} trials of {steps} steps, {rounds:.0f} in full)"

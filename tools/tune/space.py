@@ -41,10 +41,11 @@ def point(stage: str, share: float) -> dict[str, Any]:
 def first_candidates(stage: str) -> list[tuple[str, dict[str, Any]]]:
     """Return what is tried before the sampler has anything to learn from: a name for each, and its values."""
     if stage == "pretrain":
-        shares = {"middle of the ranges": 0.5, "upper middle of the ranges": 0.7}
+        dropout = {"dropout": start_values(stage)["dropout"]}
+        points = {"middle of the sizes": point(stage, 0.5) | dropout, "larger sizes": point(stage, 0.7) | dropout}
     else:
-        shares = {"lower part of the ranges": 0.25, "middle of the ranges": 0.5}
-    return [("baseline", start_values(stage))] + [(name, point(stage, share)) for name, share in shares.items()]
+        points = {"lower part of the ranges": point(stage, 0.25), "middle of the ranges": point(stage, 0.5)}
+    return [("baseline", start_values(stage)), *points.items()]
 
 
 def known_entries(stage: str, rules: League, name: str) -> list[tuple[str, dict[str, Any]]]:

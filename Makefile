@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup league status test test-slow test-gpu test-library bench clean
+.PHONY: help setup league status test test-slow test-gpu test-library tune bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ test-gpu: $(VENV)/ready-to-test  ## run the tests that need a CUDA device
 
 test-library: $(VENV)/ready-to-test  ## run Transformers' own shared model tests on the model (fetches the library's source)
 	$(RUN) -m tests.library.run
+
+tune: $(VENV)/ready  ## search for better settings and play them, on the demo league, or with ARGS="--entry mine"
+	$(RUN) -m tools.tune $(or $(ARGS),--league demo)
 
 bench: $(VENV)/ready  ## measure the speed beside the library's own, or with ARGS="training --rounds 8" a part of it
 	$(RUN) -m tools.bench $(ARGS)

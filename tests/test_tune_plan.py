@@ -173,3 +173,27 @@ def test_a_process_waits_for_what_all_depends_on():
     assert (job.stage, job.fidelity) == ("pretrain", 1.0)
     running = Tried(0, "pretrain", job.values, job.values, 1.0, "running")
     assert isinstance(planner.decide([running], 3500), Wait)
+
+
+def test_one_trial_mends_a_probe_that_something_else_disturbed():
+    machine, speed = Machine(AING, 0.1, seed=5), Speed(AING)
+    places = [start_values("pretrain"), point("pretrain", 0.5), point("pretrain", 0.7)]
+    for place in places:
+        speed.learn("pretrain", place, 5 * machine.step("pretrain", place, 0.0), trust=0.3)
+    before = [speed.per_step("pretrain", place) for place in places]
+    speed.learn("pretrain", places[0], machine.step("pretrain", places[0], 0.0))
+    for place, disturbed in zip(places, before, strict=True):
+        truth = machine.step("pretrain", place, 0.0)
+        assert disturbed > 3 * truth
+        assert 0.6 * truth < speed.per_step("pretrain", place) < 1.6 * truth
+
+
+def test_what_was_measured_on_a_structure_decides_for_it():
+    speed = Speed(AING)
+    small, large = start_values("pretrain"), point("pretrain", 0.7)
+    for _ in range(3):
+        speed.learn("pretrain", small, 0.1)
+        speed.learn("pretrain", large, 0.9)
+    assert speed.per_step("pretrain", small) == pytest.approx(0.1, rel=0.15)
+    assert speed.per_step("pretrain", large) == pytest.approx(0.9, rel=0.15)
+    assert speed.trial("pretrain", large, 0.25) < 0.5 * speed.trial("pretrain", large, 1.0)

@@ -191,8 +191,8 @@ class Planner:
         done = {one.promoted_from for one in tried if one.fidelity == 1}
         ranked = self._ranked(stage, shorts, tried)
         waiting = [one for one in ranked if one.number not in done]
-        num_fulls = sum(one.fidelity == 1 for one in tried)
-        if num_fulls < len(shorts) // self.preset.keep_one_in and (job := self._promote(waiting, room, base)):
+        num_promoted = sum(one.promoted_from is not None for one in tried)
+        if num_promoted < len(shorts) // self.preset.keep_one_in and (job := self._promote(waiting, room, base)):
             return job
         if job := self._new(stage, tried, room, base, fidelity):
             return job
@@ -200,7 +200,7 @@ class Planner:
         if job := self._promote([one for one in waiting if one in ranked[:few]], room, base):
             return job
         # What is left is too little for a short trial and then the one in full, but not for one in full at once.
-        return self._new(stage, tried, room, base, 1.0) if num_fulls else None
+        return self._new(stage, tried, room, base, 1.0) if any(one.fidelity == 1 for one in tried) else None
 
     def _fidelity(self, stage: str, tried: list[Tried]) -> float:
         if stage == "pretrain" and self._for_structures() < FEW * self.speed.trial(stage, self._typical(), 1.0):

@@ -1,6 +1,7 @@
 """How long things take on this machine: a cost model fitted to what was measured, corrected by every trial."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,17 +51,15 @@ class Speed:
             probed = dict((size, seconds) for size, seconds, trust in self.steps["pretrain"] if trust < 1)
             ratios = sorted(seconds / probed[size] for size, seconds, _ in measured if size in probed)
             return DOUBT * (ratios[len(ratios) // 2] if ratios else 2.2) * self.per_step("pretrain", structure)
-        size = operations(structure, self.rules.vocab_size)
+        size = math.log(operations(structure, self.rules.vocab_size))
+        measured = _rescaled([(math.log(there), math.log(seconds), trust) for there, seconds, trust in measured])
         # A step grows more slowly than its operations where the machine waits for Python, and never shrinks.
-        floor, slope = _line([(math.log(there), math.log(seconds), trust) for there, seconds, trust in measured])
-        guess = floor + slope * math.log(size)
+        line = _line(measured)
         near = [
-            (math.exp(-abs(math.log(size / there)) / NEAR) * trust, there, seconds)
-            for there, seconds, trust in measured
+            (math.exp(-abs(size - there) / NEAR) * trust, seconds - line(there)) for there, seconds, trust in measured
         ]
-        weight = sum(one for one, _, _ in near)
-        off = sum(one * (math.log(seconds) - floor - slope * math.log(there)) for one, there, seconds in near)
-        return math.exp(guess + off / (weight + 0.1))
+        off = sum(weight * rest for weight, rest in near) / (sum(weight for weight, _ in near) + 0.1)
+        return math.exp(line(size) + off)
 
     def validation(self, structure: dict[str, Any]) -> float:
         """Return the seconds of a validation in full."""
@@ -91,8 +90,22 @@ def num_steps(rules: League, stage: str, fidelity: float) -> int:
     return max(1, round(getattr(rules, stage).arguments["max_steps"] * fidelity))
 
 
-def _line(points: list[tuple[float, float, float]]) -> tuple[float, float]:
-    # A weighted line with a slope that makes sense; one point or equal ones leave the usual slope.
+Point = tuple[float, float, float]  # logarithms of operations and of seconds, and trust
+
+
+def _rescaled(points: list[Point]) -> list[Point]:
+    """Shift what the probe measured by how far it was off where trials have run since."""
+    probed = [one for one in points if one[2] < 1]
+    trusted = [one for one in points if one[2] == 1]
+    if not (probed and trusted):
+        return points
+    line = _line(probed)
+    shift = sum(seconds - line(size) for size, seconds, _ in trusted) / len(trusted)
+    return [(size, seconds + shift, trust) for size, seconds, trust in probed] + trusted
+
+
+def _line(points: list[Point]) -> Callable[[float], float]:
+    """Return seconds as a weighted line with a slope that makes sense: one point, or equal ones, leave the usual."""
     usual, strength = 0.65, 0.3
     weight = sum(trust for _, _, trust in points)
     x = sum(trust * one for one, _, trust in points) / weight
@@ -100,4 +113,4 @@ def _line(points: list[tuple[float, float, float]]) -> tuple[float, float]:
     spread = sum(trust * (one - x) ** 2 for one, _, trust in points)
     slope = (sum(trust * (one - x) * (two - y) for one, two, trust in points) + strength * usual) / (spread + strength)
     slope = min(1.2, max(0.1, slope))
-    return y - slope * x, slope
+    return lambda size: y + slope * (size - x)

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import statistics
+from dataclasses import asdict
 
 import pytest
 from conftest import ROOT
@@ -26,8 +27,12 @@ KINDS = {
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_commands_parse(path):
+def test_commands_parse(path, tmp_path):
+    best = tmp_path / "best.json"
+    values = {"model_hp": asdict(ModelHP()), "finetune_hp": asdict(FinetuneHP())}
+    best.write_text(json.dumps({"league": "aing", "seed": 1, **values, "trials": 1, "minutes": 1.0}))
     for script, flags in COMMAND.findall(path.read_text(encoding="utf-8")):
+        flags = re.sub(r"--from \S+/best\.json", f"--from {best}", flags)
         _, values = parse_options("", *KINDS[script], argv=shlex.split(flags))
         if script == "train_pretrain":
             check_model_hp(values)
@@ -41,6 +46,8 @@ def test_tools_exist_and_have_these_flags(path):
         files = [ROOT / "tools" / f"{name}.py", *(ROOT / "tools" / name).glob("*.py")]
         source = "".join(file.read_text(encoding="utf-8") for file in files if file.exists())
         assert source, f"there is no tools.{name}"
+        if "TrainingOptions" in source:
+            source += (ROOT / "league" / "options.py").read_text(encoding="utf-8")
         for flag in re.findall(r"--(\w+)", words):
             assert re.search(rf"^    {flag}: ", source, re.MULTILINE), f"tools.{name} has no flag --{flag}"
 

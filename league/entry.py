@@ -11,7 +11,7 @@ from league_config import League, fingerprint
 
 from .clock import Clock
 from .data import Split
-from .errors import UserError
+from .errors import Diverged, UserError
 from .files import digests_of, lock, new_folder, owner_of, sweep, write_json
 from .options import Options, check_entry_name, check_options
 from .rules import SCHEDULE, STRUCTURE, broken_rules
@@ -93,7 +93,7 @@ class Entry:
                 f"take another --entry, or delete {self.folder} to start over."
             )
         if diverged := self.record.get("diverged"):
-            raise UserError(self.describe_divergence(diverged))
+            raise Diverged(self.describe_divergence(diverged))
         before |= asked
         seen |= data
         if settings := self.options.settings:

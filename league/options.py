@@ -133,6 +133,8 @@ def read_settings(path: str) -> dict[str, Any]:
             raise ValueError(wrong[0])
         if settings["league"] not in LEAGUES:
             raise ValueError(f"it is of the league {settings['league']!r}, which league_config.py does not know")
+        if settings["minutes"] < 0:
+            raise ValueError(f"its minutes are {settings['minutes']}")
         return settings
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error

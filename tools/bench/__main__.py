@@ -1,10 +1,11 @@
 """The benchmark: how fast the recipe is, beside the library's own way with a model of the same size.
 
-    python -m tools.bench                    # all parts but league
+    python -m tools.bench                    # all parts but league and tuning
     python -m tools.bench training --rounds 8 --output bench.json
 
-Parts: training, scoring, data, startup, growth, league. The arms of a part alternate round by round, each in a process
-of its own, and every ratio is to the arm named as its baseline. Models that it has to train are kept in .cache/bench/.
+Parts: training, scoring, data, startup, growth, league, tuning. The arms of a part alternate round by round, each in a
+process of its own, and every ratio is to the arm named as its baseline. Models that it has to train are kept in
+.cache/bench/.
 """
 
 import importlib
@@ -16,19 +17,21 @@ from pathlib import Path
 
 from league.errors import Interrupted, UserError, run_command
 from league.options import parse_options
+from tools.bench import tuning
 from tools.bench.setting import CACHE, Bench, BenchOptions, check, describe_machine, text_files
 from tools.bench.shared import progress, table
 
-PARTS = ("training", "scoring", "data", "startup", "growth", "league")
+PARTS = ("training", "scoring", "data", "startup", "growth", "league", "tuning")
+ON_REQUEST = ("league", "tuning")
 
 
 def main(argv: list[str] | None = None) -> None:
-    words = {"parts": {"nargs": "*", "help": f"{', '.join(PARTS)} (none named: all but league)"}}
-    options, named = parse_options(__doc__, BenchOptions, argv=argv, words=words)
-    if unknown := [part for part in named.parts if part not in PARTS]:
-        raise UserError(f"unknown part {unknown[0]!r}: choose from {', '.join(PARTS)}.")
-    parts = [part for part in PARTS if part in (named.parts or PARTS[:-1])]
+    words = {"parts": {"nargs": "*", "help": f"{', '.join(PARTS)} (none named: all but {' and '.join(ON_REQUEST)})"}}
+    options, named = parse_options(__doc__, tuning.TuningOptions, argv=argv, words=words)
+    parts = _parts(named.parts)
     check(options, parts)
+    if "tuning" in parts:
+        tuning.check(options)
     output = _output(options.output)
 
     from league.files import write_json
@@ -50,6 +53,13 @@ def main(argv: list[str] | None = None) -> None:
             write_json(output, result)
             _print_part(part, measured)
     progress("done; the result as JSON: --output, or .cache/bench/bench.json")
+
+
+def _parts(named: list[str]) -> list[str]:
+    """Return the parts to measure, in their order."""
+    if unknown := [part for part in named if part not in PARTS]:
+        raise UserError(f"unknown part {unknown[0]!r}: choose from {', '.join(PARTS)}.")
+    return [part for part in PARTS if part in named or not (named or part in ON_REQUEST)]
 
 
 def _output(asked: str | None) -> Path:

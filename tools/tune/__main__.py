@@ -68,20 +68,19 @@ def main(argv: list[str] | None = None) -> None:
     hardware.prepare_process()
     fixed = {"pretrain": as_values(model_hp), "finetune": as_values(finetune_hp)}
     played = FinetuneOptions(**{item.name: getattr(options, item.name) for item in fields(options)})
-    played.settings = options.settings
     entry = Entry(played)
+    search = Search(entry, played, options.settings, tune.preset, minutes, tune.sampler, tune.only, fixed)
+    if entry.record["asked"] and not search.folder.exists():
+        raise UserError(f"entry {entry.name!r} was begun without a search: take another --entry.")
     if "score" in entry.record:
         return evaluate(entry)
-    search = Search(entry, played, tune.preset, minutes, tune.sampler, tune.only, fixed)
-    if entry.record["stages"] and not search.folder.exists():
-        raise UserError(f"entry {entry.name!r} was begun without a search: take another --entry.")
     search.prepare()
     search.run()
-    print(search.report("done" if tune.no_final else "final"))
     if tune.no_final:
-        return print("\n".join(search.commands()))
+        return print(search.report("done"), *search.commands(), sep="\n")
     if not search.take_final():
         return evaluate(Entry(played))
+    print(search.report("final"))
     winner = search.finish()
     if not entry.stage("pretrain"):
         pretrain(entry, ModelHP(**winner["pretrain"]))

@@ -23,11 +23,15 @@ class Presence:
         self.folder = folder
         self.name = uuid.uuid4().hex[:12]
         self.began, self._start = time.time(), time.monotonic()
+        self._seen: dict[str, tuple[float, float]] = {}  # of the others: their last sign of life, and when it came here
         self._ended = threading.Event()
         self._heart = threading.Thread(target=self._beat, daemon=True)
 
     def __enter__(self) -> "Presence":
         self.folder.mkdir(parents=True, exist_ok=True)
+        # A clock that was set back since would let this one's time coincide with an earlier one's, and be free.
+        gone = [state["seen"] for state in self._others() if not self.is_alive(state["name"])]
+        self.began = max([self.began, *gone])
         self._held = lock(self.folder / f"{self.name}.lock")
         self._save()
         self._heart.start()
@@ -46,7 +50,7 @@ class Presence:
         return self.began + time.monotonic() - self._start
 
     def _beat(self) -> None:
-        while not self._ended.wait(SAVE_EVERY):
+        while not self._ended.wait(SAVE_EVERY / 2):  # a busy machine is late at times
             try:
                 self._save()
             except UserError:
@@ -60,23 +64,24 @@ class Presence:
         """Tell whether another process of the search is still there."""
         if name == self.name:
             return True
-        try:
-            state = _read(self.folder / f"{name}.json")
-        except (OSError, ValueError):
-            return False
+        state = _read(self.folder / f"{name}.json")
         if state["has_ended"] or is_locked(self.folder / f"{name}.lock"):
             return not state["has_ended"]
-        return state["host"] != _host() and self.now - state["seen"] < GONE
+        return state["host"] != _host() and self._was_seen_lately(name, state["seen"])
+
+    def _was_seen_lately(self, name: str, seen: float) -> bool:
+        # By the clock of this machine: the other one's may be wrong by any time.
+        now = time.monotonic()
+        if self._seen.get(name, (None, now))[0] != seen:
+            self._seen[name] = seen, now
+        return now - self._seen[name][1] < GONE
+
+    def _others(self) -> list[dict]:
+        return [_read(path) for path in sorted(self.folder.glob("*.json")) if path.stem != self.name]
 
     def used(self) -> float:
         """Return the seconds of the search so far."""
-        spans = [(self.began, self.now)]
-        for path in self.folder.glob("*.json"):
-            if path.stem != self.name:
-                state = _read(path)
-                # A kill is charged as much as it may have hidden.
-                spans.append((state["began"], state["seen"] + (0 if state["has_ended"] else SAVE_EVERY)))
-        return union(spans)
+        return union([(self.began, self.now), *((state["began"], _end(state)) for state in self._others())])
 
     def count(self) -> int:
         """Return how many processes ever took part."""
@@ -90,6 +95,11 @@ def union(spans: list[tuple[float, float]]) -> float:
         total += max(0.0, ended - max(began, reached))
         reached = max(reached, ended)
     return total
+
+
+def _end(state: dict) -> float:
+    # A kill is charged as much as it may have hidden.
+    return state["seen"] + (0 if state["has_ended"] else SAVE_EVERY)
 
 
 def _host() -> str:

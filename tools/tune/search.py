@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Any
 
 from league.entry import Entry
+from league.errors import Diverged, OutOfMemory
 from league.evidence import code_digest
 from league.files import write_json
 from league.hardware import device_name
@@ -17,7 +18,7 @@ from league.noise import seed_deviation
 from league_config import Range, fingerprint
 from modeling import train_tokenizer
 
-from .plan import PRESETS, SAFETY, Job, Planner, Tried, Wait
+from .plan import PRESETS, SAFETY, Job, Planner, Tried
 from .presence import Presence
 from .report import terminal_summary, write_report
 from .space import KINDS, first_candidates, flags, known_entries, point, ranges, short, start_values, why_not
@@ -36,6 +37,7 @@ class Search:
 
     entry: Entry
     options: Any  # FinetuneOptions: data, seed, tracker
+    given: dict[str, Any] | None  # the settings of --from
     preset: str
     minutes: float
     sampler: str
@@ -46,11 +48,6 @@ class Search:
         self.folder = self.entry.folder / "tune"
         self.rules = self.entry.rules
         self.said = ""
-        earlier = self.options.settings or {
-            "trials": 0,
-            "minutes": 0.0,
-        }  # of the search whose best this one starts from
-        self.earlier_trials, self.earlier = earlier["trials"], 60 * earlier["minutes"]
 
     # Before the first trial.
 
@@ -80,11 +77,20 @@ class Search:
         """Search until the plan says that it is time for the score."""
         with Presence(self.folder / "processes") as self.presence:
             self.study = Study(self.folder, self.identity, self.sampler, self.options.seed, self.presence)
+            self._take_on_earlier()
             self._probe()
             while claim := self._next():
                 self._run(claim)
             self._say(f"The search is over after {self.used / 60:.1f} minutes and {len(self.study.tried())} trials.")
-            self.export("final")
+
+    def _take_on_earlier(self) -> None:
+        # The search whose best this one starts from: noted, or the same command without --from would forget it.
+        given = self.given or {"trials": 0, "minutes": 0.0}
+        with self.study.locked():
+            trials, minutes = self.study.noted("earlier", [0, 0.0])
+            earlier = [max(trials, given["trials"]), max(minutes, given["minutes"])]
+            self.study.note("earlier", earlier)
+        self.earlier_trials, self.earlier = earlier[0], 60 * earlier[1]
 
     @property
     def used(self) -> float:
@@ -106,10 +112,17 @@ class Search:
         for number, place in enumerate([self.fixed["pretrain"]] if self.only == "finetune" else places):
             self._say(f"measuring how fast this machine trains {short('pretrain', place)}")
             folder = self.folder / f"probe-{self.presence.name}"
-            measured = self.bench.probe(place, folder, max(10.0, PROBE_SHARE * self.minutes * 60), "probe, ")
-            shutil.rmtree(folder, ignore_errors=True)
+            try:
+                measured = self.bench.probe(place, folder, max(10.0, PROBE_SHARE * self.minutes * 60), "probe, ")
+            except (Diverged, OutOfMemory):
+                if not paces:
+                    raise
+                break  # the start values can be trained here, and larger ones are not needed
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
             paces.append([place, measured])
-            if number == 0 and measured.get("pretrain", 9.0) * 1500 > self.minutes * 60:
+            steps = self.rules.pretrain.arguments["max_steps"]
+            if number == 0 and measured.get("pretrain", 9.0) * steps > self.minutes * 60:
                 break  # larger ones are out of reach
         with self.study.locked():
             self.study.note("paces", paces)
@@ -150,26 +163,43 @@ class Search:
         while True:
             self._charge()
             with self.study.locked():
-                planner, tried = self.planner(), self.study.tried()
-                if (claim := self.study.orphan()) and self._still_fits(claim, planner):
-                    return claim
-                job = planner.decide(tried, self.left)
-                if isinstance(job, Job):
-                    self._tell_plan(planner, tried)
-                    if claim := self.study.claim(job, partial(self._allows, planner, job, tried)):
-                        return claim
-                    if job.values is None and (job := self._without_sampler(planner, tried)):
-                        return self.study.claim(job, lambda values: True)
+                if self._is_over():
                     return None
-            if not isinstance(job, Wait):
-                return None
+                planner = self.planner()
+                while claim := self.study.orphan():
+                    if self._still_fits(claim, planner):
+                        return claim
+                tried = self.study.tried()
+                if (claim := self._claim(planner, tried)) or self._end(planner, tried):
+                    return claim
             time.sleep(WAITING)
 
-    def _without_sampler(self, planner: Planner, tried: list[Tried]) -> Job | None:
+    def _claim(self, planner: Planner, tried: list[Tried]) -> Claim | None:
+        job = planner.decide(tried, self.left)
+        if not isinstance(job, Job):
+            return None
+        self._tell_plan(planner, tried)
+        claim = self.study.claim(job, partial(self._allows, planner, job, tried))
+        if claim or job.values:
+            return claim
         # Every sample is refused: what is left to do is to run the best ones in full.
         quiet = replace(planner, candidates={stage: [] for stage in KINDS}, is_exhausted=True)
         job = quiet.decide(tried, self.left)
-        return job if isinstance(job, Job) else None
+        return self.study.claim(job, lambda values: True) if isinstance(job, Job) else None
+
+    def _is_over(self) -> bool:
+        # What another process began now would be neither on the entry's clock nor in its choice.
+        return bool(self.entry.record["stages"]) or self.study.noted("over") == [self.minutes, self.only]
+
+    def _end(self, planner: Planner, tried: list[Tried]) -> bool:
+        # Not while a trial of another process may still win, unless it is late.
+        best = self.best()
+        is_tuned = best is not None and best["stage"] == "finetune"
+        needed = planner.to_the_score(self.winner()["pretrain"], best is not None, is_tuned)
+        if any(one.state == "running" for one in tried) and self.left > needed:
+            return False
+        self.study.note("over", [self.minutes, self.only])
+        return True
 
     def _still_fits(self, claim: Claim, planner: Planner) -> bool:
         asked = claim.asked
@@ -302,9 +332,8 @@ class Search:
 
     def finish(self) -> dict[str, dict[str, Any]]:
         """Take over what was trained of the winner, and charge the rest of the search; return the winner's values."""
-        best = self.best()
-        settings = self.settings()
-        taken = 0.0
+        best, settings = self.best(), self.settings()
+        used, taken = self.earlier + self.used, 0.0
         if best:
             folder = self.study.trial_folder(best["number"] if best["stage"] == "pretrain" else best["base"])
             self.entry.take_over(folder, "pretrain", "the best structure")
@@ -313,7 +342,7 @@ class Search:
                 self.entry.take_over(self.study.trial_folder(best["number"]), "finetune", "the best fine-tune")
                 taken += self.entry.clock.spent["finetune"]
         # What these stages cost is on the clock under their own names.
-        self.entry.clock.spent["trials"] = max(0.0, settings["minutes"] * 60 - taken)
+        self.entry.clock.spent["trials"] = max(0.0, used - taken)
         self.entry.record["trials"] = settings["trials"]
         self.entry.clock.save()
         self.entry.write()

@@ -1,5 +1,6 @@
 """The study on disk: Optuna's journal, who claimed which trial, and what came of it; any kill is mended."""
 
+import json
 import logging
 import math
 import os
@@ -15,7 +16,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.samplers import GridSampler, RandomSampler, TPESampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from league.errors import UserError
 from league.files import lock
@@ -49,6 +50,12 @@ class _Held:
         pass
 
 
+class _EndlessGrid(GridSampler):
+    # Optuna's stops its own loop after the last point, and fails where there is no such loop.
+    def after_trial(self, study, trial, state, values) -> None:
+        pass
+
+
 class Study:
     """Two Optuna studies, one for each stage, in one journal."""
 
@@ -56,7 +63,7 @@ class Study:
         self.folder, self.presence, self.kind, self.seed = folder, presence, sampler, seed
         self.journal = folder / "journal.log"
         self._lock = None
-        optuna.logging.set_verbosity(logging.WARNING)
+        optuna.logging.set_verbosity(logging.ERROR)
         warnings.filterwarnings("ignore", module="optuna")
         with self.locked():
             self._open()
@@ -71,6 +78,10 @@ class Study:
 
     def _open(self) -> None:
         try:
+            if self.journal.exists():  # Optuna passes over a last line that it cannot read, until there is one more
+                with self.journal.open("rb") as lines:
+                    for line in lines:
+                        json.loads(line)
             storage = JournalStorage(JournalFileBackend(str(self.journal), lock_obj=_Held()))
             self.studies = {
                 stage: optuna.create_study(
@@ -82,7 +93,10 @@ class Study:
                 )
                 for stage in STAGES
             }
-        except (ValueError, KeyError, AssertionError) as error:
+            numbers = [row["number"] for row in self.rows()]
+            if missing := set(range(len(numbers))) - set(numbers):
+                raise ValueError(f"it lacks trial {min(missing)}")
+        except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
             raise UserError(
                 f"{self.journal} is damaged ({error}): put it back from a copy, or delete {self.folder} to begin anew."
             ) from None
@@ -124,14 +138,17 @@ class Study:
 
     def rows(self) -> list[dict[str, Any]]:
         """Return all trials that began, in order: what was asked for, and what came of it."""
-        found = []
+        facts = [trial.user_attrs for trial in self._latest()]
+        return [{**one["asked"], "state": "running", **one.get("outcome", {})} for one in facts]
+
+    def _latest(self) -> list[FrozenTrial]:
+        # One that was killed has failed without an outcome, and goes on under the same number: the last one counts.
+        latest = {}
         for stage in STAGES:
             for trial in self.studies[stage].get_trials(deepcopy=False):
-                facts = trial.user_attrs
-                # One that was killed has failed without an outcome, and goes on under the same number.
-                if "outcome" in facts or ("asked" in facts and trial.state == TrialState.RUNNING):
-                    found.append({**facts["asked"], "state": "running", **facts.get("outcome", {})})
-        return sorted(found, key=lambda row: row["number"])
+                if "asked" in trial.user_attrs:
+                    latest[trial.user_attrs["asked"]["number"]] = trial
+        return [latest[number] for number in sorted(latest)]
 
     def tried(self) -> list[Tried]:
         """Return what was tried, as the plan sees it."""
@@ -149,18 +166,19 @@ class Study:
 
     def orphan(self) -> Claim | None:
         """Take over a trial whose process is gone, from its last checkpoint."""
-        for study in self.studies.values():
-            for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING)):
-                asked = trial.user_attrs.get("asked")
-                if asked and trial.state == TrialState.RUNNING and self.presence.is_alive(asked["worker"]):
+        for study in self.studies.values():  # killed between writing it down and beginning it
+            while study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+                study.tell(study.ask(), state=TrialState.FAIL)
+        for trial in self._latest():
+            asked = trial.user_attrs["asked"]
+            if trial.state == TrialState.RUNNING:
+                if self.presence.is_alive(asked["worker"]):
                     continue
-                if trial.state == TrialState.WAITING:  # killed between writing it down and beginning it
-                    trial = study.ask(distributions(asked["stage"]))
-                study.tell(trial.number, state=TrialState.FAIL)
-                if asked and "outcome" not in trial.user_attrs:
-                    if not asked["origin"].endswith("after a kill"):
-                        asked = asked | {"origin": f"{asked['origin']}, again after a kill"}
-                    return self._begin(asked, trial.params)
+                self.studies[asked["stage"]].tell(trial.number, state=TrialState.FAIL)
+            if "outcome" not in trial.user_attrs:
+                if not asked["origin"].endswith("after a kill"):
+                    asked = asked | {"origin": f"{asked['origin']}, again after a kill"}
+                return self._begin(asked, to_params(asked["stage"], asked["values"]))
         return None
 
     def claim(self, job: Job, allows) -> Claim | None:
@@ -217,7 +235,7 @@ class Study:
         if self.kind == "random":
             return RandomSampler(seed=seed)
         if self.kind == "grid":
-            return GridSampler({name: _grid(span) for name, span in ranges(stage).items()}, seed=self.seed)
+            return _EndlessGrid({name: _grid(span) for name, span in ranges(stage).items()}, seed=self.seed)
         return TPESampler(n_startup_trials=START_UP, multivariate=True, seed=seed)
 
     def end(self, claim: Claim, outcome: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from league.entry import Entry
 from league.errors import Diverged, OutOfMemory, TooSlow
 from league.files import new_folder
 from league.rules import broken_in_stage
+from league.watch import PACE_FROM
 from league_config import Corpus, FinetuneHP, League, ModelHP, Stage
 from train_finetune import FinetuneOptions, finetune
 from train_pretrain import pretrain
@@ -44,6 +45,7 @@ class Bench:
         """Make the entry of a trial."""
         folder.mkdir(parents=True, exist_ok=True)
         trial = Trial(replace(self.options, entry=f"trial-{folder.name}"), rules, folder)
+        trial.hold()  # which reads the clock anew, and would undo a limit that was set before
         trial.splits, trial.headline = self.splits, headline
         return trial
 
@@ -100,6 +102,8 @@ class Bench:
                 try:
                     train(trial, values)
                 except TooSlow:
+                    if stage == "pretrain" and not trial.pace:
+                        trial.pace = seconds / PACE_FROM  # at best
                     break  # what it has measured until then stands
                 finally:
                     if trial.pace:

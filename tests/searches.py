@@ -136,13 +136,16 @@ def _work(
     sys.stdout.flush()
 
 
-def trials_of(tune: Path) -> list[optuna.trial.FrozenTrial]:
-    """Return what Optuna itself reads of a search's trials, several for one that was killed."""
+def studies_of(tune: Path) -> list[optuna.Study]:
+    """Return a search's two studies, as Optuna itself reads them."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = JournalStorage(JournalFileBackend(str(tune / "journal.log")))
-    found = []
-    for stage in ("pretrain", "finetune"):
-        found += optuna.load_study(study_name=stage, storage=storage).get_trials(deepcopy=False)
+    return [optuna.load_study(study_name=stage, storage=storage) for stage in ("pretrain", "finetune")]
+
+
+def trials_of(tune: Path) -> list[optuna.trial.FrozenTrial]:
+    """Return a search's trials, several for one that was killed."""
+    found = [trial for study in studies_of(tune) for trial in study.get_trials(deepcopy=False)]
     return [trial for trial in found if "asked" in trial.user_attrs]
 
 

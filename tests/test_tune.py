@@ -17,7 +17,7 @@ import pytest
 import searches
 from conftest import SMALL, command, run
 from play import TINY
-from searches import FROM, Process, spans_of, trials_of
+from searches import FROM, Process, spans_of, studies_of, trials_of
 
 import league_config
 import train_pretrain
@@ -33,7 +33,7 @@ from league_config import FinetuneHP, ModelHP, Range
 from tools import verify
 from tools.tune import __main__ as tune
 from tools.tune import presence, study
-from tools.tune.plan import Job
+from tools.tune.plan import Job, Planner
 from tools.tune.presence import Presence, union
 from tools.tune.search import Search
 from tools.tune.space import ranges, start_values, why_not
@@ -409,6 +409,37 @@ def test_the_same_search_again_tries_nothing_more_and_a_longer_one_goes_on(simul
     assert_each_trial_has_one_outcome(simulated.tune)
 
 
+def test_a_search_that_is_over_stays_so_whatever_the_plan_says_later(simulated, monkeypatch):
+    simulated.play("--minutes", "2")
+    before = len(simulated.ran)
+    jobs = iter([Job("pretrain", 1.0, "late", 9.0, FROM["model_hp"])])
+    monkeypatch.setattr(Planner, "decide", lambda *_: next(jobs, None))
+    simulated.play("--minutes", "2")
+    assert len(simulated.ran) == before
+
+
+def test_the_end_waits_for_a_trial_of_another_process(simulated, monkeypatch):
+    simulated.play("--minutes", "1")
+    before = len(simulated.ran)
+    (identity,) = {json.dumps(one.user_attrs["identity"]) for one in studies_of(simulated.tune) if one.user_attrs}
+    outcome = {"state": "complete", "bleu": 99.0, "steps": 24, "pace": 0.05, "seconds": 2.0}
+    outcome |= {"validation_seconds": 0.5, "reason": None, "curve": []}
+    with Presence(simulated.tune / "processes") as other:
+        shared = Study(simulated.tune, json.loads(identity), "tpe", 1, other)
+        with shared.locked():
+            claim = shared.claim(Job("pretrain", 1.0, "other's", 9.0, FROM["model_hp"]), None)
+
+        def end_it(seconds: float) -> None:
+            with shared.locked():
+                shared.end(claim, outcome)
+
+        monkeypatch.setattr("tools.tune.search.time", SimpleNamespace(sleep=end_it))
+        monkeypatch.setattr(Planner, "decide", lambda *_: None)
+        simulated.play("--minutes", "3")
+    content = read_json(simulated.tune / "study.json")
+    assert [one["state"] for one in content["trials"]].count("complete") == before + 1 == len(content["trials"])
+
+
 def test_only_one_half_is_searched(simulated):
     simulated.play("--minutes", "2", "--only", "structure")
     assert {stage for stage, _, _ in simulated.ran} == {"pretrain"}
@@ -650,12 +681,11 @@ def test_a_killed_process_is_gone_and_charged_what_it_may_have_hidden(tmp_path):
 
 
 def test_a_clock_that_is_set_back_gives_no_time_away(tmp_path, monkeypatch):
-    real = time.time
-    for hours in (0, -5, 3, -9):
-        monkeypatch.setattr("tools.tune.presence.time.time", lambda hours=hours: real() + 3600 * hours)
+    moment = time.time()
+    monkeypatch.setattr("tools.tune.presence.time.time", lambda: moment)  # each begins when the first one did
+    for _ in range(4):
         with Presence(tmp_path) as mine:
             time.sleep(0.1)
-            monkeypatch.setattr("tools.tune.presence.time.time", lambda: 0.0)
             used = mine.used()
     assert 0.4 <= used < 1
 

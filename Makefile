@@ -31,7 +31,7 @@ status: $(VENV)/ready  ## show all entries, or with ENTRY=mine one of them: stag
 
 test: $(VENV)/ready-to-test  ## run the tests
 	$(RUN) -m ruff check .
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2 --dist loadfile
 
 test-slow: $(VENV)/ready-to-test  ## run the tests that take minutes: the demo league's promises
 	$(RUN) -m pytest -m slow

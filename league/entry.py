@@ -128,6 +128,12 @@ class Entry:
         self._read()  # what another command may have written since it was read
         return True
 
+    def release(self) -> None:
+        """Let other processes have the entry."""
+        if held := HELD.pop((self.folder / "lock").absolute(), None):
+            held.close()
+        self._is_locked = False
+
     def stage(self, name: str) -> dict[str, Any] | None:
         """Return what is recorded of a stage that is complete."""
         facts = self.record["stages"].get(name)

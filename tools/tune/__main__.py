@@ -57,6 +57,9 @@ def main(argv: list[str] | None = None) -> None:
             f"--minutes {minutes:g}: must be above 0, and no more than the league's {options.rules.minutes:g}."
         )
 
+    if given.get("minutes", 0) >= options.rules.minutes:
+        raise UserError(f"--from: its search took {given['minutes']:g} minutes, all that the league gives.")
+
     from evaluate_bleu import evaluate
     from league import hardware
     from league.entry import Entry

@@ -24,7 +24,7 @@ class Presence:
         self.name = uuid.uuid4().hex[:12]
         self.began, self._start = time.time(), time.monotonic()
         self._seen: dict[str, tuple[float, float]] = {}  # of the others: their last sign of life, and when it came here
-        self._ended = threading.Event()
+        self._ended, self._ended_at = threading.Event(), None
         self._heart = threading.Thread(target=self._beat, daemon=True)
 
     def __enter__(self) -> "Presence":
@@ -40,12 +40,15 @@ class Presence:
     def __exit__(self, *exception) -> None:
         self._ended.set()
         self._heart.join()
+        self._ended_at = self.now
         self._save(has_ended=True)
         if self._held:
             self._held.close()
 
     @property
     def now(self) -> float:
+        if self._ended_at is not None:
+            return self._ended_at
         # A clock that is set while this runs must not add or take minutes.
         return self.began + time.monotonic() - self._start
 

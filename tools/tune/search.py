@@ -138,7 +138,7 @@ class Search:
         for row in self.study.rows():
             if row.get("pace"):
                 speed.learn(row["stage"], row["structure"], row["pace"])
-            if row["state"] == "complete":
+            if row["state"] == "complete" and not row["origin"].endswith("after a kill"):  # of which a part is known
                 rest = row["seconds"] - row["steps"] * (row["pace"] or 0) - row["validation_seconds"]
                 speed.extra.append(max(0.0, rest))
                 if row["fidelity"] == 1:
@@ -252,7 +252,7 @@ class Search:
         best = self.best()
         so_far = f"best {best['bleu']:.1f}" if best else "no result yet"
         what = short(asked["stage"], asked["values"])
-        return f"{self.left / 60:.0f} min left, {so_far} | trial {asked['number']}: {what} | "
+        return f"{max(0.0, self.left) / 60:.0f} min left, {so_far} | trial {asked['number']}: {what} | "
 
     def _tell(self, asked: dict[str, Any], outcome: dict[str, Any]) -> None:
         result = outcome["reason"] or f"BLEU {outcome['bleu']:.2f}"

@@ -215,16 +215,18 @@ class Study:
     def _sample(self, job: Job, allows) -> dict[str, Any] | None:
         study = self.studies[job.stage]
         begun = [row["values"] for row in self.rows() if row["stage"] == job.stage]
+        known = [trial for trial in study.get_trials(deepcopy=False) if trial.state != TrialState.WAITING]
         for sampler in (self._sampler(job.stage), RandomSampler(seed=self._next_seed(job.stage))):
-            # A sampler that has learned to love what is too slow here would offer nothing else.
-            study.sampler = sampler
+            # A sampler that has learned to love what is too slow here would offer nothing else. In memory: what is
+            # refused is no trial, and need not be written down.
+            copy = optuna.create_study(direction="maximize", sampler=sampler)
+            copy.add_trials(known)
             for _ in range(MOST_REFUSED):
-                trial = study.ask(distributions(job.stage))
+                trial = copy.ask(distributions(job.stage))
                 values = from_params(job.stage, trial.params)
-                # Only what is allowed becomes a trial; its parameters are asked for anew, with the rest of its facts.
-                study.tell(trial, state=TrialState.FAIL)
                 if values not in begun and allows(values):
                     return trial.params
+                copy.tell(trial, state=TrialState.FAIL)
         return None
 
     def _next_seed(self, stage: str) -> int:
@@ -235,7 +237,7 @@ class Study:
         if self.kind == "random":
             return RandomSampler(seed=seed)
         if self.kind == "grid":
-            return _EndlessGrid({name: _grid(span) for name, span in ranges(stage).items()}, seed=self.seed)
+            return _EndlessGrid({name: _grid(span) for name, span in ranges(stage).items()}, seed=seed)
         return TPESampler(n_startup_trials=START_UP, multivariate=True, seed=seed)
 
     def end(self, claim: Claim, outcome: dict[str, Any]) -> None:

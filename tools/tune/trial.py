@@ -73,6 +73,8 @@ class Bench:
         except (TooSlow, Diverged, OutOfMemory) as error:
             kind = {TooSlow: "cut", Diverged: "diverged", OutOfMemory: "failed"}[type(error)]
             outcome |= {"state": kind, "reason": str(error), "validation_seconds": None, "curve": []}
+        finally:
+            trial.release()
         outcome["pace"] = trial.pace
         outcome["seconds"] = time.monotonic() - began
         free_memory()
@@ -108,6 +110,7 @@ class Bench:
                 finally:
                     if trial.pace:
                         paces[stage], trial.pace = trial.pace, None
+            trial.release()
         free_memory()
         return paces
 

@@ -17,6 +17,7 @@ from .speed import Speed, num_steps, operations
 SAFETY = 1.15  # on every estimate that the final entry depends on
 FEW = 8  # structures in full, that there must be time for before short trials pay
 TELLING = 5.0  # BLEU: below, all models babble, and the best is so by chance
+RENEWED_AFTER = 2.5  # times what a fine-tune in full costs
 SLACK = 0.01  # of the search, kept besides
 CLOSE = 0.3  # BLEU: nearer structures are equal, and the cheaper one is taken
 
@@ -95,11 +96,14 @@ class Planner:
 
     def decide(self, tried: list[Tried], left: float) -> Job | Wait | None:
         """Return the next trial, or None when it is time for the final entry."""
-        if not any(one.stage == "finetune" for one in tried):
-            job = self._structure_job([one for one in tried if one.stage == "pretrain"], left)
-            if job:
+        if not self._is_tuning(tried):
+            structures = [one for one in tried if one.stage == "pretrain"]
+            if job := self._renewal(tried, left) or self._structure_job(structures, left):
                 return job
         return self._finetune_job(tried, left)
+
+    def _is_tuning(self, tried: list[Tried]) -> bool:
+        return any(one.stage == "finetune" and one.fidelity < 1 for one in tried)
 
     # What the final entry still needs.
 
@@ -145,6 +149,22 @@ class Planner:
 
     def _has_room(self, left: float) -> bool:
         return self.to_the_score(self.fixed["pretrain"], False, False) <= left
+
+    def _renewal(self, tried: list[Tried], left: float) -> Job | None:
+        """Return a fine-tune of the best structure so far, now and then: there should be a whole entry early."""
+        base = self.base(tried, left)
+        if base is None or self.only or any(one.base == base.number for one in tried):
+            return None
+        cost = self.speed.trial("finetune", base.structure, 1.0)
+        last = max((one.number for one in tried if one.stage == "finetune"), default=-1)
+        since = sum(self.speed.trial(one.stage, one.structure, one.fidelity) for one in tried if one.number > last)
+        room = left - self._kept(base.structure, tried)
+        if since < RENEWED_AFTER * cost or SAFETY * cost > room:
+            return None
+        known = [one for one in tried if one.stage == "finetune" and one.state == "complete"]
+        gentle = min((values for _, values in self.candidates["finetune"]), key=lambda one: one["learning_rate"])
+        values = max(known, key=lambda one: one.change).values if known else gentle
+        return Job("finetune", 1.0, "a whole entry early", room, values, base)
 
     # Fine-tunes.
 
@@ -279,7 +299,7 @@ class Planner:
         """Return what is planned for the time that is left."""
         base = self.base(tried, left)
         typical = base.structure if base else self._typical()
-        is_tuning = any(one.stage == "finetune" for one in tried)
+        is_tuning = self._is_tuning(tried)
         score = SAFETY * self.speed.scoring(typical)
         parts, for_finetunes = [], left - score
         if not is_tuning and self.only != "finetune":

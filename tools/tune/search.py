@@ -218,7 +218,7 @@ class Search:
         return why_not(job.stage, values, self.rules) is None and planner.allows(job, values, tried, self.left)
 
     def _tell_plan(self, planner: Planner, tried: list[Tried]) -> None:
-        phase = "finetune" if any(one.stage == "finetune" for one in tried) else "pretrain"
+        phase = "finetune" if any(one.stage == "finetune" and one.fidelity < 1 for one in tried) else "pretrain"
         full = sum(one.fidelity == 1 and one.counts for one in tried)
         # Said when something has changed: the first measurements, a structure in full, the turn to fine-tunes.
         occasion = f"{phase} {full if phase == 'pretrain' else ''} {bool(tried)}"

@@ -204,3 +204,16 @@ def test_what_was_measured_on_a_structure_decides_for_it():
     assert speed.per_step("pretrain", small) == pytest.approx(0.1, rel=0.15)
     assert speed.per_step("pretrain", large) == pytest.approx(0.9, rel=0.15)
     assert speed.trial("pretrain", large, 0.25) < 0.5 * speed.trial("pretrain", large, 1.0)
+
+
+def test_sizes_that_have_shown_to_be_too_small_are_not_sampled_any_more():
+    speed = Speed(AING)
+    speed.learn("pretrain", start_values("pretrain"), 0.1)
+    fixed = {stage: start_values(stage) for stage in ("pretrain", "finetune")}
+    planner = Planner(AING, speed, PRESETS["balanced"], 36_000, {stage: [] for stage in fixed}, fixed)
+    sizes = [start_values("pretrain") | {"d_model": width} for width in (64, 128, 256, 512)]
+    job = Job("pretrain", 1.0, "sampler", 36_000)
+    for slope, allowed in ((4, [False, False, True, True]), (0.5, [True] * 4)):
+        tried = [Tried(i, "pretrain", one, one, 1.0, "complete", 20 + slope * i) for i, one in enumerate(sizes)]
+        assert [planner.allows(job, one, tried, 30_000) for one in sizes] == allowed
+        assert planner.allows(job, sizes[0], tried[:2], 30_000), "two say nothing yet"

@@ -17,6 +17,7 @@ from .speed import Speed, num_steps, operations
 SAFETY = 1.15  # on every estimate that the final entry depends on
 FEW = 8  # structures in full, that there must be time for before short trials pay
 TELLING = 5.0  # BLEU: below, all models babble, and the best is so by chance
+HOPELESS = 5.0  # BLEU below the best: structures of that size are not looked at any more
 RENEWED_AFTER = 2.5  # times what a fine-tune in full costs
 SLACK = 0.01  # of the search, kept besides
 CLOSE = 0.3  # BLEU: nearer structures are equal, and the cheaper one is taken
@@ -119,7 +120,7 @@ class Planner:
     def _kept(self, structure: dict[str, Any], tried: list[Tried]) -> float:
         # For everything after stage A: the search for a fine-tune, or at least one in full, also of the best so far.
         share = 0.0 if self.only == "structure" else self.preset.for_finetunes * self.seconds
-        fulls = [one for one in tried if one.stage == "pretrain" and one.fidelity == 1 and one.state == "complete"]
+        fulls = self._fulls(tried)
         best = max(fulls, key=lambda one: one.bleu, default=None)
         structures = [structure, *([best.structure] if best else [])]
         return max(share, *(self.to_the_score(one, True, False) for one in structures))
@@ -192,8 +193,7 @@ class Planner:
 
     def base(self, tried: list[Tried], left: float) -> Tried | None:
         """Return the structure to fine-tune: the best in full, or one as good as it that leaves more time."""
-        fulls = [one for one in tried if one.stage == "pretrain" and one.fidelity == 1 and one.state == "complete"]
-        fulls.sort(key=lambda one: -one.bleu)
+        fulls = sorted(self._fulls(tried), key=lambda one: -one.bleu)
         tunes = [one for one in tried if one.stage == "finetune" and one.fidelity == 1 and one.state == "complete"]
         if tunes:  # a worse structure than has been fine-tuned already could not win
             best = max(one.bleu for one in fulls if one.number in {tune.base for tune in tunes})
@@ -237,20 +237,22 @@ class Planner:
             return sorted(shorts, key=lambda one: -one.worth)
         # Small models learn faster and end lower: what short trials say is how good one is among its like, and what
         # size is worth is left to those in full.
-        fulls = [one for one in tried if one.fidelity == 1 and one.state == "complete"]
-        early, late = self._trend(shorts, 0.5), self._trend(fulls, 2.0)
-        return sorted(shorts, key=lambda one: early(one) - one.bleu - late(one))
+        early, late = self._trend(shorts, 0.5), self._trend(self._fulls(tried), 2.0)
+        return sorted(shorts, key=lambda one: early(one.values) - one.bleu - late(one.values))
+
+    def _fulls(self, tried: list[Tried]) -> list[Tried]:
+        return [one for one in tried if one.stage == "pretrain" and one.fidelity == 1 and one.state == "complete"]
 
     def _trend(self, trials: list[Tried], restraint: float):
         """Return BLEU as a line over the logarithm of size, flat where little is known."""
-        points = [(self._size(one), one.bleu) for one in trials] or [(0.0, 0.0)]
+        points = [(self._size(one.values), one.bleu) for one in trials] or [(0.0, 0.0)]
         x, y = (sum(side) / len(points) for side in zip(*points, strict=True))
         slope = sum((one - x) * (two - y) for one, two in points)
         slope /= sum((one - x) ** 2 for one, _ in points) + restraint
-        return lambda one: y + slope * (self._size(one) - x)
+        return lambda values: y + slope * (self._size(values) - x)
 
-    def _size(self, one: Tried) -> float:
-        return math.log(operations(one.values, self.rules.vocab_size))
+    def _size(self, values: dict[str, Any]) -> float:
+        return math.log(operations(values, self.rules.vocab_size))
 
     def _promote(self, waiting: list[Tried], room, base: Tried | None) -> Job | None:
         for one in waiting:
@@ -283,6 +285,9 @@ class Planner:
         """Tell whether there is time for values that the sampler has picked."""
         if job.base:
             return True
+        fulls = self._fulls(tried)
+        if len(fulls) >= 3 and self._trend(fulls, 2.0)(values) < max(one.bleu for one in fulls) - HOPELESS:
+            return False  # what is left of the time is better spent on fine-tunes
         return self.cost(job.stage, values, job.fidelity) <= min(job.affordable, left - self._kept(values, tried))
 
     def cost(self, stage: str, structure: dict[str, Any], fidelity: float) -> float:

@@ -273,7 +273,10 @@ class Planner:
         # A structure so slow that only one or two fit into the search leaves nothing to compare it with.
         affordable = math.inf if base else max(needed, min(room(structure), self._for_structures() / 3))
         begun = [one.values for one in tried if one.fidelity >= fidelity]
-        for origin, values in self.candidates[stage]:
+        candidates = self.candidates[stage]
+        if base and fidelity == 1:  # there is time for few: the gentle ones forget least
+            candidates = sorted(candidates, key=lambda one: one[1]["learning_rate"])
+        for origin, values in candidates:
             seconds = room(base.structure if base else values)
             if values not in begun and (base or self.cost(stage, values, fidelity) <= min(affordable, seconds)):
                 return Job(stage, fidelity, origin, seconds, values, base, affordable=affordable)

@@ -31,7 +31,8 @@ from tools.tune import __main__ as tune
 from tools.tune import space
 
 MINUTES = 10.0
-POINTS = st.lists(st.tuples(st.floats(0.01, 12.0), st.floats(0.1, 60.0)), max_size=6)
+HUNDREDTHS = st.integers(1, 1200).map(lambda number: number / 100)  # of a minute: there is always one in between
+POINTS = st.lists(st.tuples(HUNDREDTHS, st.floats(0.1, 60.0)), max_size=6)
 RUNS = st.lists(POINTS, min_size=1, max_size=5)
 
 

@@ -217,3 +217,16 @@ def test_sizes_that_have_shown_to_be_too_small_are_not_sampled_any_more():
         tried = [Tried(i, "pretrain", one, one, 1.0, "complete", 20 + slope * i) for i, one in enumerate(sizes)]
         assert [planner.allows(job, one, tried, 30_000) for one in sizes] == allowed
         assert planner.allows(job, sizes[0], tried[:2], 30_000), "two say nothing yet"
+
+
+def test_fine_tunes_go_on_where_no_new_structure_is_allowed():
+    speed = Speed(AING)
+    speed.learn("pretrain", start_values("pretrain"), 0.1)
+    fixed = {stage: start_values(stage) for stage in ("pretrain", "finetune")}
+    candidates = {"pretrain": [], "finetune": first_candidates("finetune")}
+    full = Tried(0, "pretrain", fixed["pretrain"], fixed["pretrain"], 1.0, "complete", 30.0)
+    planner = Planner(AING, speed, PRESETS["balanced"], 3600, candidates, fixed)
+    assert planner.decide([full], 3400).stage == "pretrain"
+    planner.exhausted = ("pretrain",)
+    job = planner.decide([full], 3400)
+    assert (job.stage, job.values) == ("finetune", start_values("finetune"))

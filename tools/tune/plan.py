@@ -93,7 +93,7 @@ class Planner:
     candidates: dict[str, list[tuple[str, dict[str, Any]]]]  # what is tried before the sampler picks, by stage
     fixed: dict[str, dict[str, Any]]  # what is taken where a stage is not searched
     only: str | None = None
-    is_exhausted: bool = False  # the sampler finds nothing new
+    exhausted: tuple[str, ...] = ()  # stages for which the sampler finds nothing new
 
     def decide(self, tried: list[Tried], left: float) -> Job | Wait | None:
         """Return the next trial, or None when it is time for the final entry."""
@@ -280,7 +280,7 @@ class Planner:
             seconds = room(base.structure if base else values)
             if values not in begun and (base or self.cost(stage, values, fidelity) <= min(affordable, seconds)):
                 return Job(stage, fidelity, origin, seconds, values, base, affordable=affordable)
-        if self.is_exhausted:
+        if stage in self.exhausted:
             return None
         return Job(stage, fidelity, "sampler", room(structure), None, base, affordable=affordable)
 

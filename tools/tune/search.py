@@ -175,17 +175,14 @@ class Search:
             time.sleep(WAITING)
 
     def _claim(self, planner: Planner, tried: list[Tried]) -> Claim | None:
-        job = planner.decide(tried, self.left)
-        if not isinstance(job, Job):
-            return None
-        self._tell_plan(planner, tried)
-        claim = self.study.claim(job, partial(self._allows, planner, job, tried))
-        if claim or job.values:
-            return claim
-        # Every sample is refused: what is left to do is to run the best ones in full.
-        quiet = replace(planner, candidates={stage: [] for stage in KINDS}, is_exhausted=True)
-        job = quiet.decide(tried, self.left)
-        return self.study.claim(job, lambda values: True) if isinstance(job, Job) else None
+        while isinstance(job := planner.decide(tried, self.left), Job):
+            self._tell_plan(planner, tried)
+            claim = self.study.claim(job, partial(self._allows, planner, job, tried))
+            if claim or job.values:
+                return claim
+            # Every sample of this stage is refused: what is left are the best ones in full, and the other stage.
+            planner = replace(planner, exhausted=(*planner.exhausted, job.stage))
+        return None
 
     def _is_over(self) -> bool:
         # What another process began now would be neither on the entry's clock nor in its choice.

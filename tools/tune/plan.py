@@ -188,7 +188,7 @@ class Planner:
             return None  # the entry itself trains it, and is stopped in time where a trial would be given up
         shorts = sorted((one for one in mine if one.state == "complete"), key=lambda one: -one.change)
         values, number = (shorts[0].values, shorts[0].number) if shorts else (self.fixed["finetune"], None)
-        origin = "baseline" if number is None else "promoted"
+        origin = "untried" if number is None else "promoted"
         return Job("finetune", 1.0, origin, left - self.speed.scoring(base.structure), values, base, number)
 
     def base(self, tried: list[Tried], left: float) -> Tried | None:
@@ -270,8 +270,8 @@ class Planner:
             needed += SAFETY * self.speed.trial(stage, structure, fidelity)
         if needed > room(structure):
             return None
-        # A structure so slow that only one or two fit into the search leaves nothing to compare it with.
-        affordable = math.inf if base else max(needed, min(room(structure), self._for_structures() / 3))
+        # A structure so slow that not even two fit into the search leaves nothing to compare it with.
+        affordable = math.inf if base else max(needed, min(room(structure), self._for_structures() / 2))
         begun = [one.values for one in tried if one.fidelity >= fidelity]
         candidates = self.candidates[stage]
         if base and fidelity == 1:  # there is time for few: the gentle ones forget least
@@ -343,7 +343,7 @@ class Planner:
 
     def _typical(self) -> dict[str, Any]:
         points = [values for _, values in self.candidates["pretrain"]] or [self.fixed["pretrain"]]
-        most = self._for_structures() / 3
+        most = self._for_structures() / 2
         fit = [values for values in points if self.cost("pretrain", values, self.preset.fidelities[0]) <= most]
         return fit[-1] if fit else self.fixed["pretrain"]
 

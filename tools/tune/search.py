@@ -143,9 +143,8 @@ class Search:
                 speed.extra.append(max(0.0, rest))
                 if row["fidelity"] == 1:
                     speed.learn_validation(row["structure"], row["validation_seconds"])
-        return Planner(
-            self.rules, speed, PRESETS[self.preset], self.minutes * 60, self.candidates, self.fixed, self.only
-        )
+        fixed = self.fixed | {"finetune": self.untried}
+        return Planner(self.rules, speed, PRESETS[self.preset], self.minutes * 60, self.candidates, fixed, self.only)
 
     @cached_property
     def candidates(self) -> dict[str, list]:
@@ -158,6 +157,13 @@ class Search:
             wanted = [*given, baseline, *known, *points]
             found[stage] = [one for one in wanted if why_not(stage, one[1], self.rules) is None]
         return found
+
+    @cached_property
+    def untried(self) -> dict[str, Any]:
+        """Return the fine-tune that is played where there was no time to try any: the given one, or the gentlest."""
+        if self.given or self.only == "structure":
+            return self.fixed["finetune"]
+        return min((values for _, values in self.candidates["finetune"]), key=lambda one: one["learning_rate"])
 
     def _next(self) -> Claim | None:
         while True:
@@ -293,8 +299,8 @@ class Search:
         """Return the ten values that the search ends with."""
         best = self.best()
         if best is None:
-            return dict(self.fixed)
-        tuned = best["values"] if best["stage"] == "finetune" else self.fixed["finetune"]
+            return self.fixed | {"finetune": self.untried}
+        tuned = best["values"] if best["stage"] == "finetune" else self.untried
         return {"pretrain": best["structure"], "finetune": tuned}
 
     def settings(self) -> dict[str, Any]:

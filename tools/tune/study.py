@@ -62,7 +62,6 @@ class Study:
     def __init__(self, folder: Path, identity: dict[str, str], sampler: str, seed: int, presence):
         self.folder, self.presence, self.kind, self.seed = folder, presence, sampler, seed
         self.journal = folder / "journal.log"
-        self._lock = None
         optuna.logging.set_verbosity(logging.ERROR)
         warnings.filterwarnings("ignore", module="optuna")
         with self.locked():

@@ -24,6 +24,7 @@ from .tracking import tracked
 VALIDATED = 256  # captions, after a short stage A; a fine-tune's change is small, and needs them all
 FORGOTTEN = 8  # talks: their BLEU decides nothing here
 PROBED = 12  # steps
+PROBE = FinetuneHP(warmup_steps=0)
 
 
 class Trial(Entry):
@@ -100,7 +101,7 @@ class Bench:
         with new_folder(folder) as made:
             trial = self.entry(made, rules, headline)
             trial.clock.limit = seconds
-            for stage, train, values in (("pretrain", pretrain, ModelHP(**structure)), ("finetune", finetune, TRIED)):
+            for stage, train, values in (("pretrain", pretrain, ModelHP(**structure)), ("finetune", finetune, PROBE)):
                 try:
                     train(trial, values)
                 except TooSlow:
@@ -113,9 +114,6 @@ class Bench:
             trial.release()
         free_memory()
         return paces
-
-
-TRIED = FinetuneHP(warmup_steps=0)
 
 
 def shortened(rules: League, stage: str, steps: int, most_captions: int | None = None) -> League:

@@ -227,10 +227,10 @@ class Entry:
 
     def open_test_set(self, test: Split) -> None:
         """Count an opening of the test set, before anything of it is shown."""
-        settings = self.options.settings
-        self.start({**settings["model_hp"], **settings["finetune_hp"]} if settings else {})
+        self._lock()
         self.record["test_openings"] += 1
-        self.start({}, test)
+        settings = self.options.settings
+        self.start({**settings["model_hp"], **settings["finetune_hp"]} if settings else {}, test)
 
     def add_score(self, score: dict[str, Any]) -> None:
         self.record["score"] = score

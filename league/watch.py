@@ -22,6 +22,12 @@ CONTINUE, SAVE, STOP_FOR_TIME, STOP_FOR_USER, GIVE_UP = range(5)
 PACE_FROM = 5  # steps, the first ones are slower
 
 
+def highest_loss(history: list[dict], vocab_size: int) -> float:
+    """Return the loss above which a run has exploded; a wide model begins far above an even guess, and comes down."""
+    first = next((log["loss"] for log in history if "loss" in log), math.inf)
+    return max(EXPLODED * math.log(vocab_size), first)
+
+
 class StageWatch(TrainerCallback):
     """Sees to it that nothing is lost, that the clock is kept, and that a stage which cannot succeed ends at once."""
 
@@ -135,9 +141,7 @@ class StageWatch(TrainerCallback):
         if not logs or "loss" not in logs:
             return
         recent = [log["loss"] for log in state.log_history[-STEPS_EXPLODED:] if "loss" in log]
-        # A wide model begins far above an even guess, and comes down.
-        first = next((log["loss"] for log in state.log_history if "loss" in log), math.inf)
-        limit = max(EXPLODED * math.log(self.entry.rules.vocab_size), first)
+        limit = highest_loss(state.log_history, self.entry.rules.vocab_size)
         # The loss is a mean over all processes: they all stop here, at the same step.
         if not math.isfinite(logs["loss"]) or (len(recent) == STEPS_EXPLODED and min(recent) > limit):
             self.diverged = state.global_step, logs["loss"]

@@ -6,17 +6,16 @@ Before: train_pretrain.py. Next: the command that it prints. In its plain form t
 label smoothing, turn a fractional warm-up into none, and train each trial with what the last one left.
 """
 
-import math
 import os
 from dataclasses import dataclass, field
-from typing import Any, get_type_hints
+from typing import Any
 
 import optuna
 from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
 from league import hardware, loading, training
-from league.data import PairCollator, Split, TrainingOrder, load_split
+from league.data import PairCollator, Split, TrainingOrder
 from league.entry import Entry
 from league.errors import Interrupted, UserError, run_command
 from league.evidence import effective_values
@@ -24,8 +23,9 @@ from league.failures import clear_failures
 from league.loss import SmoothedLoss
 from league.options import TrainingOptions, as_values, parse_options
 from league.rules import SCHEDULE
-from league.watch import EXPLODED
+from league.watch import highest_loss
 from league_config import LEAGUES, FinetuneHP, Range
+from tools.tune.space import flags, ranges
 
 
 @dataclass
@@ -59,7 +59,7 @@ class TrialTrainer(Seq2SeqTrainer):
         entry.record["trials"] += 1
         entry.write()
         seconds = clock.used - began
-        print(f"trial {trial.number + 1}: BLEU {self.objective:.2f} in {seconds / 60:.1f} min {as_flags(asked)}")
+        print(f"trial {trial.number + 1}: BLEU {self.objective:.2f} in {seconds / 60:.1f} min {flags(asked)}")
         # For the next trial, the fine-tune, and what follows it; `timeout` would not look ahead.
         if clock.left < 2 * seconds + 2 * entry.record["stages"]["pretrain"]["validation_seconds"]:
             print(f"The clock has {clock.left / 60:.1f} minutes left, which the fine-tune needs: the search ends.")
@@ -73,7 +73,7 @@ class TrialTrainer(Seq2SeqTrainer):
     def has_exploded(self) -> bool:
         # Such a model translates nothing, and takes its time over it.
         last = [log["loss"] for log in self.state.log_history if "loss" in log][-1]
-        return not last < EXPLODED * math.log(self.entry.rules.vocab_size)
+        return not last < highest_loss(self.state.log_history, self.entry.rules.vocab_size)
 
     def check_effect(self, asked: dict[str, Any]) -> None:
         effective = effective_values(self)
@@ -83,19 +83,14 @@ class TrialTrainer(Seq2SeqTrainer):
 
 def suggest(trial: optuna.Trial, max_steps: int) -> dict[str, Any]:
     """Take a value for each of FT_HP out of its range in league_config.py."""
-    hints, values = get_type_hints(FinetuneHP, include_extras=True), {}
-    for name in SCHEDULE:
-        searched = hints[name].__metadata__[0]
+    values = {}
+    for name, searched in ranges("finetune").items():
         if isinstance(searched, Range):
             values[name] = trial.suggest_float(name, searched.low, searched.high, log=searched.log)
         else:
             can_run = [value for value in searched if name != "warmup_steps" or value <= max_steps]
             values[name] = trial.suggest_categorical(name, can_run)
     return as_values(FinetuneHP(**values))
-
-
-def as_flags(values: dict[str, Any]) -> str:
-    return " ".join(f"--{name} {value}" for name, value in values.items())
 
 
 def build_trainer(options: TrainingOptions) -> TrialTrainer:
@@ -107,8 +102,8 @@ def build_trainer(options: TrainingOptions) -> TrialTrainer:
         raise UserError(f"entry {entry.name!r} has begun its fine-tune: a search comes before it, in another --entry.")
     if entry.clock.left <= 0:
         raise UserError(f"the {rules.minutes:g} minutes of entry {entry.name!r} are over.")
-    talks = load_split(rules, stage.corpus, "train", options.data_dir)
-    captions = {rules.pretrain.corpus.domain: load_split(rules, rules.pretrain.corpus, "validation", options.data_dir)}
+    talks = loading.load(entry, stage.corpus, "train")
+    captions = {rules.pretrain.corpus.domain: loading.load(entry, rules.pretrain.corpus, "validation")}
     entry.start({"seed": options.seed}, talks, *captions.values())
     model, tokenizer = loading.load_checkpoint(entry.checkpoint("pretrain"), rules)
 
@@ -157,7 +152,7 @@ def main(argv: list[str] | None = None) -> None:
     shared["entry"] = trainer.entry.name
     told = {name: value for name, value in shared.items() if value is not None} | best.hyperparameters
     print(f"best: trial {int(best.run_id) + 1}, BLEU {best.objective:.2f}; next:")
-    print(f"python train_finetune.py {as_flags(told)}")
+    print(f"python train_finetune.py {flags(told)}")
 
 
 if __name__ == "__main__":

@@ -260,12 +260,9 @@ class Contest:
     """What the other rivals share: the league's own trials in full, and a clock that starts when the data are there."""
 
     def __init__(self, league: str, data_dir: str | None, minutes: float, seed: int):
-        from itertools import chain
-
         from league import hardware
         from league.entry import RUNS, Entry
-        from league.loading import load, load_validation, tokenize
-        from modeling import train_tokenizer
+        from league.loading import load, load_validation
         from tools.tune import trial
         from train_finetune import FinetuneOptions
 
@@ -273,14 +270,11 @@ class Contest:
         self.rules, self.folder, self.seed = LEAGUES[league], RUNS / "rival", seed
         options = FinetuneOptions(league=league, entry="rival", data_dir=data_dir, seed=seed)
         entry = Entry(options)
+        trial.load_data(entry)
         self.captions, self.talks = (
             load(entry, stage.corpus, "train") for stage in (self.rules.pretrain, self.rules.finetune)
         )
         self.validation = load_validation(entry)
-        texts = chain(self.captions.sources, self.captions.targets)
-        tokenizer = train_tokenizer(texts, self.rules.vocab_size, self.rules.max_length)
-        for split in entry.splits.values():
-            tokenize(entry, split, tokenizer)
         self.trials = trial.Bench(self.rules, options, "rival", entry.splits)
         self.seconds, self.began = 60 * minutes, time.monotonic()
 

@@ -56,7 +56,6 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError(
             f"--minutes {minutes:g}: must be above 0, and no more than the league's {options.rules.minutes:g}."
         )
-
     if given.get("minutes", 0) >= options.rules.minutes:
         raise UserError(f"--from: its search took {given['minutes']:g} minutes, all that the league gives.")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from league_config import League
 
-from .space import short
+from .space import gentle_first, short
 from .speed import Speed, num_steps, operations
 
 SAFETY = 1.15  # on every estimate that the final entry depends on
@@ -97,13 +97,14 @@ class Planner:
 
     def decide(self, tried: list[Tried], left: float) -> Job | Wait | None:
         """Return the next trial, or None when it is time for the final entry."""
-        if not self._is_tuning(tried):
+        if not self.is_tuning(tried):
             structures = [one for one in tried if one.stage == "pretrain"]
             if job := self._renewal(tried, left) or self._structure_job(structures, left):
                 return job
         return self._finetune_job(tried, left)
 
-    def _is_tuning(self, tried: list[Tried]) -> bool:
+    def is_tuning(self, tried: list[Tried]) -> bool:
+        """Tell whether the search has turned from structures to fine-tunes."""
         return any(one.stage == "finetune" and one.fidelity < 1 for one in tried)
 
     # What the final entry still needs.
@@ -131,7 +132,7 @@ class Planner:
         fulls = [one for one in tried if one.fidelity == 1 and one.counts]
         job = None
         # A machine that hardly manages the start values should not spend its time on comparing.
-        has_time = fulls or self.to_the_score(self.fixed["pretrain"], False, False) <= 0.5 * left
+        has_time = fulls or self._has_room(0.5 * left)
         if self.only != "finetune" and has_time:
             job = self._search_job("pretrain", tried, lambda values: left - self._kept(values, tried), None)
         if job or any(one.state == "complete" for one in fulls):
@@ -163,7 +164,7 @@ class Planner:
         if since < RENEWED_AFTER * cost or SAFETY * cost > room:
             return None
         known = [one for one in tried if one.stage == "finetune" and one.state == "complete"]
-        gentle = min((values for _, values in self.candidates["finetune"]), key=lambda one: one["learning_rate"])
+        gentle = gentle_first(self.candidates["finetune"])[0][1]
         values = max(known, key=lambda one: one.change).values if known else gentle
         return Job("finetune", 1.0, "a whole entry early", room, values, base)
 
@@ -264,9 +265,8 @@ class Planner:
     def _new(self, stage: str, tried: list[Tried], room, base: Tried | None, fidelity: float) -> Job | None:
         structure = base.structure if base else self.fixed["pretrain"]
         needed = self.cost(stage, structure, fidelity)
-        if fidelity < 1 and not any(
-            one.fidelity == fidelity for one in tried
-        ):  # one with nothing beside it tells nothing
+        is_first = not any(one.fidelity == fidelity for one in tried)
+        if fidelity < 1 and is_first:  # one with nothing beside it tells nothing
             needed += SAFETY * self.speed.trial(stage, structure, fidelity)
         if needed > room(structure):
             return None
@@ -275,7 +275,7 @@ class Planner:
         begun = [one.values for one in tried if one.fidelity >= fidelity]
         candidates = self.candidates[stage]
         if base and fidelity == 1:  # there is time for few: the gentle ones forget least
-            candidates = sorted(candidates, key=lambda one: one[1]["learning_rate"])
+            candidates = gentle_first(candidates)
         for origin, values in candidates:
             seconds = room(base.structure if base else values)
             if values not in begun and (base or self.cost(stage, values, fidelity) <= min(affordable, seconds)):
@@ -307,7 +307,7 @@ class Planner:
         """Return what is planned for the time that is left."""
         base = self.base(tried, left)
         typical = base.structure if base else self._typical()
-        is_tuning = self._is_tuning(tried)
+        is_tuning = self.is_tuning(tried)
         score = SAFETY * self.speed.scoring(typical)
         parts, for_finetunes = [], left - score
         if not is_tuning and self.only != "finetune":
@@ -321,26 +321,6 @@ class Planner:
             parts.append(f"{for_finetunes / 60:.1f} min for fine-tunes {counts}")
         return f"{', '.join(parts)}; {score / 60:.1f} min kept for the score".lstrip("; ")
 
-    def outlook(self, tried: list[Tried]) -> list[str]:
-        """Return what more time would be spent on."""
-        found = []
-        for stage, what in (("pretrain", "structures"), ("finetune", "fine-tunes")):
-            shorts = [one for one in tried if one.stage == stage and one.fidelity < 1 and one.state == "complete"]
-            done = {one.promoted_from for one in tried}
-            waiting = sorted((one for one in shorts if one.number not in done), key=lambda one: -one.worth)[:3]
-            if waiting:
-                numbers = ", ".join(f"{one.number} ({short(stage, one.values)})" for one in waiting)
-                found.append(f"Run in full the best short {what} that were not: trial {numbers}.")
-            cut = [one for one in tried if one.stage == stage and one.state == "cut"]
-            if cut:
-                numbers = ", ".join(str(one.number) for one in cut[:5])
-                found.append(f"Give {what} that were cut for time another chance: trial {numbers}.")
-        if any(one.fidelity == 1 and one.state == "complete" for one in tried):
-            found.append(
-                "Repeat the best two or three with other seeds: python -m tools.seeds tells how far luck goes."
-            )
-        return found
-
     def _typical(self) -> dict[str, Any]:
         points = [values for _, values in self.candidates["pretrain"]] or [self.fixed["pretrain"]]
         most = self._for_structures() / 2
@@ -349,9 +329,28 @@ class Planner:
 
     def _counts(self, stage: str, structure: dict[str, Any], seconds: float, tried: list[Tried]) -> str:
         fidelity = self._fidelity(stage, [one for one in tried if one.stage == stage])
-        short, full = (self.speed.trial(stage, structure, share) for share in (fidelity, 1.0))
+        part, full = (self.speed.trial(stage, structure, share) for share in (fidelity, 1.0))
         if fidelity == 1:
             return f"(about {seconds / full:.0f} in full)"
-        rounds = seconds / (self.preset.keep_one_in * short + full)
+        rounds = seconds / (self.preset.keep_one_in * part + full)
         steps = num_steps(self.rules, stage, fidelity)
         return f"(about {self.preset.keep_one_in * rounds:.0f} trials of {steps} steps, {rounds:.0f} in full)"
+
+
+def outlook(tried: list[Tried]) -> list[str]:
+    """Return what more time would be spent on."""
+    found = []
+    for stage, what in (("pretrain", "structures"), ("finetune", "fine-tunes")):
+        shorts = [one for one in tried if one.stage == stage and one.fidelity < 1 and one.state == "complete"]
+        done = {one.promoted_from for one in tried}
+        waiting = sorted((one for one in shorts if one.number not in done), key=lambda one: -one.worth)[:3]
+        if waiting:
+            numbers = ", ".join(f"{one.number} ({short(stage, one.values)})" for one in waiting)
+            found.append(f"Run in full the best short {what} that were not: trial {numbers}.")
+        cut = [one for one in tried if one.stage == stage and one.state == "cut"]
+        if cut:
+            numbers = ", ".join(str(one.number) for one in cut[:5])
+            found.append(f"Give {what} that were cut for time another chance: trial {numbers}.")
+    if any(one.fidelity == 1 and one.state == "complete" for one in tried):
+        found.append("Repeat the best two or three with other seeds: python -m tools.seeds tells how far luck goes.")
+    return found

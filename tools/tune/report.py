@@ -1,9 +1,7 @@
 """A study as a page, a picture and a few lines for the terminal."""
 
 import io
-import os
 import re
-import tempfile
 import textwrap
 import warnings
 from collections import Counter
@@ -20,7 +18,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
-from league.files import write_text
+from league.files import write_bytes, write_text
 
 from .effects import Effect, Expectation, complete_trials, expectation, main_effects, value_of
 
@@ -717,13 +715,6 @@ def draw_knobs(figure: SubFigure, study: Study, stage: str) -> None:
     for axes, knob in zip(figure.subplots(1, len(knobs), squeeze=False)[0] if knobs else [], knobs, strict=True):
         draw_knob(axes, study, stage, knob)
         axes.set_title(knob)
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Replace a file in one move."""
-    with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        file.write(content)
-    os.replace(file.name, path)
 
 
 def write_report(study: Study, folder: Path) -> Path:

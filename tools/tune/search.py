@@ -5,7 +5,6 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from itertools import chain
 from typing import Any
 
 from league.entry import Entry
@@ -13,18 +12,27 @@ from league.errors import Diverged, OutOfMemory
 from league.evidence import code_digest
 from league.files import write_json
 from league.hardware import device_name
-from league.loading import load, load_validation, tokenize
 from league.noise import seed_deviation
 from league_config import Range, fingerprint
-from modeling import train_tokenizer
 
-from .plan import PRESETS, SAFETY, Job, Planner, Tried
+from .plan import PRESETS, SAFETY, Job, Planner, Tried, outlook
 from .presence import Presence
 from .report import terminal_summary, write_report
-from .space import KINDS, first_candidates, flags, known_entries, point, ranges, short, start_values, why_not
+from .space import (
+    KINDS,
+    first_candidates,
+    flags,
+    gentle_first,
+    known_entries,
+    point,
+    ranges,
+    short,
+    start_values,
+    why_not,
+)
 from .speed import SHARE_VALIDATED, Speed
 from .study import Claim, Study
-from .trial import Bench
+from .trial import Bench, load_data
 
 PROBE_SHARE = 0.02  # of the search, at most, for each measurement of the speed
 WAITING = 2.0  # seconds between two looks at what another process does
@@ -54,18 +62,9 @@ class Search:
     def prepare(self) -> None:
         """Load the data and open the study; none of it is on the clock."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        splits: dict = {}
-        self.entry.splits = splits
-        load(self.entry, self.rules.pretrain.corpus, "train")
-        load(self.entry, self.rules.finetune.corpus, "train")
-        load_validation(self.entry)
-        captions = splits[next(iter(splits))]
-        texts = chain(captions.sources, captions.targets)
-        tokenizer = train_tokenizer(texts, self.rules.vocab_size, self.rules.max_length)
-        for split in splits.values():
-            tokenize(self.entry, split, tokenizer)
-        self.bench = Bench(self.rules, self.options, self.entry.name, splits)
-        digests = {split.name: split.report["sha256"] for split in splits.values()}
+        load_data(self.entry)
+        self.bench = Bench(self.rules, self.options, self.entry.name, self.entry.splits)
+        digests = {split.name: split.report["sha256"] for split in self.entry.splits.values()}
         self.identity = {
             "rules": fingerprint(self.rules.fixed(), {}),
             "data": fingerprint({}, digests),
@@ -95,6 +94,10 @@ class Search:
     @property
     def used(self) -> float:
         return self.presence.used()
+
+    @property
+    def num_trials(self) -> int:
+        return self.earlier_trials + len(self.study.tried())
 
     @property
     def left(self) -> float:
@@ -163,7 +166,7 @@ class Search:
         """Return the fine-tune that is played where there was no time to try any: the given one, or the gentlest."""
         if self.given or self.only == "structure":
             return self.fixed["finetune"]
-        return min((values for _, values in self.candidates["finetune"]), key=lambda one: one["learning_rate"])
+        return gentle_first(self.candidates["finetune"])[0][1]
 
     def _next(self) -> Claim | None:
         while True:
@@ -221,7 +224,7 @@ class Search:
         return why_not(job.stage, values, self.rules) is None and planner.allows(job, values, tried, self.left)
 
     def _tell_plan(self, planner: Planner, tried: list[Tried]) -> None:
-        phase = "finetune" if any(one.stage == "finetune" and one.fidelity < 1 for one in tried) else "pretrain"
+        phase = "finetune" if planner.is_tuning(tried) else "pretrain"
         full = sum(one.fidelity == 1 and one.counts for one in tried)
         # Said when something has changed: the first measurements, a structure in full, the turn to fine-tunes.
         occasion = f"{phase} {full if phase == 'pretrain' else ''} {bool(tried)}"
@@ -282,7 +285,7 @@ class Search:
         # The entry's clock shows the search while it runs; whichever process holds the entry writes it.
         if self.entry.hold():
             self.entry.start({})
-            self.entry.charge_search(self.earlier_trials + len(self.study.tried()), self.earlier + self.used)
+            self.entry.charge_search(self.num_trials, self.earlier + self.used)
             self.entry.write()
 
     # The result.
@@ -311,7 +314,7 @@ class Search:
             "seed": self.options.seed,
             "model_hp": winner["pretrain"],
             "finetune_hp": winner["finetune"],
-            "trials": self.earlier_trials + len(self.study.tried()),
+            "trials": self.num_trials,
             "minutes": round((self.earlier + self.used) / 60, 2),
         }
 
@@ -335,7 +338,7 @@ class Search:
 
     def finish(self) -> dict[str, dict[str, Any]]:
         """Take over what was trained of the winner, and charge the rest of the search; return the winner's values."""
-        best, settings = self.best(), self.settings()
+        best = self.best()
         used, taken = self.earlier + self.used, 0.0
         if best:
             folder = self.study.trial_folder(best["number"] if best["stage"] == "pretrain" else best["base"])
@@ -346,7 +349,7 @@ class Search:
                 taken += self.entry.clock.spent["finetune"]
         # What these stages cost is on the clock under their own names.
         self.entry.clock.spent["trials"] = max(0.0, used - taken)
-        self.entry.record["trials"] = settings["trials"]
+        self.entry.record["trials"] = self.num_trials
         self.entry.clock.save()
         self.entry.write()
         return self.winner()
@@ -362,7 +365,6 @@ class Search:
     def content(self, state: str, record: dict[str, Any] | None) -> dict[str, Any]:
         """Return all that the report shows."""
         rows, best, winner = self.study.rows(), self.best(), self.winner()
-        planner, tried = self.planner(), self.study.tried()
         return {
             "format": 1,
             "entry": self.entry.name,
@@ -380,7 +382,7 @@ class Search:
             "knobs": {stage: knobs(stage) for stage in KINDS},
             "trials": [shown_trial(row) for row in rows],
             "plan": self.study.noted("plan", []),
-            "next": planner.outlook(tried),
+            "next": outlook(self.study.tried()),
             "best": best
             and {
                 "structure": winner["pretrain"],

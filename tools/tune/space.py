@@ -48,6 +48,11 @@ def first_candidates(stage: str) -> list[tuple[str, dict[str, Any]]]:
     return [("baseline", start_values(stage)), *points.items()]
 
 
+def gentle_first(candidates: list[tuple[str, dict[str, Any]]]) -> list[tuple[str, dict[str, Any]]]:
+    """Return fine-tunes by their learning rate: the gentle ones forget least."""
+    return sorted(candidates, key=lambda one: one[1]["learning_rate"])
+
+
 def known_entries(stage: str, rules: League, name: str) -> list[tuple[str, dict[str, Any]]]:
     """Return the values of the two entries beside `name` that did best on the validation captions."""
     from league.entry import RUNS

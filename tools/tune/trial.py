@@ -5,6 +5,7 @@ import gc
 import sys
 import time
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from league.data import Split
 from league.entry import Entry
 from league.errors import Diverged, OutOfMemory, TooSlow
 from league.files import new_folder
+from league.loading import load, load_validation, tokenize
 from league.rules import broken_in_stage
 from league.watch import PACE_FROM
 from league_config import Corpus, FinetuneHP, League, ModelHP, Stage
+from modeling import train_tokenizer
 from train_finetune import FinetuneOptions, finetune
 from train_pretrain import pretrain
 
@@ -114,6 +117,18 @@ class Bench:
             trial.release()
         free_memory()
         return paces
+
+
+def load_data(entry: Entry) -> None:
+    """Load and tokenize all that trials need, once: it is not on the clock."""
+    captions = load(entry, entry.rules.pretrain.corpus, "train")
+    load(entry, entry.rules.finetune.corpus, "train")
+    load_validation(entry)
+    tokenizer = train_tokenizer(
+        chain(captions.sources, captions.targets), entry.rules.vocab_size, entry.rules.max_length
+    )
+    for split in entry.splits.values():
+        tokenize(entry, split, tokenizer)
 
 
 def shortened(rules: League, stage: str, steps: int, most_captions: int | None = None) -> League:

@@ -1,6 +1,5 @@
 """A study as a page, a picture and a few lines for the terminal."""
 
-import io
 import re
 import textwrap
 import warnings
@@ -9,16 +8,15 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
+from league.drawing import as_png, as_svg, say_empty
 from league.files import write_bytes, write_text
+from league.page import LIGHT, html_page, panel, tiles
 
 from .effects import Effect, Expectation, complete_trials, expectation, main_effects, value_of
 
@@ -29,52 +27,6 @@ TITLES = {"pretrain": "Structure (stage A)", "finetune": "Fine-tune (stage B)"}
 VALUES = {"pretrain": "BLEU", "finetune": "change in BLEU"}
 LOST = ("cut", "diverged", "failed")
 MARKERS = {"pretrain": "o", "finetune": "^"}
-LIGHT = {
-    "ink": "#1b1f24",
-    "muted": "#57606b",
-    "rule": "#d9dee4",
-    "faint": "#a3adb8",
-    "paper": "#fefefe",
-    "card": "#f5f6f8",
-    "pretrain": "#1f5fbe",
-    "finetune": "#bf500f",
-    "best": "#0b7a41",
-}
-DARK = {
-    "ink": "#e9ecf0",
-    "muted": "#a6b0bb",
-    "rule": "#383f48",
-    "faint": "#6c7783",
-    "paper": "#14171b",
-    "card": "#1e2227",
-    "pretrain": "#7db0ff",
-    "finetune": "#ff9d5c",
-    "best": "#57d795",
-}
-VARIABLES = {color: f"var(--{name})" for name, color in LIGHT.items()}
-STYLE = {
-    "font.size": 8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": LIGHT["faint"],
-    "axes.labelcolor": LIGHT["muted"],
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.titlesize": 9,
-    "grid.color": LIGHT["rule"],
-    "grid.linewidth": 0.6,
-    "xtick.color": LIGHT["muted"],
-    "ytick.color": LIGHT["muted"],
-    "text.color": LIGHT["ink"],
-    "text.parse_math": False,  # a name with two dollars in it is not a formula
-    "figure.facecolor": LIGHT["card"],
-    "axes.facecolor": LIGHT["card"],
-    "legend.fontsize": 7,
-    "legend.frameon": False,
-    "svg.fonttype": "none",
-}
 SMALL, TALL, WIDE = (3.9, 2.8), (3.9, 5.6), (11.6, 3.6)  # inches of a panel; the wide one is for wide screens
 MOST_POINTS = 80  # of one learning curve
 MOST_LETTERS, WIDTH = 24, 12  # of a value on an axis, and of one line of it
@@ -168,11 +120,6 @@ def scale_of(study: Study, stage: str, knob: str) -> Scale:
 
 
 # Panels
-
-
-def say_empty(axes: Axes, words: str) -> None:
-    axes.set_axis_off()
-    axes.text(0.5, 0.5, words, ha="center", va="center", transform=axes.transAxes, color=LIGHT["muted"])
 
 
 def draw_dots(axes: Axes, stage: str, full: bool, x: list[float], y: list[float], label: str | None = None) -> None:
@@ -404,72 +351,13 @@ def draw_expectation(axes: Axes, study: Study, expected: Expectation | None) -> 
 # The page
 
 
-def as_svg(name: str, label: str, size: tuple[float, float], draw: Any, *things: Any) -> str:
-    """Return a panel as inline SVG whose colours are the page's own, with a text for those who cannot see it."""
-    with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
-        figure = Figure(figsize=size, layout="constrained")
-        draw(figure.add_subplot(), *things)
-        file = io.StringIO()
-        # Not savefig, which draws everything twice.
-        FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})
-    text = file.getvalue()
-    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    box = re.search(r'viewBox="[^"]+"', text).group()
-    text = re.sub(r"<svg [^>]*>", f'<svg {box} role="img" aria-label="{escape(label)}">', text, count=1)
-    used = set(re.findall(r'#(\w+)[")]', text))
-    text = re.sub(r' id="([^"]+)"', lambda found: f' id="{name}-{found[1]}"' if found[1] in used else "", text)
-    text = re.sub(r'(xlink:href="|url\()#(?=\w+[")])', rf"\1#{name}-", text).replace("xlink:href", "href")
-    return re.sub(r"#[0-9a-f]{6}\b", lambda color: VARIABLES.get(color.group(), color.group()), text)
-
-
-CSS = """
-body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
-main { max-width: 1360px; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.5rem; margin: 0.5rem 0 0; overflow-wrap: anywhere; }
-h2 { font-size: 1.15rem; margin: 2.2rem 0 0.6rem; }
-h3 { font-size: 1rem; margin: 1.2rem 0 0.3rem; }
-.panel h3 { margin-top: 0; }
-p, li, figcaption { max-width: 75ch; overflow-wrap: anywhere; }
-p { margin: 0.4rem 0; }
-.quiet, figcaption { color: var(--muted); font-size: 0.875rem; }
-.panels { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 390px), 1fr)); }
-.tall { grid-row: span 2; }
-.panel, .tile { margin: 0; min-width: 0; padding: 0.7rem; background: var(--card); }
-.panel, .tile, .scroll, pre { border: 1px solid var(--rule); border-radius: 8px; }
-.panel svg { display: block; width: 100%; height: auto; }
-.panel text { font-family: inherit !important; }
-.panel th, .panel td { padding: 0.25rem 0.3rem; }
-figcaption { margin-top: 0.4rem; }
-.tiles { display: grid; gap: 0.7rem; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); margin: 1rem 0; }
-.tile b { display: block; font-size: 1.5rem; line-height: 1.2; }
-.wide { display: none; }
-@media (min-width: 800px) { .wide { display: block; } .narrow { display: none; } }
-.scroll { overflow: auto; max-height: 32rem; }
-table { border-collapse: collapse; font-size: 0.8125rem; font-variant-numeric: tabular-nums; width: 100%; }
-th, td { padding: 0.25rem 0.6rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--rule); }
-th { font-weight: 600; }
-thead th { position: sticky; top: 0; background: var(--card); }
-.words { text-align: left; }
-td.words { white-space: normal; min-width: 9rem; max-width: 22rem; overflow-wrap: anywhere; }
-tr.best { outline: 2px solid var(--best); outline-offset: -2px; }
-pre { background: var(--card); padding: 0.7rem; overflow-x: auto; }
-"""
-
-
-def panel(title: str, words: str, *pictures: str, kind: str = "panel") -> str:
-    caption = f"<figcaption>{escape(words)}</figcaption>" if words else ""
-    return f'<figure class="{kind}"><h3>{escape(title)}</h3>{"".join(pictures)}{caption}</figure>'
-
-
 def as_html(study: Study, effects: dict[str, list[Effect]], expected: Expectation | None) -> str:
     """Return the whole page."""
     title = f"Search for entry {study['entry']}"
-    light, dark = (" ".join(f"--{name}: {color};" for name, color in theme.items()) for theme in (LIGHT, DARK))
-    style = f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}{CSS}"
     parts = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="quiet">{escape(setting_of(study))}</p>',
-        tiles(study, expected),
+        first_numbers(study, expected),
         "<h2>What the minutes brought</h2>",
         progress_panel(study),
         "<h2>The winner</h2>",
@@ -482,12 +370,7 @@ def as_html(study: Study, effects: dict[str, list[Effect]], expected: Expectatio
         "<h2>The plan</h2>",
         plan(study),
     ]
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta name="color-scheme" content="light dark"><title>{escape(title)}</title>'
-        f"<style>{style}</style></head><body><main>\n" + "\n".join(parts) + "\n</main></body></html>\n"
-    )
+    return html_page(title, parts)
 
 
 def setting_of(study: Study) -> str:
@@ -501,7 +384,7 @@ def setting_of(study: Study) -> str:
     )
 
 
-def tiles(study: Study, expected: Expectation | None) -> str:
+def first_numbers(study: Study, expected: Expectation | None) -> str:
     """Return the few numbers that one looks for first."""
     states = {"searching": "still searching", "final": "training the final entry", "done": "done"}
     shown_tiles = [
@@ -515,8 +398,7 @@ def tiles(study: Study, expected: Expectation | None) -> str:
     if final := study["final"]:
         verdict = "official" if final["official"] else "open, not ranked"
         shown_tiles.append((f"{final['test_bleu']:.2f}", f"BLEU on the test set; {verdict}"))
-    inner = "".join(f'<div class="tile"><b>{escape(number)}</b>{escape(words)}</div>' for number, words in shown_tiles)
-    return f'<div class="tiles">{inner}</div>'
+    return tiles(shown_tiles)
 
 
 def states_of(trials: list[Trial]) -> str:
@@ -683,30 +565,29 @@ def plan(study: Study) -> str:
 # The picture
 
 
-def as_png(study: Study, effects: dict[str, list[Effect]], expected: Expectation | None) -> bytes:
+def study_png(study: Study, effects: dict[str, list[Effect]], expected: Expectation | None) -> bytes:
     """Return one picture of the whole study."""
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(16, 19), dpi=100, layout="constrained")
-        rows = figure.subfigures(5, height_ratios=(4, 3.2, 6, 3.2, 3.2))
-        found = best_value(study)
-        told = f": {found[0]:.2f} validation BLEU {found[1]}" if found else ""
-        figure.suptitle(f"Search for entry {study['entry'][:60]}{told}", fontsize=14, fontweight="bold")
-        first, second = rows[0].subplots(1, 2, width_ratios=(7, 3))
-        draw_progress(first, study)
-        draw_expectation(second, study, expected)
-        second.set_title("Expected, and what came")
-        middle, paths = rows[1].subplots(1, 4, width_ratios=(2, 3, 2, 3)), rows[2].subplots(1, 2)
-        for place, stage in enumerate(TITLES):
-            draw_curves(middle[2 * place], study, stage)
-            middle[2 * place].set_title(f"{TITLES[stage]}: learning curves")
-            draw_effects(middle[2 * place + 1], effects[stage])
-            middle[2 * place + 1].set_title("which knob mattered")
-            draw_parallel(paths[place], study, stage)
-            paths[place].set_title(f"{TITLES[stage]}: from values to score")
-            draw_knobs(rows[3 + place], study, stage)
-        file = io.BytesIO()
-        FigureCanvasAgg(figure).print_png(file)
-    return file.getvalue()
+    return as_png((16, 19), lambda figure: draw_all(figure, study, effects, expected))
+
+
+def draw_all(figure: Figure, study: Study, effects: dict[str, list[Effect]], expected: Expectation | None) -> None:
+    rows = figure.subfigures(5, height_ratios=(4, 3.2, 6, 3.2, 3.2))
+    found = best_value(study)
+    told = f": {found[0]:.2f} validation BLEU {found[1]}" if found else ""
+    figure.suptitle(f"Search for entry {study['entry'][:60]}{told}", fontsize=14, fontweight="bold")
+    first, second = rows[0].subplots(1, 2, width_ratios=(7, 3))
+    draw_progress(first, study)
+    draw_expectation(second, study, expected)
+    second.set_title("Expected, and what came")
+    middle, paths = rows[1].subplots(1, 4, width_ratios=(2, 3, 2, 3)), rows[2].subplots(1, 2)
+    for place, stage in enumerate(TITLES):
+        draw_curves(middle[2 * place], study, stage)
+        middle[2 * place].set_title(f"{TITLES[stage]}: learning curves")
+        draw_effects(middle[2 * place + 1], effects[stage])
+        middle[2 * place + 1].set_title("which knob mattered")
+        draw_parallel(paths[place], study, stage)
+        paths[place].set_title(f"{TITLES[stage]}: from values to score")
+        draw_knobs(rows[3 + place], study, stage)
 
 
 def draw_knobs(figure: SubFigure, study: Study, stage: str) -> None:
@@ -723,7 +604,7 @@ def write_report(study: Study, folder: Path) -> Path:
     expected = expectation(study)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # a name may have letters that the picture's font lacks
-        page, picture = as_html(study, effects, expected), as_png(study, effects, expected)
+        page, picture = as_html(study, effects, expected), study_png(study, effects, expected)
     write_bytes(folder / "report.png", picture)
     write_text(folder / "report.html", page)
     return folder / "report.html"

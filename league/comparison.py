@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -105,20 +106,42 @@ def compare(folders: tuple[Path, Path], data_dir: str | None) -> Comparison:
     )
 
 
-def paired_test(first: list[str], other: list[str], references: list[str]) -> tuple[tuple[float, float], float]:
-    """Return both BLEU scores, and the chance of so large a difference if translations were swapped at random."""
+def sentence_statistics(hypotheses: list[str], references: list[str]) -> np.ndarray:
+    """Return what BLEU counts in each sentence: both lengths, then matched and all n-grams of four orders."""
     from sacrebleu.metrics import BLEU
 
-    metric = BLEU()
-    counts = [np.array(metric._extract_corpus_statistics(lines, [references])) for lines in (first, other)]
+    return np.array(BLEU(force=True)._extract_corpus_statistics(hypotheses, [references]), dtype=np.int64)  # N 10
 
-    def bleu(totals: np.ndarray) -> float:
-        return metric._compute_score_from_stats(totals.tolist()).score
 
-    real = tuple(bleu(side.sum(0)) for side in counts)
-    swapped = np.random.default_rng(1).random((NUM_TRIALS, len(references))) < 0.5
-    moved = swapped @ (counts[1] - counts[0])  # what the swaps carry over, from the other to the first
-    differences = [bleu(counts[1].sum(0) - part) - bleu(counts[0].sum(0) + part) for part in moved]
+def bleu_of(totals: np.ndarray) -> np.ndarray:
+    """Return SacreBLEU's score, with its smoothing, of each row of summed statistics."""
+    length, reference_length, matched, counted = np.split(np.asarray(totals, dtype=np.float64), [1, 2, 6], axis=-1)
+    is_missed = matched == 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        brevity = np.minimum(0.0, 1 - reference_length / length)[..., 0]
+        # The first order without a match counts half a match, the next a quarter, and so on.
+        smoothed = np.where(is_missed, 0.5 ** np.cumsum(is_missed, axis=-1), matched) / counted
+        bleu = 100 * np.exp(brevity + np.log(smoothed).mean(axis=-1))
+    return np.where(is_missed.all(-1) | (counted == 0).any(-1), 0.0, bleu)
+
+
+def paired_test(first: list[str], other: list[str], references: list[str]) -> tuple[tuple[float, float], float]:
+    """Return both BLEU scores, and the chance of so large a difference if translations were swapped at random."""
+    return paired_test_on(*(sentence_statistics(lines, references) for lines in (first, other)))
+
+
+def paired_test_on(first: np.ndarray, other: np.ndarray) -> tuple[tuple[float, float], float]:
+    """Return what `paired_test` does, from the statistics of the sentences."""
+    totals = first.sum(0), other.sum(0)
+    real = tuple(bleu_of(side).item() for side in totals)
+    # What the swaps carry over, from the other to the first; floats are exact here, and multiply many times faster.
+    moved = _swaps(len(first)) @ (other - first).astype(np.float32)  # 10,000 10
+    differences = bleu_of(totals[1] - moved) - bleu_of(totals[0] + moved)
     # sacreBLEU's own test counts only larger differences, and so calls one single changed sentence significant.
     as_large = np.abs(differences) >= abs(real[1] - real[0]) - 1e-9
     return real, (int(as_large.sum()) + 1) / (NUM_TRIALS + 1)
+
+
+@lru_cache(1)
+def _swaps(num_sentences: int) -> np.ndarray:
+    return (np.random.default_rng(1).random((NUM_TRIALS, num_sentences)) < 0.5).astype(np.float32)

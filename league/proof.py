@@ -58,10 +58,10 @@ def read_translations(folder: Path) -> list[str]:
 def checks(folder: Path, data_dir: str | None) -> Iterator[Check]:
     """Prove a scored record, the quick checks first; what needs a file that is missing or damaged stops there."""
     record, league = read_scored_entry(folder)
-    yield Check("the verdict follows from the rules", list(_verdict(record)))
+    yield Check("the verdict follows from the rules", list(verdict_problems(record)))
     wrong = list(_files(folder, record))
     yield Check("the files are those that the record describes", wrong)
-    yield Check("the clock is the record's", list(_clock(folder, record)))
+    yield Check("the clock is the record's", list(clock_problems(folder, record)))
     splits = {}
     yield Check("the data are those that it was trained and scored on", list(_data(record, league, data_dir, splits)))
     if any("missing" in problem for problem in wrong):
@@ -77,7 +77,8 @@ def checks(folder: Path, data_dir: str | None) -> Iterator[Check]:
     yield Check("the weights translate as recorded", list(_translations(record, hypotheses, again, test)))
 
 
-def _verdict(record: dict[str, Any]) -> Iterator[str]:
+def verdict_problems(record: dict[str, Any]) -> Iterator[str]:
+    """Hold what a record says of itself against the rules."""
     broken, told = broken_rules(record), record["broken_rules"]
     for rule in broken:
         if rule not in told:
@@ -99,17 +100,18 @@ def _files(folder: Path, record: dict[str, Any]) -> Iterator[str]:
         for name in ("model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json"):
             if name not in facts["sha256"]:
                 yield f"the record does not name {stage}/{name}"
-        yield from _differing(folder / stage, facts["sha256"])
+        yield from differing_files(folder / stage, facts["sha256"])
         if (folder / stage).is_dir():
             for path in sorted((folder / stage).iterdir()):
                 if path.name not in facts["sha256"]:
                     yield f"{stage}/{path.name} is there, and not in the record"
     if set(record["score"]["sha256"]) != {"translations.txt"}:
         yield "the record does not name translations.txt alone as what was scored"
-    yield from _differing(folder, record["score"]["sha256"])
+    yield from differing_files(folder, record["score"]["sha256"])
 
 
-def _differing(folder: Path, digests: dict[str, str]) -> Iterator[str]:
+def differing_files(folder: Path, digests: dict[str, str]) -> Iterator[str]:
+    """Name the files that are missing, or not those of the digests."""
     for name, digest in digests.items():
         path = folder / name
         if path.is_symlink() or not path.is_file():
@@ -118,7 +120,8 @@ def _differing(folder: Path, digests: dict[str, str]) -> Iterator[str]:
             yield f"{path.parent.name}/{name} is not the file that was recorded (sha256 differs)"
 
 
-def _clock(folder: Path, record: dict[str, Any]) -> Iterator[str]:
+def clock_problems(folder: Path, record: dict[str, Any]) -> Iterator[str]:
+    """Hold the minutes of a record against its clock's file."""
     path = folder / "clock.json"
     if path.is_symlink() or not path.is_file():
         yield "clock.json is missing"

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -14,6 +14,7 @@ from .errors import UserError
 RECORD_FORMAT = 2
 MAX_BYTES = 2_000_000  # a record has some 20,000; nothing longer is read
 MAX_DEPTH = 20
+MAX_ITEMS = 10_000
 PLAIN = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]"
 
 
@@ -151,8 +152,8 @@ def problems(value: Any, shape: Any = RECORD, path: str = "record") -> list[str]
             return [f"{path} is not a list of {len(shape)}"]
         return [one for i, item in enumerate(value) for one in problems(item, shape[i], f"{path}[{i}]")]
     if isinstance(shape, list):
-        if not isinstance(value, list) or len(value) > 10_000:
-            return [f"{path} is not a list of at most 10,000"]
+        if not isinstance(value, list) or len(value) > MAX_ITEMS:
+            return [f"{path} is not a list of at most {MAX_ITEMS:,}"]
         return [one for i, item in enumerate(value) for one in problems(item, shape[0], f"{path}[{i}]")]
     if isinstance(shape, Map):
         if not isinstance(value, dict) or not all(re.fullmatch(shape.keys, key) for key in value):
@@ -163,7 +164,7 @@ def problems(value: Any, shape: Any = RECORD, path: str = "record") -> list[str]
 
 def _is_plain(value: Any, shape: Any) -> bool:
     if shape is ANY:
-        return all(re.fullmatch(PLAIN + "*", text) for text in _texts(value))
+        return _holds_plain_texts(value)
     if shape is bool:
         return isinstance(value, bool)
     if isinstance(shape, Text):
@@ -173,61 +174,133 @@ def _is_plain(value: Any, shape: Any) -> bool:
     return (0 <= value < 2**53) if shape is COUNT else abs(value) < 1e15
 
 
-def _texts(value: Any) -> Iterator[str]:
+_is_plain_text = re.compile(PLAIN + "*").fullmatch
+
+
+def _holds_plain_texts(value: Any) -> bool:
     if isinstance(value, str):
-        yield value
-    elif isinstance(value, (dict, list)):
-        for inner in [*value, *value.values()] if isinstance(value, dict) else value:
-            yield from _texts(inner)
+        return _is_plain_text(value) is not None
+    if isinstance(value, dict):
+        return all(map(_is_plain_text, value)) and all(map(_holds_plain_texts, value.values()))
+    return not isinstance(value, list) or all(map(_holds_plain_texts, value))
 
 
 def read_json(path: Path, max_bytes: int = MAX_BYTES) -> Any:
     """Read a JSON file that anyone may have written; a ValueError or an OSError says what is wrong with it."""
+    return parse_json(_read(path, max_bytes), max_bytes)
+
+
+def _read(path: Path, max_bytes: int) -> bytes:
     if path.is_symlink() or not path.is_file():
         raise FileNotFoundError(2, "no such file", str(path))
     with path.open("rb") as file:
-        content = file.read(max_bytes + 1)
+        return file.read(max_bytes + 1)
+
+
+def parse_json(content: bytes, max_bytes: int = MAX_BYTES) -> Any:
+    """Parse JSON that anyone may have written; a ValueError says what is wrong with it."""
     if len(content) > max_bytes:
         raise ValueError(f"more than {max_bytes:,} bytes")
-
-    def refuse(word: str):
-        raise ValueError(f"{word} is not JSON")
-
     try:
-        value = json.loads(content.decode("utf-8"), parse_constant=refuse)
+        value = _DECODER.decode(content.decode("utf-8"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    _refuse_what_cannot_be_passed_on(value, MAX_DEPTH)
+    _refuse_what_cannot_be_passed_on([value], MAX_DEPTH)
     return value
 
 
-def _refuse_what_cannot_be_passed_on(value: Any, depth: int) -> None:
+def _refuse_constant(word: str):
+    raise ValueError(f"{word} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def _refuse_what_cannot_be_passed_on(values: Iterable[Any], depth: int) -> None:
     # 1e999 becomes an infinity that cannot be written, 10**400 no float at all.
     if depth == 0:
         raise ValueError("nested too deeply")
-    if isinstance(value, (int, float)) and not abs(value) < 1e308:
-        raise ValueError("holds a number beyond all measure")
-    elif isinstance(value, dict):
-        for inner in value.values():
-            _refuse_what_cannot_be_passed_on(inner, depth - 1)
-    elif isinstance(value, list):
-        for inner in value:
-            _refuse_what_cannot_be_passed_on(inner, depth - 1)
+    for value in values:
+        kind = type(value)
+        if (kind is float or kind is int) and not -1e308 < value < 1e308:
+            raise ValueError("holds a number beyond all measure")
+        if kind is dict:
+            _refuse_what_cannot_be_passed_on(value.values(), depth - 1)
+        elif kind is list:
+            _refuse_what_cannot_be_passed_on(value, depth - 1)
 
 
 def read_record(path: Path) -> dict[str, Any]:
     """Read a record, whoever wrote it, or say in one line what is wrong with it."""
     try:
-        record = read_json(path)
-        found = record.get("format") if isinstance(record, dict) else None
-        if isinstance(found, int) and found != RECORD_FORMAT:
-            raise ValueError(f"format {found} of another version of the league; this one reads format {RECORD_FORMAT}")
-        wrong = problems(record)
-        if wrong:
-            more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-            raise ValueError(f"{wrong[0]}{more}")
-        return record
+        return parse_record(_read(path, MAX_BYTES))
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:
         raise UserError(f"{path} is damaged ({error}); put it back from a copy, or start another --entry.") from None
+
+
+def parse_record(content: bytes) -> dict[str, Any]:
+    """Read a record that is in memory; a ValueError says what is wrong with it."""
+    record = parse_json(content)
+    found = record.get("format") if isinstance(record, dict) else None
+    if isinstance(found, int) and found != RECORD_FORMAT:
+        raise ValueError(f"format {found} of another version of the league; this one reads format {RECORD_FORMAT}")
+    if not _fits_record(record):
+        wrong = problems(record)
+        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        raise ValueError(f"{wrong[0]}{more}")
+    return record
+
+
+def fitting(shape: Any) -> Callable[[Any], bool]:
+    """Return a test that says of a value what `problems` says, without the words, several times faster."""
+    if isinstance(shape, Optional):
+        return fitting(shape.shape)
+    if isinstance(shape, OrNull):
+        inner = fitting(shape.shape)
+        return lambda value: value is None or inner(value)
+    if isinstance(shape, dict):
+        return _fitting_object(shape)
+    if isinstance(shape, tuple):
+        parts = [fitting(part) for part in shape]
+        return lambda value: (
+            type(value) is list
+            and len(value) == len(parts)
+            and all(part(item) for part, item in zip(parts, value, strict=True))
+        )
+    if isinstance(shape, list):
+        item_fits = fitting(shape[0])
+        return lambda value: type(value) is list and len(value) <= MAX_ITEMS and all(map(item_fits, value))
+    if isinstance(shape, Map):
+        key_fits, item_fits = re.compile(shape.keys).fullmatch, fitting(shape.shape)
+        return lambda value: type(value) is dict and all(map(key_fits, value)) and all(map(item_fits, value.values()))
+    if isinstance(shape, Text):
+        matches = re.compile(shape.pattern).fullmatch
+        return lambda value: type(value) is str and matches(value) is not None
+    if shape is NUMBER:
+        return lambda value: type(value) is float and -1e15 < value < 1e15 or _is_plain(value, NUMBER)
+    if shape is COUNT:
+        return lambda value: type(value) is int and 0 <= value < 2**53
+    return _holds_plain_texts if shape is ANY else lambda value: _is_plain(value, shape)
+
+
+def _fitting_object(shape: dict[str, Any]) -> Callable[[Any], bool]:
+    parts = {name: fitting(inner) for name, inner in shape.items()}
+    required = {name for name, inner in shape.items() if not isinstance(inner, Optional)}
+
+    def fits(value: Any) -> bool:
+        if type(value) is not dict or not (required <= value.keys()):
+            return False
+        try:
+            for name, inner in value.items():
+                if not parts[name](inner):
+                    return False
+        except KeyError:  # a field that nobody knows
+            return False
+        return True
+
+    return fits
+
+
+_fits_record = fitting(RECORD)

@@ -1,4 +1,4 @@
-"""What a model looks at while it translates: the attention of every layer and head, with the tokens as one reads them."""
+"""What a model looks at while it translates: the attention of every layer and head, with readable tokens."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ SPACE = "␣"
 
 @dataclass(frozen=True)
 class Attention:
-    """The weights of one translation; what a row looks at adds up to 1. L layers, H heads, S source, T target tokens."""
+    """The weights of one translation, each row adding up to 1. L layers, H heads, S source and T target tokens."""
 
     source: list[str]
     target: list[str]  # what each row of `decoder` and of `cross` writes, up to <eos>

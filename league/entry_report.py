@@ -1,0 +1,71 @@
+"""The report of an entry: report.html, one file with nothing to load, and plots/ with the same pictures as PNG."""
+
+import sys
+import warnings
+from pathlib import Path
+
+from .data import Split
+from .drawing import as_png
+from .entry_facts import Facts, gather
+from .entry_page import entry_page
+from .entry_pictures import PICTURES
+from .errors import UserError
+from .files import new_folder, write_bytes, write_text
+
+DPI = 200
+
+
+def write_entry_report(
+    folder: Path,
+    out: Path | None = None,
+    data_dir: str | None = None,
+    test: Split | None = None,
+    loaded: tuple | None = None,
+    has_attention: bool = True,
+    has_plots: bool = True,
+) -> Path:
+    """Write report.html and plots/ of the entry in `folder` into `out` (there), and return the page's path.
+
+    Nothing of the entry is run or believed. `test` and `loaded` (model, tokenizer) save reading them where they are
+    at hand; the attention takes a model, and most of the time.
+    """
+    out = out or folder
+    facts = gather(folder, data_dir, test, loaded, has_attention)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # texts may have letters that the pictures' font lacks
+        page = entry_page(facts)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            if has_plots:
+                with new_folder(out / "plots") as plots:
+                    write_plots(facts, plots)
+        except OSError as error:
+            raise UserError(f"cannot write to {out}: {error.strerror or error}.") from None
+    write_text(out / "report.html", page)
+    return out / "report.html"
+
+
+def write_plots(facts: Facts, plots: Path) -> None:
+    """Write the pictures that there is something to show in."""
+    for picture in PICTURES.values():
+        if picture.name == "attention" and not facts.attention:
+            continue
+
+        def draw(figure, picture=picture) -> None:
+            picture.draw(figure.add_subplot(), facts)
+            figure.suptitle(f"{facts.name[:40]}: {picture.title}", fontsize=10, fontweight="bold")
+
+        write_bytes(plots / f"{picture.name}.png", as_png(picture.size, draw, DPI))
+
+
+def report_scored_entry(entry, test: Split, model, tokenizer) -> None:
+    """Draw an entry that has just been scored; a failure is told in a line, and is not the run's."""
+    if entry.is_trial or not entry.writes:
+        return
+    try:
+        path = write_entry_report(entry.folder, test=test, loaded=(model, tokenizer))
+    except Exception as error:  # of several libraries: the score is recorded, whatever fails here
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        print(f"no report was drawn: {reason}; python -m tools.report {entry.folder} tries again.", file=sys.stderr)
+    else:
+        print(f"report: {path}")

@@ -1,0 +1,35 @@
+"""Draw the report of an entry: report.html and plots/ in its folder, as evaluate_bleu.py leaves them after the score.
+
+    python -m tools.report runs/mine
+    python -m tools.report runs/mine --data_dir DIR
+
+Also of an entry that is not scored yet, or that a stranger made: nothing in it is run. Where the test set is not at
+hand, the page says so and shows the rest.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from league.errors import run_command
+from league.options import check_data_dir, parse_options
+
+
+@dataclass
+class ReportOptions:
+    data_dir: str | None = field(default=None, metadata={"help": "folder with local text files, as for the scripts"})
+
+
+def main(argv: list[str] | None = None) -> None:
+    words = {"entry": {"help": "folder of the entry: runs/NAME, or wherever it was unpacked"}}
+    options, named = parse_options(__doc__, ReportOptions, argv=argv, words=words)
+    check_data_dir(options.data_dir)
+
+    from league import hardware
+    from league.entry_report import write_entry_report
+
+    hardware.prepare_process()
+    print(f"report: {write_entry_report(Path(named.entry), data_dir=options.data_dir)}")
+
+
+if __name__ == "__main__":
+    run_command(main)

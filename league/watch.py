@@ -13,6 +13,7 @@ from transformers import TrainerCallback
 from .checkpoints import seal
 from .entry import Entry
 from .errors import Diverged, Interrupted, TooSlow
+from .progress import ProgressFile
 
 SAVE_EVERY = 60.0  # seconds of training between checkpoints, or more where a checkpoint takes long
 MOST_FOR_CHECKPOINTS = 0.025  # share of the time
@@ -34,6 +35,7 @@ class StageWatch(TrainerCallback):
     def __init__(self, entry: Entry, name: str, time_validation=None):
         self.entry, self.name = entry, name
         self.time_validation = time_validation
+        self.progress = None if entry.is_trial or not entry.writes else ProgressFile(entry, name)
         self.stopped_for: int | None = None
         self.diverged: tuple[int, float] | None = None
         self.user_wants_to_stop = False
@@ -67,6 +69,8 @@ class StageWatch(TrainerCallback):
     def on_step_end(self, args, state, control, **kwargs):
         self.step, self.max_steps = state.global_step, state.max_steps
         self.bar.update(1)
+        if self.progress:
+            self.progress.update(state.global_step, state.max_steps, state.log_history)
         verdict = self._verdict(args, state)
         control.should_save |= verdict not in (CONTINUE, GIVE_UP)
         self.save_began = time.monotonic()
@@ -184,6 +188,8 @@ class StageWatch(TrainerCallback):
             signal.signal(number, handler)
         if self.bar is not None:
             self.bar.close()  # what is told next begins on a line of its own
+        if self.progress:
+            self.progress.remove()
 
     def _on_stop(self, signum, frame):
         if self.user_wants_to_stop:

@@ -180,11 +180,13 @@ def top(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
     return values, best.gather(1, places // BLOCK) * BLOCK + places % BLOCK
 
 
-def beam_search(model, prompt, memory, memory_mask, angles, config, ends: torch.Tensor, fill: int) -> torch.Tensor:
-    """Return the best `num_return_sequences` token sequences for each sentence, best first, one below the other."""
+def beam_search(
+    model, prompt, memory, memory_mask, angles, config, ends: torch.Tensor, fill: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return each sentence's best `num_return_sequences` token sequences, best first, and below each other; scores."""
     hypotheses = Hypotheses(len(prompt), config, prompt, fill)
     decoder = IncrementalDecoder(model, memory, memory_mask, angles, config.num_beams)
-    sequences, lengths = hypotheses.finished.clone(), hypotheses.lengths.clone()
+    sequences, scores, lengths = (part.clone() for part in (hypotheses.finished, hypotheses.scores, hypotheses.lengths))
     sentences = torch.arange(len(prompt), device=prompt.device)
     is_open = torch.ones_like(sentences, dtype=torch.bool)
     tokens = prompt
@@ -196,6 +198,7 @@ def beam_search(model, prompt, memory, memory_mask, angles, config, ends: torch.
         goes_on = is_open & hypotheses.can_improve(length + 1) & (length + 1 < config.max_length)
         closed = (is_open & ~goes_on).nonzero().squeeze(1)
         sequences[sentences[closed]] = hypotheses.finished[closed]
+        scores[sentences[closed]] = hypotheses.scores[closed]
         lengths[sentences[closed]] = hypotheses.lengths[closed]
         is_open = goes_on
         num_open = int(is_open.sum())
@@ -208,4 +211,5 @@ def beam_search(model, prompt, memory, memory_mask, angles, config, ends: torch.
             sentences, is_open = sentences[rows], is_open[rows]
         tokens = hypotheses.running[:, :, length]
     returned = config.num_return_sequences
-    return sequences[:, :returned, : 1 + int(lengths[:, :returned].max())].flatten(0, 1)
+    sequences = sequences[:, :returned, : 1 + int(lengths[:, :returned].max())]
+    return sequences.flatten(0, 1), scores[:, :returned].flatten()

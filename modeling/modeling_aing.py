@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.cache_utils import Cache, DynamicCache, EncoderDecoderCache
 from transformers.generation import EosTokenCriteria, GenerationMixin, MaxLengthCriteria
+from transformers.generation.utils import GenerateBeamEncoderDecoderOutput
 from transformers.masking_utils import create_bidirectional_mask, create_causal_mask
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import (
@@ -402,12 +403,13 @@ class AingForConditionalGeneration(AingPreTrainedModel, GenerationMixin):
     def _beam_search(
         self, input_ids, logits_processor, stopping_criteria, generation_config, synced_gpus=False, **model_kwargs
     ):
-        """Search as the library does, only faster, wherever no more than the translations is asked for."""
+        """Search as the library does, only faster, wherever no more is asked for than translations and their scores."""
         config, known = generation_config, (MaxLengthCriteria, EosTokenCriteria)
+        steps = (config.output_scores, config.output_logits, config.output_attentions, config.output_hidden_states)
         is_plain = (
             all(type(criterion) in known for criterion in stopping_criteria)
             and not (logits_processor or synced_gpus or self.training)
-            and not (config.do_sample or config.return_dict_in_generate or config.low_memory)
+            and not (config.do_sample or config.low_memory or (config.return_dict_in_generate and any(steps)))
             and config._eos_token_tensor is not None
             and input_ids.shape[1] == 1
             and model_kwargs.get("use_cache")
@@ -424,7 +426,7 @@ class AingForConditionalGeneration(AingPreTrainedModel, GenerationMixin):
         width = self.config.d_model // self.config.nhead
         angles = rotary_angles(0, config.max_length, width, self.config.rope_theta, memory.device)
         ends = config._eos_token_tensor
-        return beam_search(
+        sequences, scores = beam_search(
             self,
             input_ids[each],
             memory,
@@ -435,6 +437,9 @@ class AingForConditionalGeneration(AingPreTrainedModel, GenerationMixin):
             # The library fills up with <pad>, but takes the id 0 for none.
             fill=int(config._pad_token_tensor or ends[0]),
         )
+        if config.return_dict_in_generate:
+            return GenerateBeamEncoderDecoderOutput(sequences=sequences, sequences_scores=scores)
+        return sequences
 
     def prepare_decoder_input_ids_from_labels(self, labels: torch.Tensor) -> torch.Tensor:
         return shift_right(labels, self.config.pad_token_id, self.config.decoder_start_token_id)

@@ -62,7 +62,10 @@ def count_rows(model: AingForConditionalGeneration, module: nn.Module, generate,
 def test_finds_what_the_library_finds(seed, num_sentences, eagerness, returned, **search):
     model, batch = make_model(seed, eagerness), make_batch(seed, num_sentences)
     search |= {"num_return_sequences": returned, "do_sample": False}
-    assert torch.equal(model.generate(**batch, **search), librarys(model, **batch, **search))
+    found = model.generate(**batch, **search, return_dict_in_generate=True)
+    expected = librarys(model, **batch, **search, return_dict_in_generate=True, output_scores=True)
+    assert torch.equal(found.sequences, expected.sequences)
+    assert torch.allclose(found.sequences_scores, expected.sequences_scores, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -94,12 +97,13 @@ def test_a_memory_without_a_mask_is_seen_whole():
     assert len(found) == 3 and torch.equal(found, librarys(model, encoder_outputs=memories[1], **search))
 
 
-def test_scores_are_given_where_asked_for():
+def test_whoever_asks_for_each_steps_scores_gets_them_from_the_library():
     model, batch = make_model(1), make_batch(1, 3)
-    search = {"num_beams": 3, "max_length": 20, "return_dict_in_generate": True, "output_scores": True}
-    ours, theirs = model.generate(**batch, **search), librarys(model, **batch, **search)
-    assert torch.equal(ours.sequences, theirs.sequences)
-    assert torch.allclose(ours.sequences_scores, theirs.sequences_scores)
+    search = {"num_beams": 3, "max_length": 20, "return_dict_in_generate": True}
+    ours, theirs = model.generate(**batch, **search, output_scores=True), librarys(model, **batch, **search)
+    assert torch.equal(ours.sequences, theirs.sequences) and len(ours.scores) == ours.sequences.shape[1] - 1
+    plain = model.generate(**batch, **search)
+    assert plain.scores is None and torch.allclose(plain.sequences_scores, ours.sequences_scores)
 
 
 def test_room_for_the_past_grows():

@@ -126,6 +126,11 @@ def _checked_config(folder: Path, rules: League) -> AingConfig:
 
 def prepare_model(model: AingForConditionalGeneration, rules: League) -> None:
     """Give the model the league's decoding, which its checkpoint keeps, and the attention that trains fastest here."""
+    if model.config.vocab_size != rules.vocab_size:
+        raise UserError(
+            f"the text of {rules.pretrain.corpus.name} gives a vocabulary of {model.config.vocab_size} entries, the "
+            f"league asks for {rules.vocab_size}; give it more text, or lower vocab_size in league_config.py."
+        )
     model.generation_config = decoding_config(rules, model)
     # On short sentences the spelled-out attention outruns the fused kernel of CPUs.
     model.set_attn_implementation("sdpa" if has_gpu() else "eager")

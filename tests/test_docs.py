@@ -4,7 +4,9 @@ import json
 import re
 import shlex
 import statistics
+from collections import Counter
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -15,8 +17,11 @@ from league.options import Options, TrainingOptions, check_finetune_hp, check_mo
 from league_config import AING, FinetuneHP, ModelHP
 from train_finetune import FinetuneOptions
 
-SOURCES = [*sorted(ROOT.glob("*.py")), *sorted(ROOT.glob("tools/*.py"))]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *SOURCES, ROOT / "Makefile"]
+PAGES = [ROOT / "README.md", ROOT / "README.ko.md", *sorted((ROOT / "docs").glob("*.md"))]
+NOTEBOOK = ROOT / "league.ipynb"
+SOURCES = [*sorted(ROOT.glob("*.py")), *sorted(ROOT.glob("tools/*.py")), *sorted(ROOT.glob("tools/*/__main__.py"))]
+DOCUMENTS = [*PAGES, NOTEBOOK, *SOURCES, ROOT / "Makefile"]
+KOREAN = [path for path in PAGES if path.name.endswith(".ko.md")]
 COMMAND = re.compile(r"\b(train_pretrain|train_finetune|evaluate_bleu)\.py((?: +--\w+(?: +[\w./-]+)?)*)")
 TOOL = re.compile(r"\bpython -m tools\.([a-z]\w*)((?: +[\w./-]+)*)")
 KINDS = {
@@ -26,13 +31,29 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def read(path: Path) -> str:
+    """Return a document's text; of the notebook the cells, with what their variables stand for."""
+    text = path.read_text(encoding="utf-8")
+    if path == NOTEBOOK:
+        text = "\n\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
+        values = dict(re.findall(r'^([A-Z_]+) = "(.*?)"', text, re.MULTILINE))
+        text = re.sub(r"\{([A-Z_]+)\}", lambda name: values[name.group(1)] or "you/mine", text)
+    return text
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
 def test_commands_parse(path, tmp_path):
     best = tmp_path / "best.json"
     values = {"model_hp": asdict(ModelHP()), "finetune_hp": asdict(FinetuneHP())}
     best.write_text(json.dumps({"league": "aing", "seed": 1, **values, "trials": 1, "minutes": 1.0}))
-    for script, flags in COMMAND.findall(path.read_text(encoding="utf-8")):
+    for script, flags in COMMAND.findall(read(path)):
         flags = re.sub(r"--from \S+/best\.json", f"--from {best}", flags)
+        flags = re.sub(r"--help|--league club", "", flags)  # the organisers' example, played in test_third_league.py
+        flags = flags.replace("--data_dir DIR", f"--data_dir {tmp_path}")
         _, values = parse_options("", *KINDS[script], argv=shlex.split(flags))
         if script == "train_pretrain":
             check_model_hp(values)
@@ -40,9 +61,9 @@ def test_commands_parse(path, tmp_path):
             check_finetune_hp(values, AING.finetune.arguments["max_steps"])
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
 def test_tools_exist_and_have_these_flags(path):
-    for name, words in TOOL.findall(path.read_text(encoding="utf-8")):
+    for name, words in TOOL.findall(read(path)):
         files = [ROOT / "tools" / f"{name}.py", *(ROOT / "tools" / name).glob("*.py")]
         source = "".join(file.read_text(encoding="utf-8") for file in files if file.exists())
         assert source, f"there is no tools.{name}"
@@ -57,20 +78,87 @@ def test_the_readme_shows_the_three_commands():
     assert set(commands) == set(KINDS)
 
 
-@pytest.mark.parametrize("path", [path for path in DOCUMENTS if path.suffix == ".md"], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
 def test_links_and_targets_exist(path):
-    text = path.read_text(encoding="utf-8")
-    for link in re.findall(r"\]\(([^)#:]+)\)", text):
+    text = read(path)
+    for link, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]+))?\)", text):
         assert (path.parent / link).exists(), link
+        assert not anchor or anchor in anchors(path.parent / link if link else path), anchor
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"`?\bmake ([a-z-]+)\b`", text)) | set(re.findall(r"^make ([a-z-]+)", text, re.M)) <= targets
 
 
-def test_the_readme_names_every_tuned_value():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def anchors(path: Path) -> set[str]:
+    """Return what GitHub makes of the headings."""
+    headings = re.findall(r"^#+ (.+)$", without_blocks(read(path)), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.ko.md", "docs/guide.md", "docs/guide.ko.md", "league.ipynb"])
+def test_every_tuned_value_is_named(name):
+    text = read(ROOT / name)
     for kind in (ModelHP, FinetuneHP):
-        for name in kind.__dataclass_fields__:
-            assert f"`--{name}`" in text
+        for value in kind.__dataclass_fields__:
+            assert f"`--{value}`" in text
+
+
+def test_every_tool_stands_in_a_document():
+    text = "".join(map(read, PAGES))
+    files = [*ROOT.glob("tools/*.py"), *ROOT.glob("tools/*/__main__.py")]
+    commands = [path for path in files if "__main__" in path.name or "__main__" in path.read_text(encoding="utf-8")]
+    assert len(commands) > 8
+    for path in commands:
+        name = path.parent.name if path.name == "__main__.py" else path.stem
+        assert f"python -m tools.{name}" in text, name
+
+
+# The Korean pages say what the English ones say
+
+
+def without_blocks(text: str) -> str:
+    return re.sub(r"^ *```.*?^ *```$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def commands_of(text: str) -> list[str]:
+    """Return what stands in blocks, without its comments."""
+    blocks = re.findall(r"^ *```\w*\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL)
+    return [re.sub(r" *#.*", "", line).strip() for block in blocks for line in block.split("\n")]
+
+
+def numbers_of(text: str) -> Counter:
+    """Return the numbers outside of blocks, code and the targets of links."""
+    prose = re.sub(r"`[^`]*`|\]\([^)]*\)", " ", without_blocks(text))
+    return Counter(re.findall(r"\d(?:[\d.,/]*\d)?", prose))
+
+
+def links_of(text: str) -> Counter:
+    found = re.findall(r"\]\(([^)#]*)(#?)[^)]*\)", text)
+    return Counter(link.replace(".ko.md", ".md") + anchor for link, anchor in found)
+
+
+def code_of(text: str) -> Counter:
+    return Counter(" ".join(code.split()) for code in re.findall(r"`([^`]+)`", without_blocks(text)))
+
+
+def outline_of(text: str) -> list[str]:
+    """Return the ranks of the headings, and how many cells each row of a table has."""
+    lines = re.findall(r"^(#+) |^ *(\|.*)$", without_blocks(text), re.MULTILINE)
+    return [rank or str(row.replace(r"\|", "").count("|")) for rank, row in lines]
+
+
+@pytest.mark.parametrize("path", KOREAN, ids=name_of)
+@pytest.mark.parametrize("part", [commands_of, numbers_of, links_of, code_of, outline_of])
+def test_the_korean_page_has_the_same(path, part):
+    english = path.with_name(path.name.replace(".ko.md", ".md"))
+    assert part(read(path)) == part(read(english))
+
+
+def test_both_languages_have_a_page():
+    assert {name_of(path) for path in KOREAN} == {"README.ko.md", "docs/guide.ko.md", "docs/organiser.ko.md"}
+    for path in KOREAN:
+        english = path.with_name(path.name.replace(".ko.md", ".md"))
+        assert f"]({english.name})" in read(path) and f"]({path.name})" in read(english)
+        assert len(re.findall("[가-힣]", read(path))) > len(re.findall("[a-zA-Z]", without_blocks(read(path)))) / 2
 
 
 def test_the_readmes_table_of_paths_is_complete():

@@ -90,7 +90,7 @@
     part("columns-title").textContent = `… ${looks} (per cent)`;
     part("rows").replaceChildren();
     part("columns").replaceChildren();
-    const look = (token) => (token.startsWith("·") ? "token joined" : "token");
+    const look = (token) => (token.startsWith("·") ? "token" : "token begins");
     for (const token of sentence[from]) make(part("rows"), "button", token, { type: "button", class: look(token) });
     for (const token of sentence[to]) {
       const shown = make(part("columns"), "span", undefined, { class: look(token) });
@@ -123,7 +123,8 @@
     const token = event.target.closest("button");
     return token ? [...part(name).children].indexOf(token) : -1;
   };
-  for (const kind of ["mouseover", "focusin", "click"]) {
+  // Not mouseover, which also comes when what lies under a resting pointer is drawn anew.
+  for (const kind of ["mousemove", "focusin", "click"]) {
     part("rows").addEventListener(kind, (event) => {
       const place = indexOf(event, "rows");
       if (place >= 0) show(place);

@@ -9,19 +9,20 @@ import numpy as np
 
 from .attention import Attention
 
-MOST_BYTES = 400_000  # of weights, in a page that stays below a million
+MOST_BYTES = 450_000  # of weights, in a page that stays below a million
 KINDS = ("cross", "encoder", "decoder")
 SCRIPT = Path(__file__).with_suffix(".js")
 CSS = """
 #attention .controls { display: flex; flex-wrap: wrap; gap: 0.6rem 1rem; }
 #attention .controls[hidden] { display: none; }
-#attention label { display: grid; gap: 0.15rem; font-size: 0.875rem; min-width: 0; max-width: 100%; }
+#attention label { display: grid; grid-template-columns: minmax(0, auto); gap: 0.15rem; font-size: 0.875rem;
+  min-width: 0; max-width: 100%; }
 #attention select { font: inherit; color: inherit; background: var(--paper); border: 1px solid var(--faint);
   border-radius: 6px; padding: 0.3rem; max-width: 100%; }
-#attention .tokens { display: flex; flex-wrap: wrap; gap: 0.3rem 0.45rem; margin: 0.3rem 0 0.9rem; }
+#attention .tokens { display: flex; flex-wrap: wrap; gap: 0.3rem 0.1rem; margin: 0.3rem 0 0.9rem; }
 #attention .token { font: inherit; color: inherit; background: var(--paper); border: 1px solid var(--rule);
   border-radius: 6px; padding: 0.15rem 0.45rem; min-width: 1.4rem; text-align: center; }
-#attention .joined { margin-left: -0.35rem; }
+#attention .begins { margin-left: 0.35rem; }
 #attention button.token { cursor: pointer; }
 #attention button[aria-pressed="true"] { outline: 3px solid var(--pretrain); font-weight: 700; }
 #attention span.token { --weight: 0; display: grid; grid-template-rows: auto 2.2rem 1.2rem; justify-items: center; }
@@ -33,7 +34,7 @@ CSS = """
 #attention .map svg { display: block; width: auto; max-width: none; }
 #attention .map text { font-size: 11px; fill: var(--ink); }
 #attention .map rect { fill: var(--ink); }
-#attention .map .frame { fill: var(--paper); stroke: none; }
+#attention .map .frame { fill: transparent; stroke: none; }
 #attention .picked .frame { stroke: var(--pretrain); stroke-width: 2.5; }
 #attention .picked text { font-weight: 700; }
 #attention [data-part="says"] { min-height: 3em; }
@@ -70,12 +71,12 @@ def script() -> str:
 def data(shown: list[tuple[str, Attention]]) -> str:
     """Return as JSON that no script element ends in: tokens, and weights as bytes, as many as there is room for."""
     sentences, left = [], MOST_BYTES
-    for title, attention in shown:
-        weights = {kind: getattr(attention, kind) for kind in KINDS}
-        if sum(array.size for array in weights.values()) > left / 2:
+    for place, (title, attention) in enumerate(shown):
+        weights, share = {kind: getattr(attention, kind) for kind in KINDS}, left / (len(shown) - place)
+        if sum(array.size for array in weights.values()) > share:
             weights = {kind: array.mean(1, keepdims=True) for kind, array in weights.items()}
         size = sum(array.size for array in weights.values())
-        if size > left:
+        if size > share:
             continue
         left -= size
         layers, heads = weights["cross"].shape[:2]

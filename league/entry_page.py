@@ -27,9 +27,11 @@ summary { cursor: pointer; padding: 0.4rem 0; }
 .pair dt { color: var(--muted); font-size: 0.875rem; }
 .pair dd { margin: 0; overflow-wrap: anywhere; }
 bdi { unicode-bidi: isolate; }
+ins, del { text-underline-offset: 3px; }
 ins { text-decoration: underline 2px; font-weight: 700; }
-del { text-decoration: line-through 2px; color: var(--muted); }
+del { text-decoration: underline dotted 2px; font-style: italic; }
 .notice { border-left: 4px solid var(--faint); padding-left: 0.8rem; }
+.values td { white-space: normal; overflow-wrap: anywhere; }
 td.changed { font-weight: 700; }
 """
 
@@ -38,7 +40,7 @@ def entry_page(facts: Facts) -> str:
     """Return the whole page."""
     parts = [
         f"<h1>Entry {escape(facts.name)}</h1>",
-        f'<p class="quiet">{escape(setting(facts))}</p>',
+        f'<p class="quiet">{"; ".join(map(isolated, setting(facts)))}</p>',
         tiles(first_numbers(facts)),
         *(f'<p class="notice">{escape(words)}</p>' for words in notices(facts)),
         *verdict(facts),
@@ -55,22 +57,21 @@ def entry_page(facts: Facts) -> str:
     )
 
 
-def setting(facts: Facts) -> str:
-    """Say in a line what was played, and on what."""
+def setting(facts: Facts) -> list[str]:
+    """Say what was played, and on what."""
     record = facts.record
     told = [f"League {record['league']['name']}, version {shown(record['league']['version'])}"]
     if "seed" in record["asked"]:
         told.append(f"seed {record['asked']['seed']}")
     for stage in list(facts.stages.values())[-1:]:
-        told += [f"{shown(stage['precision'])} on {shown(stage['device'])}"]
+        told.append(f"{shown(stage['precision'])} on {shown(stage['device'])}")
         size = stage["effective"].get("num_parameters")
         if isinstance(size, int) and not isinstance(size, bool):
             told.append(f"{number(size / 1e6)}M parameters")
     if facts.score:
         told.append(f"chrF {number(facts.score['chrf'])}")
     told.append(f"trials of a search: {shown(record['trials'])}")
-    told.append(f"openings of the test set: {shown(record['test_openings'])}")
-    return "; ".join(told)
+    return [*told, f"openings of the test set: {shown(record['test_openings'])}"]
 
 
 def first_numbers(facts: Facts) -> Iterable[tuple[str, str]]:
@@ -86,7 +87,7 @@ def first_numbers(facts: Facts) -> Iterable[tuple[str, str]]:
             change = after - before
             words = "gained by the fine-tune" if change >= 0 else "forgotten by the fine-tune"
             yield f"{'+' if change >= 0 else '−'}{number(abs(change))}", f"validation BLEU on {domain}, {words}"
-    yield number(sum(facts.spent.values())), f"of {number(record['clock']['limit'])} minutes used"
+    yield number(sum(facts.spent.values())), f"of {record['clock']['limit']:g} minutes used"
 
 
 def notices(facts: Facts) -> Iterable[str]:
@@ -183,8 +184,8 @@ def translations(facts: Facts) -> Iterable[str]:
         yield f"<p>{isolated(facts.missing['sentences'])}</p>"
         return
     yield (
-        "<p>By sentence BLEU. <ins>Underlined</ins>: the reference has no such word there. <del>Struck out</del>: the "
-        "translation lacks this word of the reference.</p>"
+        "<p>By sentence BLEU. <ins>Bold, underlined</ins>: the reference has no such word there. "
+        "<del>Slanted, dotted</del>: the translation lacks this word of the reference.</p>"
     )
     ranked, places = sentences.ranked(), {}
     middle = max(0, len(ranked) // 2 - NUM_SHOWN["In the middle"] // 2)
@@ -217,7 +218,7 @@ def marked(words: list[Word], tag: str) -> str:
     before = False
     for word, is_lacking in words:
         if told:
-            told.append(f" </{tag}>" if before and not is_lacking else " ")
+            told.append(f"</{tag}> " if before and not is_lacking else " ")
         if is_lacking and not before:
             told.append(f"<{tag}>")
         told.append(escape(word))

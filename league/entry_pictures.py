@@ -15,6 +15,7 @@ MOST_POINTS = 200  # of one learning curve
 MOST_TIMES = 12  # a loss this far above the curve's middle leaves the frame
 MOST_PURPOSES, MOST_LETTERS = 6, 14
 LOOKS = {"pretrain": ("o-", "none"), "finetune": ("^--", "////")}
+GROUND = {"facecolor": LIGHT["card"], "edgecolor": "none", "pad": 0.8}  # behind numbers that lines would cross
 WORDS = {"pretrain": "pretrain", "finetune": "finetune", "score": "scoring", "trials": "search"}
 
 
@@ -72,8 +73,9 @@ def draw_forgetting(axes: Axes, facts: Facts) -> None:
         for place, (name, value) in enumerate(zip(names, values, strict=True)):
             color, hatch = LIGHT.get(name, LIGHT["ink"]), LOOKS.get(name, ("", "none"))[1].replace("none", "")
             part.bar(place, value, 0.62, facecolor=LIGHT["card"], edgecolor=color, hatch=hatch, linewidth=1.4)
+            place, shift = (place, max(0.0, value)), (0, 3)
             part.annotate(
-                number(value), (place, max(0.0, value)), (0, 2), textcoords="offset points", ha="center", fontsize=8
+                number(value), place, shift, textcoords="offset points", ha="center", fontsize=8, bbox=GROUND, zorder=3
             )
         if len(facts.stages) == 2 and values[-2]:
             part.axhline(values[-2], color=LIGHT["muted"], linestyle=":", linewidth=1)
@@ -128,14 +130,13 @@ def draw_clock(axes: Axes, facts: Facts) -> None:
         place, side = (begin + minutes / 2, "center") if is_wide else (begin + minutes + 0.02 * reach, "left")
         if begin + minutes > 0.8 * reach and not is_wide:
             place, side = begin - 0.02 * reach, "right"
-        ground = {"facecolor": LIGHT["card"], "edgecolor": "none", "pad": 1.0} if is_wide else None
-        axes.text(place, row, f"{number(minutes)} min", va="center", ha=side, fontsize=8, bbox=ground)
+        axes.text(place, row, f"{number(minutes)} min", va="center", ha=side, fontsize=8, bbox=GROUND)
     axes.axvline(limit, color=LIGHT["ink"], linestyle=":", linewidth=1.2)
     axes.set_yticks(range(len(rows)), [row[0] for row in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlim(0, 1.04 * reach)
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel(f"minutes; the limit is {number(limit)}")
+    axes.set_xlabel(f"minutes; the limit is {limit:g}")
 
 
 def begins(parts: list[tuple[str, float]]) -> list[float]:
@@ -172,7 +173,7 @@ SMALL = (3.9, 2.8)
 PICTURES = {
     picture.name: picture
     for picture in (
-        Picture("learning", "Learning curves", (3.9, 5.6), draw_learning),
+        Picture("learning", "Learning curves", (3.9, 6.2), draw_learning),
         Picture("forgetting", "Gained and forgotten", SMALL, draw_forgetting),
         Picture("length", "BLEU by sentence length", SMALL, draw_length),
         Picture("clock", "Where the time went", SMALL, draw_clock),

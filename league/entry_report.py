@@ -1,6 +1,5 @@
 """The report of an entry: report.html, one file with nothing to load, and plots/ with the same pictures as PNG."""
 
-import sys
 import warnings
 from pathlib import Path
 
@@ -56,16 +55,3 @@ def write_plots(facts: Facts, plots: Path) -> None:
             figure.suptitle(f"{facts.name[:40]}: {picture.title}", fontsize=10, fontweight="bold")
 
         write_bytes(plots / f"{picture.name}.png", as_png(picture.size, draw, DPI))
-
-
-def report_scored_entry(entry, test: Split, model, tokenizer) -> None:
-    """Draw an entry that has just been scored; a failure is told in a line, and is not the run's."""
-    if entry.is_trial or not entry.writes:
-        return
-    try:
-        path = write_entry_report(entry.folder, test=test, loaded=(model, tokenizer))
-    except Exception as error:  # of several libraries: the score is recorded, whatever fails here
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        print(f"no report was drawn: {reason}; python -m tools.report {entry.folder} tries again.", file=sys.stderr)
-    else:
-        print(f"report: {path}")

@@ -64,6 +64,7 @@ def evaluate(entry, again: bool = False) -> None:
             "sha256": {translations.name: digest_of(translations)},
         }
         entry.add_score(result | evidence)
+        report.draw_report(entry, test, model, tokenizer)
         report.finish_score(entry)
 
 

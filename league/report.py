@@ -1,7 +1,9 @@
 """The end of a command: what the participant reads, and the upload where it was asked for."""
 
 import math
+import sys
 
+from .data import Split
 from .entry import Entry
 from .hub import push_if_asked
 
@@ -44,6 +46,19 @@ def print_validation(entry: Entry) -> None:
     if len(rows) == 2:
         changes = [after - before for before, after in zip(*rows.values(), strict=True)]
         print(f"{'change':<16}" + "".join(f"{change:>+10.2f}" for change in changes))
+
+
+def draw_report(entry: Entry, test: Split, model, tokenizer) -> None:
+    """Draw the report of an entry that was just scored; a failure is told in a line, and is not the run's."""
+    if entry.is_trial:
+        return
+    try:
+        from .entry_report import write_entry_report
+
+        print(f"report: {write_entry_report(entry.folder, test=test, loaded=(model, tokenizer))}")
+    except Exception as error:  # of several libraries: the score is recorded, whatever fails here
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        print(f"no report was drawn: {reason}; python -m tools.report {entry.folder} tries again.", file=sys.stderr)
 
 
 def finish_score(entry: Entry) -> None:

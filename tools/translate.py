@@ -1,0 +1,221 @@
+"""Translate with a trained model: line by line from standard input to standard output, or as you type.
+
+    python -m tools.translate runs/mine                     # on a terminal: type a line, read its translation
+    python -m tools.translate runs/mine < german.txt > english.txt
+    python -m tools.translate OWNER/MODEL --engine ctranslate2 --input german.txt --output english.txt
+    python -m tools.translate runs/mine --n_best 3 --scores < german.txt
+
+The model is an entry (its last stage), a checkpoint's folder, or a name on the Hub. Each line gives one line: an empty
+one stays empty, and one that is too long for the model is translated in parts. With --n_best each line gives so many,
+best first. Columns, with tabs between them: the line's number (with --n_best), the score (with --scores), the text.
+"""
+
+import codecs
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
+from typing import BinaryIO
+
+from league.errors import Interrupted, UserError, run_command
+from league.options import parse_options
+
+LINES, BYTES = 2000, 1_000_000  # of a window, at most: lines are sorted by length in it
+IDLE = 0.2  # seconds without another line after which a window is translated as it is
+READ_AHEAD = 100  # lines
+PIPE_CLOSED = 141  # as other commands end whose reader is gone
+
+
+@dataclass
+class TranslateOptions:
+    num_beams: int | None = field(default=None, metadata={"help": "beams of the search; 1 is greedy (default: 4)"})
+    n_best: int = field(default=1, metadata={"help": "translations of each line, no more than beams"})
+    scores: bool = field(default=False, metadata={"help": "write before each translation its score"})
+    engine: str = field(
+        default="torch", metadata={"help": "torch; or ctranslate2: faster, the checkpoint is converted once"}
+    )
+    compute_type: str = field(
+        default="float32", metadata={"help": "float32; or, with ctranslate2, int8: faster still, less exact"}
+    )
+    input: str | None = field(default=None, metadata={"help": "file to read (default: standard input)"})
+    output: str | None = field(default=None, metadata={"help": "file to write (default: standard output)"})
+
+
+def main(argv: list[str] | None = None) -> None:
+    words = {"model": {"help": "runs/ENTRY, a checkpoint's folder, or a name on the Hub, OWNER/MODEL"}}
+    options, named = parse_options(__doc__, TranslateOptions, argv=argv, words=words)
+    try:
+        run(named.model, options)
+    except KeyboardInterrupt:
+        raise Interrupted("Interrupted.") from None
+    except BrokenPipeError:
+        # What is still in the buffer would fail once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(PIPE_CLOSED)
+
+
+def run(where: str, options: TranslateOptions) -> None:
+    if options.input and options.output and Path(options.input).resolve() == Path(options.output).resolve():
+        raise UserError(f"--output {options.output}: that is the input; name another file.")
+    with ExitStack() as files:
+        source = open(0, "rb", closefd=False)
+        if options.input:
+            source = files.enter_context(_open("--input", options.input, "rb"))
+        translator = load(where, options)
+        if options.input is options.output is None and sys.stdin.isatty() and sys.stdout.isatty():
+            return converse(translator, options)
+        target = sys.stdout.buffer
+        if options.output:
+            target = files.enter_context(_open("--output", options.output, "wb"))
+        translate_lines(translator, options, source, target)
+
+
+def _open(flag: str, path: str, mode: str) -> BinaryIO:
+    try:
+        return open(path, mode)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{flag} {path}: {getattr(error, 'strerror', None) or error}.") from None
+
+
+def load(where: str, options: TranslateOptions):
+    """Return the translator, with the number of beams settled."""
+    from league import hardware
+    from league.translator import Translator, check_search
+
+    hardware.prepare_process()
+    translator = Translator(where, options.engine, options.compute_type)
+    if options.num_beams is None:
+        options.num_beams = translator.rules.decoding["num_beams"]
+    check_search(options.num_beams, options.n_best)
+    return translator
+
+
+def converse(translator, options: TranslateOptions) -> None:
+    """Translate what is typed, line by line, until the end of input."""
+    with suppress(ImportError):  # Windows
+        import readline  # noqa: F401  arrow keys and a history for input()
+
+    for stream in (sys.stdin, sys.stdout):
+        stream.reconfigure(errors="replace")
+    print(f"{translator.checkpoint}: type a sentence, or paste several lines; Ctrl-D ends.", file=sys.stderr)
+    number = 0
+    while True:
+        try:
+            line = input("> ")
+        except EOFError:
+            return print()
+        number += 1
+        (found,) = translator.search([line], options.num_beams, options.n_best)
+        print(*written(found, number, options), sep="\n", flush=True)
+
+
+def translate_lines(translator, options: TranslateOptions, source: BinaryIO, target: BinaryIO) -> None:
+    """Translate a stream of any length, window by window; tell at its end which lines were unusual."""
+    from tqdm import tqdm
+
+    number = num_broken = 0
+    total = count_lines(source) if sys.stderr.isatty() else None
+    with tqdm(total=total, unit=" lines", disable=None) as progress:
+        for window in windows(source):
+            texts = [line.decode(errors="replace") for line in window]
+            num_broken += sum(not _is_utf8(line) for line in window)
+            found = translator.search(texts, options.num_beams, options.n_best, progress)
+            lines = [line for i, one in enumerate(found, number + 1) for line in written(one, i, options)]
+            _write(target, "".join(f"{line}\n" for line in lines).encode(), number)
+            number += len(window)
+            progress.n = number  # an empty line was not searched for, a long one several times
+            progress.refresh()
+    if num_broken:
+        print(f"{_lines(num_broken)} not UTF-8: what could not be read became U+FFFD.", file=sys.stderr)
+    if translator.num_divided:
+        limit = translator.rules.max_length
+        print(f"{_lines(translator.num_divided)} longer than {limit} tokens: translated in parts.", file=sys.stderr)
+
+
+def _lines(count: int) -> str:
+    return f"{count:,} line was" if count == 1 else f"{count:,} lines were"
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _write(target: BinaryIO, content: bytes, number: int) -> None:
+    try:
+        target.write(content)
+        target.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UserError(f"cannot write the translations: {error.strerror}; {number:,} lines are written.") from None
+
+
+def written(found: list, number: int, options: TranslateOptions) -> Iterator[str]:
+    """Return the lines for the translations of a line."""
+    for one in found:
+        # A model that babbles may write any byte; what ends a line would upset the count.
+        columns = [one.text.replace("\r", " ").replace("\n", " ")]
+        if options.scores:
+            columns.insert(0, f"{one.score:.4f}")
+        if options.n_best > 1:
+            columns.insert(0, str(number))
+        yield "\t".join(columns)
+
+
+def windows(source: BinaryIO) -> Iterator[list[bytes]]:
+    """Yield the lines of a stream in groups: as many as may be, but no line waits for one that is not there yet."""
+    queue: Queue[bytes | OSError | None] = Queue(READ_AHEAD)
+    Thread(target=_read, args=(source, queue), daemon=True).start()
+    window, size, line = [], 0, b""
+    while isinstance(line, bytes):
+        if len(window) >= LINES or size >= BYTES:
+            yield window
+            window, size = [], 0
+        try:
+            line = queue.get(timeout=IDLE if window else None)
+        except Empty:
+            yield window
+            window, size = [], 0
+            continue
+        if isinstance(line, bytes):
+            window.append(line)
+            size += len(line)
+    if window:
+        yield window
+    if line:
+        raise UserError(f"cannot read the input: {line.strerror}.")
+
+
+def _read(source: BinaryIO, queue: Queue) -> None:
+    """Put the lines of a stream into a queue, without what ends them, and None or an error at last."""
+    try:
+        for number, line in enumerate(source):
+            line = line.removesuffix(b"\n").removesuffix(b"\r")
+            queue.put(line if number else line.removeprefix(codecs.BOM_UTF8))
+        queue.put(None)
+    except OSError as error:
+        queue.put(error)
+
+
+def count_lines(source: BinaryIO) -> int | None:
+    """Return how many lines are left in a file, for the progress bar; None where that cannot be known."""
+    if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
+        return None
+    start, count, block = source.tell(), 0, b"\n"
+    while more := source.read(2**20):
+        count, block = count + more.count(b"\n"), more
+    source.seek(start)
+    return count + (not block.endswith(b"\n"))
+
+
+if __name__ == "__main__":
+    run_command(main)

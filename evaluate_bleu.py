@@ -3,7 +3,8 @@
     python evaluate_bleu.py
     accelerate launch --num_processes 2 evaluate_bleu.py
 
-Before: train_pretrain.py, train_finetune.py. A score once given is printed again; --again scores anew.
+Before: train_pretrain.py, train_finetune.py; or --finetuned ENTRY (or OWNER/NAME, on the Hub), which takes over both
+stages for what they cost there. A score once given is printed again; --again scores anew.
 """
 
 from dataclasses import dataclass, field
@@ -15,6 +16,12 @@ from league.options import Options, parse_options
 @dataclass
 class ScoreOptions:
     again: bool = field(default=False, metadata={"help": "open the test set once more and score anew"})
+    finetuned: str | None = field(
+        default=None,
+        metadata={
+            "help": "entry, or OWNER/NAME on the Hub, whose two stages to take over, for the time that they cost"
+        },
+    )
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -24,10 +31,10 @@ def main(argv: list[str] | None = None) -> None:
     from league.entry import Entry
 
     hardware.prepare_process()
-    evaluate(Entry(options), scoring.again)
+    evaluate(Entry(options), scoring.again, scoring.finetuned)
 
 
-def evaluate(entry, again: bool = False) -> None:
+def evaluate(entry, again: bool = False, finetuned: str | None = None) -> None:
     """Score an entry, or show the score that it has."""
     from accelerate import PartialState
 
@@ -38,6 +45,9 @@ def evaluate(entry, again: bool = False) -> None:
 
     state = PartialState(cpu=not hardware.has_gpu())
     rules = entry.rules
+    if finetuned:
+        with state.main_process_first():
+            entry.reuse("--finetuned", finetuned, "pretrain", "finetune")
     entry.require_stage("finetune", "train_finetune.py")
     if "score" in entry.record and not again:
         return report.finish_score(entry)

@@ -3,8 +3,8 @@
     python train_finetune.py --learning_rate 3e-5 --lr_scheduler_type cosine --warmup_steps 100
     accelerate launch --num_processes 2 train_finetune.py --learning_rate 3e-5
 
-Before: train_pretrain.py, or --pretrained ENTRY. Next: evaluate_bleu.py. The score is on captions: a careless fine-tune
-forgets them.
+Before: train_pretrain.py, or --pretrained ENTRY (or OWNER/NAME, on the Hub). Next: evaluate_bleu.py. The score is on
+captions: a careless fine-tune forgets them.
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +17,10 @@ from league_config import FinetuneHP
 @dataclass
 class FinetuneOptions(TrainingOptions):
     pretrained: str | None = field(
-        default=None, metadata={"help": "entry whose stage A to take over, for the time that it cost there"}
+        default=None,
+        metadata={
+            "help": "entry, or OWNER/NAME on the Hub, whose stage A to take over, for the time that it cost there"
+        },
     )
 
 
@@ -45,7 +48,7 @@ def finetune(entry, finetune_hp: FinetuneHP) -> None:
     args = Seq2SeqTrainingArguments(**training.fixed_arguments(entry, stage, "finetune"), **tuned)
     if options.pretrained:
         with args.main_process_first():
-            entry.reuse_stage_a(options.pretrained)
+            entry.reuse("--pretrained", options.pretrained, "pretrain")
     entry.require_stage("pretrain", "train_pretrain.py")
 
     talks = loading.load(entry, stage.corpus, "train")

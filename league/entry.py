@@ -11,6 +11,7 @@ from league_config import League, fingerprint
 
 from .clock import Clock
 from .data import Split
+from .entry_files import MODELING, is_plain, with_own_code
 from .errors import Diverged, UserError
 from .files import digests_of, lock, new_folder, owner_of, sweep, write_json
 from .options import Options, check_entry_name, check_options
@@ -157,17 +158,31 @@ class Entry:
         self.record["stages"][name] = facts
         self.write()
 
-    def reuse_stage_a(self, other_name: str) -> None:
-        """Take over another entry's stage A, for what it cost there."""
-        check_entry_name("--pretrained", other_name)
-        self.take_over(RUNS / other_name, "pretrain", f"--pretrained {other_name}")
-        # A search for that structure, too.
-        other = read_record(RUNS / other_name / "record.json")
+    def reuse(self, flag: str, name: str, *stages: str) -> None:
+        """Take over stages of another entry, or of a repository on the Hub, for what they cost there."""
+        if all(self.record["stages"].get(stage, {}).get("reused") for stage in stages):
+            return  # the same command again, which needs no network
+        if "/" in name:
+            from .hub import fetch_stages
+
+            folder, downloaded = fetch_stages(name, stages)
+        else:
+            check_entry_name(flag, name)
+            folder, downloaded = RUNS / name, {}
+        for stage in stages:
+            self.take_over(folder, stage, f"{flag} {name}", downloaded.get(stage))
+        # A search for these values, too, and what was seen of the test set.
+        other = read_record(folder / "record.json")
         self.charge_search(other["trials"], other["clock"]["spent"].get("trials", 0.0) * 60)
+        if "finetune" in stages:
+            self.record["test_openings"] = max(self.record["test_openings"], other["test_openings"])
         self.write()
 
-    def take_over(self, folder: Path, stage: str, what: str) -> None:
-        """Take over a stage that was trained in another folder, for what it cost there; `what` names it in errors."""
+    def take_over(self, folder: Path, stage: str, what: str, downloaded: Path | None = None) -> None:
+        """Take over a stage that was trained in another folder, for what it cost there; `what` names it in errors.
+
+        A `downloaded` checkpoint lies in a folder of its own and without code: this project's takes its place.
+        """
         self._lock() if self.writes else self._read()
         if self.stage(stage):
             if self.record["stages"][stage]["reused"]:
@@ -189,9 +204,11 @@ class Entry:
             seed = asked.get("seed")
             raise UserError(f"{what}: its seed is {seed}; say --seed {seed}.")
         self.start(asked)
-        self._copy_checkpoint(folder / stage, facts["sha256"], what)
+        facts = with_own_code(facts) if downloaded else facts
+        self._copy_checkpoint(stage, downloaded or folder / stage, facts["sha256"], what)
         spent = Clock(folder / "clock.json", self.rules.minutes, writes=False).spent
-        self.clock.restore({stage: spent.get(stage, facts["minutes"] * 60)}, 0)
+        told = max(facts["minutes"], other["clock"]["spent"].get(stage, 0.0)) * 60
+        self.clock.restore({stage: spent.get(stage, told)}, 0)
         self.clock.save()
         seen = {f"{getattr(self.rules, stage).corpus.name}.train"}
         seen |= {f"{corpus.name}.validation" for corpus in (self.rules.pretrain.corpus, self.rules.finetune.corpus)}
@@ -199,10 +216,10 @@ class Entry:
             self.record["data"] |= {name: report for name, report in other["data"].items() if name in seen}
         self.complete_stage(stage, facts | {"reused": True})
 
-    def _copy_checkpoint(self, folder: Path, digests: dict[str, str], what: str) -> None:
-        with new_folder(self.checkpoint(folder.name)) as copy:
-            for source in (folder / name for name in digests):
-                if source.is_file() and not source.is_symlink():
+    def _copy_checkpoint(self, stage: str, folder: Path, digests: dict[str, str], what: str) -> None:
+        with new_folder(self.checkpoint(stage)) as copy:
+            for source in (folder / name if (folder / name).exists() else MODELING / name for name in digests):
+                if is_plain(source):
                     shutil.copyfile(source, copy / source.name)
             if digests_of(copy) != digests:
                 raise UserError(f"{what}: its checkpoint is not the one that its record describes.")

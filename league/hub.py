@@ -1,106 +1,297 @@
-"""The Hub: a finished checkpoint with its model card goes up in one commit, and a failure never ends a run."""
+"""The Hub: an entry goes up whole, a checkpoint comes down as data, and what fails is told in one line."""
 
-import shlex
+import logging
+import os
+import re
 import sys
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
-from .entry import Entry
-from .options import Options
+from .entry_files import CHECKPOINT, PICTURES, files_to_hand_in, last_stage, read_whole_entry, repository_files
+from .errors import UserError
+from .files import digest_of, write_text
+from .options import check_repo_name
 
-UPLOADED = {".json", ".py", ".safetensors"}
-LICENCES = {
-    "multi30k": "Multi30k: for non-commercial research",
-    "iwslt2017": "IWSLT 2017 (TED talks): CC BY-NC-ND 3.0",
+PRETRAIN = "pretrain"  # the branch of stage A
+WAITS = (1, 3, 9)  # seconds before another try; the client itself tries most requests several times
+LONGEST_WAIT = 60  # that a server may ask for
+PATIENCE = 30  # seconds; what fails later was tried enough
+TRANSIENT = {408, 429, 500, 502, 503, 504}
+MAX_BYTES = {".safetensors": 4_000_000_000, ".json": 5_000_000, ".txt": 50_000_000}
+NEEDED = (*CHECKPOINT, "generation_config.json")
+ALSO_FETCHED = ("record.json", "translations.txt")
+TOKENS = r"hf_\w{8,}|(?<=Bearer )\S+|(?<=://)[^/@\s]+(?=@)|(?<=[?&])X-Amz-[^\s'\"]+"
+Result = TypeVar("Result")
+
+
+def push_if_asked(entry) -> None:
+    """Upload an entry where --push_to_hub was given; the run is done and saved, whatever happens here."""
+    options = entry.options
+    if not options.push_to_hub:
+        return
+    try:
+        print(f"uploaded: {push(entry.folder, options.hub_model_id, options.hub_private_repo)}")
+    except UserError as error:
+        flags = [f"--hub_model_id {options.hub_model_id}"] if options.hub_model_id else []
+        flags += ["--hub_private_repo"] if options.hub_private_repo else []
+        again = " ".join(["python -m tools.push", str(entry.folder), *flags])
+        print(f"{error} — {entry.folder} is complete; to try again: {again}", file=sys.stderr)
+
+
+def push(folder: Path, name: str | None = None, private: bool = False) -> str:
+    """Upload an entry, its last stage at the root and stage A on a branch of its own; return where it lies."""
+    name = name or folder.absolute().name
+    check_repo_name("--hub_model_id", name)
+    with _told(f"not uploaded: {name}"):
+        record = read_whole_entry(folder)
+        return hide(_persist(lambda: _upload(folder, record, name, private)))
+
+
+def _upload(folder: Path, record: dict[str, Any], name: str, private: bool) -> str:
+    from huggingface_hub import HfApi
+
+    from .model_card import eval_results, model_card, results_path
+
+    api = HfApi()
+    repo = api.create_repo(name, private=private or None, exist_ok=True)  # None: as the account has it
+    repo_id = repo.repo_id
+    if private and not api.model_info(repo_id).private:
+        raise UserError(
+            f"{repo_id} is there already, and public: make it private in its settings, or take another name."
+        )
+    api.create_branch(repo_id, branch=PRETRAIN, exist_ok=True)
+    for revision, stage in ((PRETRAIN, "pretrain"), ("main", last_stage(record))):
+        files: dict[str, Path | bytes] = {**repository_files(folder, record, stage)}
+        if revision == "main":
+            files |= eval_results(record, repo_id)
+        pictures = tuple(name for name in files if Path(name).match(PICTURES))
+        files["README.md"] = model_card(record, repo_id, stage, pictures).encode()
+        # What an earlier push left of another state would be a lie beside this one's record.
+        old = {name for name in _listed(api, repo_id, revision) if _is_ours(name, results_path(record))}
+        message = f"{record['entry']}: {stage}"
+        api.create_commit(repo_id, _operations(files, old - set(files)), commit_message=message, revision=revision)
+    return str(repo)
+
+
+def _is_ours(name: str, results: str) -> bool:
+    return name in ("translations.txt", "report.html", results) or Path(name).match(PICTURES)
+
+
+def _listed(api, repo_id: str, revision: str, repo_type: str = "model") -> list[str]:
+    info = api.repo_info(repo_id, revision=revision, repo_type=repo_type)
+    return [sibling.rfilename for sibling in info.siblings or ()]
+
+
+def _operations(files: dict[str, Path | bytes], stale: set[str]) -> list:
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    added = [CommitOperationAdd(name, content) for name, content in sorted(files.items())]
+    return added + [CommitOperationDelete(name) for name in sorted(stale)]
+
+
+def hand_in(folder: Path, board: str, replace: bool = False) -> str:
+    """Upload what proves an entry into a board's dataset, by a pull request where there is no right to write."""
+    check_repo_name("--board", board, owned=True)
+    with _told(f"not handed in to {board}"):
+        files, name = files_to_hand_in(folder), folder.absolute().name
+        try:
+            return hide(_persist(lambda: _hand_in(board, name, files, replace, as_request=False)))
+        except Exception as error:
+            if _status(error) != 403:
+                raise
+        # Not tried again: where only the answer was lost, there would be two requests.
+        return hide(_hand_in(board, name, files, replace, as_request=True))
+
+
+def _hand_in(board: str, name: str, files: dict[str, Path], replace: bool, as_request: bool) -> str:
+    from huggingface_hub import HfApi
+
+    api = HfApi()
+    place = f"{name}/record.json"
+    old = {file for file in _listed(api, board, "main", "dataset") if file.startswith(f"{name}/")}
+    if place in old and not replace and not _is_same(api, board, place, files[place]):
+        raise UserError(
+            f"{board} has another entry {name!r}; --replace puts this one in its place, or rename the folder of yours."
+        )
+    done = api.create_commit(
+        board,
+        _operations(files, old - set(files)),
+        commit_message=f"Hand in {name}",
+        repo_type="dataset",
+        create_pr=as_request,
+    )
+    return done.pr_url if as_request else f"{api.endpoint}/datasets/{board}/tree/main/{name}"
+
+
+def _is_same(api, board: str, place: str, path: Path) -> bool:
+    from huggingface_hub.utils.sha import git_hash
+
+    (there,) = api.get_paths_info(board, place, repo_type="dataset")
+    return there.lfs.sha256 == digest_of(path) if there.lfs else there.blob_id == git_hash(path.read_bytes())
+
+
+def fetch(repo_id: str, revision: str | None = None) -> Path:
+    """Download a checkpoint and its record, as data alone; return the folder. Once there, it needs no network."""
+    check_repo_name("the Hub id", repo_id, owned=True)
+    from huggingface_hub import constants
+
+    revision = revision or "main"
+    place = Path(constants.HF_HOME) / "aing-league" / repo_id.replace("/", "--")
+    with _told(f"cannot fetch {repo_id}" + (f" (revision {revision})" if revision != "main" else "")):
+        known = place / f"{re.sub(r'[^A-Za-z0-9._-]', '-', revision)}.revision"
+        try:
+            return _persist(lambda: _download(repo_id, revision, place, known))
+        except Exception as error:
+            if not (_is_transient(error) or _is_offline(error)) or not known.is_file():
+                raise
+        return place / known.read_text().strip()
+
+
+def fetch_stages(repo_id: str, stages: tuple[str, ...]) -> tuple[Path, dict[str, Path]]:
+    """Download stages of an entry; return the folder with its record, and the folder of each checkpoint."""
+    folders = {stage: fetch(repo_id, PRETRAIN if stage == "pretrain" else None) for stage in stages}
+    folder = folders[stages[-1]]
+    if not (folder / "record.json").is_file():
+        raise UserError(f"{repo_id} holds no record.json: what it cost to train, and on what, is not known.")
+    return folder, folders
+
+
+def _download(repo_id: str, revision: str, place: Path, known: Path) -> Path:
+    from huggingface_hub import HfApi
+
+    api = HfApi()
+    info = api.model_info(repo_id, revision=revision, files_metadata=True)
+    if not re.fullmatch(r"[0-9a-f]{40}", info.sha or ""):
+        raise ValueError("the Hub names no commit")
+    sizes = {sibling.rfilename: sibling.size for sibling in info.siblings or ()}
+    missing = [name for name in NEEDED if name not in sizes]
+    if missing:
+        raise UserError(f"it holds no {missing[0]}, so it is no checkpoint of the league.")
+    wanted = [name for name in (*NEEDED, *ALSO_FETCHED) if name in sizes]
+    for name in wanted:
+        if (sizes[name] or 0) > MAX_BYTES[Path(name).suffix]:
+            raise UserError(f"its {name} has {sizes[name]:,} bytes, more than any of the league's.")
+    folder = place / info.sha
+    for name in wanted:
+        if not (folder / name).is_file():
+            api.hf_hub_download(repo_id, name, revision=info.sha, local_dir=folder)
+    write_text(known, info.sha)
+    return folder
+
+
+def _persist(action: Callable[[], Result]) -> Result:
+    """Do something on the Hub, and do it again where the connection or the server fails: what arrived stays there."""
+    started = time.monotonic()
+    for wait in (*WAITS, None):
+        try:
+            return action()
+        except Exception as error:
+            is_late = time.monotonic() - started > PATIENCE
+            if wait is None or is_late or not _is_transient(error):
+                raise
+            wait = max(wait, _asked_wait(error))
+            if wait > LONGEST_WAIT:
+                raise
+            print(f"{_reason(error)}; trying again in {wait:g} s", file=sys.stderr)
+            time.sleep(wait)
+    raise AssertionError("unreachable")
+
+
+def _causes(error: BaseException | None):
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _status(error: Exception) -> int | None:
+    answers = [getattr(cause, "response", None) for cause in _causes(error)]
+    return next((answer.status_code for answer in answers if answer is not None), None)
+
+
+def _asked_wait(error: Exception) -> int:
+    answers = [getattr(cause, "response", None) for cause in _causes(error)]
+    asked = next((answer.headers.get("Retry-After", "") for answer in answers if answer is not None), "")
+    return int(asked) if asked.isdecimal() else 0
+
+
+def _is_transient(error: Exception) -> bool:
+    import httpx2
+
+    status = _status(error)
+    if status is not None:
+        return status in TRANSIENT
+    return any(isinstance(cause, httpx2.TransportError | ConnectionError | TimeoutError) for cause in _causes(error))
+
+
+def _is_offline(error: Exception) -> bool:
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    return any(isinstance(cause, OfflineModeIsEnabled) for cause in _causes(error))
+
+
+REASONS = {
+    401: "the Hub does not know this login: `hf auth login`, or set HF_TOKEN",
+    403: "this login may not do that there: it needs a token that may write",
+    404: "there is no such repository, file or revision, or this login may not see it",
+    413: "the Hub takes no files of this size",
+    429: "the Hub asks for fewer requests: try again in some minutes",
 }
 
 
-def push_if_asked(entry: Entry, stage: str) -> None:
-    """Upload a stage's checkpoint where --push_to_hub was given."""
-    if entry.options.push_to_hub:
-        push(entry.options, entry.checkpoint(stage), model_card(entry))
+def _reason(error: Exception) -> str:
+    """Return in one line, without the token, why something failed."""
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
-
-def push(options: Options, folder: Path, model_card: str) -> None:
-    """Upload a checkpoint; where that fails, say in one line what did, and how to try again."""
-    from huggingface_hub import CommitOperationAdd, HfApi, get_token
-
-    name = _repo_name(options)
-    try:
-        repo = HfApi().create_repo(name, exist_ok=True)
-        # Only now is the owner known, without whom nobody else can load the model.
-        card = model_card.replace(f'from_pretrained("{name}"', f'from_pretrained("{repo.repo_id}"')
-        contents = {path.name: path for path in sorted(folder.iterdir()) if path.suffix in UPLOADED}
-        contents["README.md"] = card.encode()
-        HfApi().create_commit(
-            repo.repo_id,
-            [CommitOperationAdd(file, content) for file, content in contents.items()],
-            commit_message=f"Upload {options.entry} ({folder.name})",
-        )
-    except Exception as error:  # the run is done and saved: whatever fails here must not look like its failure
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        if token := get_token():
-            reason = reason.replace(token, "***")
-        again = shlex.join(["python", *sys.argv])
-        print(f"not uploaded: {name}: {reason[:300]} — {folder} is complete; to try again: {again}", file=sys.stderr)
+    status, first = _status(error), next(iter(_causes(error)))
+    if isinstance(first, GatedRepoError):
+        known = "it is gated: ask for access on its page"
+    elif isinstance(first, RepositoryNotFoundError):
+        known = "there is no such repository, or it is private and this login may not see it (`hf auth login`)"
+    elif _is_offline(error):
+        known = "HF_HUB_OFFLINE is set"
+    elif status is None and _is_transient(error):
+        known = "no connection to the Hub"
     else:
-        print(f"uploaded: {repo}")
+        known = REASONS.get(status, "")
+    said = hide(" ".join(f"{type(error).__name__}: {error}".split()))  # before it is cut, and the token with it
+    return f"{known} ({said[:200]})" if known else said[:300]
 
 
-def model_card(entry: Entry) -> str:
-    """Return the README.md of a checkpoint: how to use it, what was tuned, what it scored, whose data it saw."""
-    rules, record = entry.rules, entry.record
-    tuned = {key: value for key, value in record["asked"].items() if key not in ("league", "seed")}
-    corpora = (rules.pretrain.corpus, rules.finetune.corpus)
-    name = _repo_name(entry.options)
-    return f"""---
-language:
-- {rules.source}
-- {rules.target}
-library_name: transformers
-pipeline_tag: translation
-license: other
-tags:
-- translation
-- {rules.name}-league
----
+def hide(text: str) -> str:
+    """Return a text without the token, which a server may have sent back in it."""
+    from huggingface_hub import get_token
 
-# {entry.name}
-
-A translation model ({rules.source} to {rules.target}), trained from scratch in the `{rules.name}` league, \
-version {rules.version}, with seed {record["asked"]["seed"]}.
-
-```python
-from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
-
-tokenizer = AutoTokenizer.from_pretrained("{name}", trust_remote_code=True)
-model = AutoModelForSeq2SeqLM.from_pretrained("{name}", trust_remote_code=True)
-batch = tokenizer(["Ein Hund läuft durch den Schnee."], return_tensors="pt")
-print(tokenizer.batch_decode(model.generate(**batch), skip_special_tokens=True))
-```
-
-## Score
-
-{_score(record)}
-
-## Tuned values
-
-| name | value |
-|---|---|
-{chr(10).join(f"| {key} | {value} |" for key, value in tuned.items())}
-
-## Data
-
-{chr(10).join(f"- {LICENCES.get(corpus.name, f'{corpus.name}: made by the built-in generator')}" for corpus in corpora)}
-"""
+    for secret in filter(None, (get_token(), os.environ.get("HF_TOKEN", "").strip())):
+        text = text.replace(secret, "***")
+    return re.sub(TOKENS, "***", text)
 
 
-def _repo_name(options: Options) -> str:
-    return options.hub_model_id or options.entry
+class _Hiding(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args, record.exc_info = hide(record.getMessage()), (), None
+        return True
 
 
-def _score(record: dict) -> str:
-    if "score" not in record:
-        return "Not scored on the test set yet."
-    score = record["score"]
-    verdict = "official" if record["official"] else "open, not ranked: it breaks a rule of the league"
-    return f"Test BLEU {score['bleu']:.2f} (`{score['bleu_signature']}`). Verdict: {verdict}."
+@contextmanager
+def _told(what: str):
+    """Turn whatever fails inside into one line; neither it nor what the client says meanwhile shows the token."""
+    import huggingface_hub  # noqa: F401  it gives its logger a handler
+
+    handlers, hiding = logging.getLogger("huggingface_hub").handlers, _Hiding()
+    for handler in handlers:
+        handler.addFilter(hiding)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a server's words
+            yield
+    except UserError as error:
+        raise UserError(f"{what}: {error}") from None
+    except Exception as error:
+        raise UserError(f"{what}: {_reason(error)}") from None
+    finally:
+        for handler in handlers:
+            handler.removeFilter(hiding)

@@ -35,8 +35,11 @@ class Options:
     )
     seed: int = field(default=1, metadata=_help("seed of weights, dropout and data order"))
     report_to: str = field(default="none", metadata=_help("experiment tracker: tensorboard, wandb, trackio"))
-    push_to_hub: bool = field(default=False, metadata=_help("upload the checkpoint to the Hub when done"))
+    push_to_hub: bool = field(default=False, metadata=_help("upload the entry to the Hub when done"))
     hub_model_id: str | None = field(default=None, metadata=_help("name on the Hub (default: the entry's name)"))
+    hub_private_repo: bool = field(
+        default=False, metadata=_help("make the repository private (default: as your account makes new ones)")
+    )
     settings_file: str | None = field(
         default=None,
         metadata={"flag": "from", "metavar": "FILE"}
@@ -175,13 +178,27 @@ def _check_integrations(options: Options) -> None:
                 f"--report_to {options.report_to!r}: not installed here; choose from {', '.join(installed)}."
             )
     if options.push_to_hub:
-        from huggingface_hub.errors import HFValidationError
-        from huggingface_hub.utils import validate_repo_id
+        check_repo_name("--hub_model_id", options.hub_model_id or options.entry)
+        from huggingface_hub import get_token
 
-        try:
-            validate_repo_id(options.hub_model_id or options.entry)
-        except HFValidationError as error:
-            raise UserError(f"--hub_model_id {options.hub_model_id or options.entry!r}: {error}") from None
+        if get_token() is None:
+            raise UserError(
+                "--push_to_hub: no login to the Hub: `hf auth login`, or set HF_TOKEN; "
+                f"or leave it out, and upload later: python -m tools.push runs/{options.entry}"
+            )
+
+
+def check_repo_name(flag: str, name: str, owned: bool = False) -> None:
+    """Refuse what cannot name a repository on the Hub; `owned` asks for its owner, too."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(name)
+    except HFValidationError as error:
+        raise UserError(f"{flag} {name!r}: {error}") from None
+    if owned and "/" not in name:
+        raise UserError(f"{flag} {name!r}: say whose it is, OWNER/{name}.")
 
 
 def check_model_hp(hp: ModelHP) -> None:

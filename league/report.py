@@ -29,7 +29,7 @@ def finish_stage(entry: Entry, name: str, was_complete: bool = False) -> None:
     )
     print_validation(entry)
     print(f"clock: {entry.clock.used / 60:.1f} of {entry.rules.minutes:g} min used")
-    push_if_asked(entry, name)
+    push_if_asked(entry)
     following = f"python {NEXT[name]} --league {entry.rules.name} --entry {entry.name}"
     print(f"saved in {entry.checkpoint(name)}; next: {following}")
 
@@ -74,5 +74,5 @@ def finish_score(entry: Entry) -> None:
     print("verdict: official" if record["official"] else "verdict: open, not ranked, because")
     for broken in record["broken_rules"]:
         print(f"  {broken['rule']}: expected {broken['expected']!r}, found {broken['found']!r}")
-    push_if_asked(entry, "finetune")
+    push_if_asked(entry)
     print(f"FINAL_TEST_BLEU = {score['bleu']:.2f}")

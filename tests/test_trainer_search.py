@@ -44,7 +44,7 @@ def two(played, tmp_path, monkeypatch) -> Path:
     for name in ("one", ".cache"):
         (tmp_path / "runs" / name).symlink_to(played / "runs" / name)
     monkeypatch.chdir(tmp_path)
-    Entry(TrainingOptions(league="tiny", entry="two")).reuse_stage_a("one")
+    Entry(TrainingOptions(league="tiny", entry="two")).reuse("--pretrained", "one", "pretrain")
     yield tmp_path / "runs" / "two"
     optuna.logging.set_verbosity(optuna.logging.INFO)
 

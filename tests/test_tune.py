@@ -177,7 +177,7 @@ def test_a_fine_tune_on_a_searched_structure_is_charged_for_the_search(at_home, 
     found = read_record(at_home / "runs/t/record.json")
     for _ in range(2):
         options = TrainingOptions(league="tiny", entry="second")
-        Entry(options).reuse_stage_a("t")
+        Entry(options).reuse("--pretrained", "t", "pretrain")
     record = read_record(at_home / "runs/second/record.json")
     assert record["trials"] == found["trials"] and record["stages"]["pretrain"]["reused"]
     for purpose in ("trials", "pretrain"):

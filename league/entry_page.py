@@ -31,7 +31,7 @@ ins, del { text-underline-offset: 3px; }
 ins { text-decoration: underline 2px; font-weight: 700; }
 del { text-decoration: underline dotted 2px; font-style: italic; }
 .notice { border-left: 4px solid var(--faint); padding-left: 0.8rem; }
-.values td { white-space: normal; overflow-wrap: anywhere; }
+.values td, .values thead th { white-space: normal; overflow-wrap: anywhere; }
 td.changed { font-weight: 700; }
 """
 

@@ -21,7 +21,8 @@ def in_words(broken: dict[str, Any]) -> str:
     head, _, rest = rule.partition(".")
     if head == "fixed":
         return f"The fixed value {rest} is {found}; the rule book says {expected}."
-    if rule == "clock.minutes":
+    numbers = all(isinstance(broken[side], (int, float)) for side in ("expected", "found"))
+    if rule == "clock.minutes" and numbers:
         if broken["found"] > broken["expected"]:
             return f"The clock stands at {found} minutes; no more than {expected} can be."
         return f"The clock stands at {found} minutes, and its parts come to {expected}."

@@ -1,0 +1,183 @@
+"""What the app shows of running entries, from files that anyone may have written."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import play  # noqa: F401  (the tiny league)
+import pytest
+
+from league.errors import UserError
+from league.files import lock
+from tools.app.folder import Folder
+from tools.app.live import Row, look
+from tools.app.live_page import live_page, sparkline
+
+HOSTILE = "<img src=x onerror=alert(1)>${alert(2)}{{alert(3)}}"
+PROGRESS = {
+    "stage": "finetune",
+    "step": 5,
+    "max_steps": 10,
+    "loss": 4.25,
+    "learning_rate": 1e-4,
+    "seconds": 60.0,
+    "curve": [6.0, 5.0, 4.25],
+}
+
+
+@pytest.fixture
+def runs(played, tmp_path) -> Path:
+    shutil.copytree(played / "runs", tmp_path / "runs", ignore=shutil.ignore_patterns(".cache"))
+    return tmp_path / "runs"
+
+
+def without_score(folder: Path, *stages: str) -> dict:
+    """Turn an entry into one that is not finished."""
+    record = json.loads((folder / "record.json").read_text())
+    record = {key: value for key, value in record.items() if key != "score"} | {"official": False}
+    record["stages"] = {name: facts for name, facts in record["stages"].items() if name in stages}
+    (folder / "record.json").write_text(json.dumps(record))
+    return record
+
+
+@contextlib.contextmanager
+def at_work(folder: Path, purpose: str | None):
+    """Let an entry look as if a process were at work on it."""
+    clock = {"spent": {"pretrain": 60.0}, "running": purpose, "interruptions": 0}
+    (folder / "clock.json").write_text(json.dumps(clock))
+    held = lock(folder / "lock")
+    try:
+        yield
+    finally:
+        held.close()
+
+
+def row(runs: Path, name: str = "one") -> Row:
+    return next(row for row in look(Folder(runs)) if row.name == name)
+
+
+# What is running
+
+
+def test_a_finished_entry_is_done_with_its_score(runs):
+    assert row(runs).state == "done, official" and row(runs).bleu is not None and not row(runs).is_running
+
+
+def test_an_entry_that_trains_shows_how_far_it_is(runs):
+    without_score(runs / "one", "pretrain")
+    (runs / "one" / "progress.json").write_text(json.dumps(PROGRESS))
+    with at_work(runs / "one", "finetune"):
+        found = row(runs)
+        assert found.is_running and found.state == "training stage B" and found.progress == PROGRESS
+        assert found.minutes_left == pytest.approx(4.0)
+        page = live_page([found])
+    assert "step 5 of 10, 1 min to go" in page and "loss 4.250" in page and "<polyline" in page
+    found = row(runs)
+    assert found.progress is None and found.state == "interrupted" and not found.is_running
+
+
+@pytest.mark.parametrize(
+    ("purpose", "stages", "state"),
+    [
+        (None, (), "loading"),
+        ("pretrain", (), "validating"),
+        ("score", ("pretrain", "finetune"), "scoring"),
+    ],
+)
+def test_other_work_has_a_word(runs, purpose, stages, state):
+    without_score(runs / "one", *stages)
+    with at_work(runs / "one", purpose):
+        assert row(runs).state == state
+
+
+def test_between_two_commands_the_last_stage_is_told_with_its_bleu(runs):
+    without_score(runs / "one", "pretrain")
+    found = row(runs)
+    assert found.state == "stage A complete" and "validation BLEU captions" in live_page([found])
+
+
+def test_an_entry_left_alone_for_long_is_not_shown(runs):
+    without_score(runs / "one", "pretrain")
+    for name in ("record.json", "clock.json"):
+        os.utime(runs / "one" / name, (1e9, 1e9))
+    assert "Nothing is running" in live_page(look(Folder(runs)))
+
+
+STUDY = {"state": "searching", "used_minutes": 15.0, "budget_minutes": 60.0, "trials": [{}, {}], "curves": "more"}
+
+
+@pytest.mark.parametrize(
+    ("study", "told"),
+    [
+        (
+            STUDY | {"best": {"validation_bleu": None, "pretrain_bleu": 31.5}},
+            "2 trials in 15 of 60 min, best 31.50 BLEU",
+        ),
+        (STUDY | {"best": None}, "2 trials in 15 of 60 min<"),
+        (STUDY | {"best": {"validation_bleu": HOSTILE}}, "2 trials in 15 of 60 min<"),
+        (STUDY | {"best": None, "budget_minutes": 0}, "2 trials in 15 of 0 min<"),
+        (STUDY | {"best": None, "used_minutes": "x"}, "searching"),
+        ([], "searching"),
+        ({"trials": 3}, "searching"),
+    ],
+)
+def test_a_search_shows_its_trials(runs, study, told):
+    without_score(runs / "one")
+    (runs / "one" / "tune").mkdir()
+    (runs / "one" / "tune" / "study.json").write_text(json.dumps(study))
+    with at_work(runs / "one", None):
+        assert row(runs).state == "searching"
+        assert told in live_page([row(runs)])
+
+
+def test_damaged_entries_say_so_and_stop_nothing(runs):
+    for name, content in (("broken", "{"), ("other", "[]"), ("half", '{"format": 2}')):
+        (runs / name).mkdir()
+        (runs / name / "record.json").write_text(content)
+    (runs / "one" / "clock.json").write_text("{")
+    rows = {row.name: row.state for row in look(Folder(runs))}
+    assert [rows[name] for name in ("broken", "other", "half")] == ["its record is damaged"] * 3
+    assert rows["one"] == "done, official"
+    assert live_page(look(Folder(runs))).count("is damaged") == 3
+
+
+def test_an_entry_that_vanishes_while_one_looks_is_left_out(runs, monkeypatch):
+    folder = Folder(runs)
+    monkeypatch.setattr(folder, "names", lambda: ["gone", "one"])
+    assert {row.name for row in look(folder) if row.bleu is not None} == {"one"}
+
+
+def test_words_of_others_never_become_html():
+    page = live_page(
+        [Row(HOSTILE, HOSTILE, is_running=True, validation={HOSTILE: 1.0}), Row(HOSTILE, HOSTILE, bleu=1.0)]
+    )
+    assert "<img" not in page
+
+
+@pytest.mark.parametrize("values", [[], [1.0], [1.0, 1.0], [3.0, 2.0, 1e14]])
+def test_a_sparkline_stays_in_its_box(values):
+    points = re.findall(r"([\d.-]+),([\d.-]+)", (re.search(r'points="([^"]*)"', sparkline(values)) or ["", ""])[1])
+    assert len(points) == (len(values) if len(values) > 1 else 0)
+    assert all(0 <= float(x) <= 100 and 0 <= float(y) <= 30 for x, y in points)
+
+
+# The folder
+
+
+def test_only_plain_names_of_real_folders_are_entries(runs):
+    (runs / "link").symlink_to(runs / "one")
+    shutil.copytree(runs / "one", runs / "bad name")
+    (runs / "empty").mkdir()
+    (runs / "file").write_text("x")
+    assert Folder(runs).names() == ["one"]
+    assert Folder(runs / "nowhere").names() == []
+
+
+@pytest.mark.parametrize("name", ["..", "../runs/one", "/etc", "one/", "", None, "link", ["one"], "two"])
+def test_a_name_that_is_not_listed_leads_nowhere(runs, name):
+    (runs / "link").symlink_to(runs / "one")
+    with pytest.raises(UserError, match="there is no entry"):
+        Folder(runs).entry(name)

@@ -1,0 +1,61 @@
+"""The entries of one folder: a name that a visitor says leads to one of them, or nowhere."""
+
+import os
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from league.errors import UserError
+from league.schema import NAME, read_record
+
+MOST = 10_000
+
+
+class Folder:
+    """A folder of entries; anyone may have written what lies in it."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def names(self) -> list[str]:
+        """Return the entries' names: real folders with a plain name and a record."""
+        try:
+            with os.scandir(self.path) as found:
+                folders = [one.name for one in found if one.is_dir(follow_symlinks=False)]
+        except OSError:
+            return []
+        named = sorted(name for name in folders if re.fullmatch(NAME.pattern, name))
+        return [name for name in named if (self.path / name / "record.json").is_file()][:MOST]
+
+    def entry(self, name: Any) -> Path:
+        """Return the folder of an entry that is there."""
+        if name not in self.names():
+            raise UserError(f"there is no entry {str(name)[:64]!r} any more: load the page anew.")
+        return self.path / name
+
+    def told(self, error: UserError) -> str:
+        """Return an error for visitors, who need not know where on this machine the folder lies."""
+        return str(error).replace(f"{self.path}/", "")
+
+
+def stamp(path: Path) -> tuple[int, int] | None:
+    """Return what changes when a file does; None where there is none."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+def record_of(folder: Path) -> dict[str, Any]:
+    """Return an entry's record, read once as long as it stays the same; do not change it."""
+    return _record(folder, stamp(folder / "record.json"))
+
+
+@lru_cache(maxsize=1000)
+def _record(folder: Path, _: tuple[int, int] | None) -> dict[str, Any]:
+    try:
+        return read_record(folder / "record.json")
+    except FileNotFoundError:
+        raise UserError(f"{folder / 'record.json'} is gone.") from None

@@ -1,0 +1,148 @@
+"""The app's server: Gradio's pages, and beside them the board and the reports as files of our own making."""
+
+import os
+import socket
+import tempfile
+import threading
+import warnings
+from html import escape
+from pathlib import Path
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, HTMLResponse, Response
+
+from league.errors import UserError
+from league.page import html_page
+
+from .folder import Folder, stamp
+from .look import head, theme
+from .models import Models
+from .pages import pages
+
+# Nothing may be fetched from elsewhere, and nothing sent there.
+ONLY_HERE = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
+# A page in a frame has no origin: it can run its own script and no more.
+FRAMED = "sandbox allow-scripts allow-downloads; default-src 'none'; style-src 'unsafe-inline'; img-src data: 'self'; "
+FRAMED += "script-src 'unsafe-inline' 'self'"
+# Doors of Gradio's that the app has no use for: files in, files out, requests to elsewhere.
+CLOSED = tuple(f"/gradio_api/{name}" for name in ("upload", "file", "proxy", "stream", "component_server", "deep_link"))
+
+
+def server(folder: Folder, data_dir: str | None = None, allows_hub: bool = True) -> FastAPI:
+    """Return the app."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    files = Files(folder, data_dir)
+
+    @app.middleware("http")
+    async def only_here(request: Request, call_next) -> Response:
+        is_closed = request.url.path.startswith(CLOSED)
+        response = Response(status_code=404) if is_closed else await call_next(request)
+        response.headers.setdefault("Content-Security-Policy", ONLY_HERE)
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+    @app.get("/board/{path:path}")
+    def board(path: str) -> Response:
+        return framed(files.board(path))
+
+    @app.get("/reports/{name}")
+    def report(name: str) -> Response:
+        return framed(files.report(name))
+
+    @app.exception_handler(UserError)
+    def refuse(request: Request, error: UserError) -> Response:
+
+        return HTMLResponse(
+            html_page("Not here", [f"<p>{escape(folder.told(error))}</p>"]), 404, {"Content-Security-Policy": FRAMED}
+        )
+
+    warnings.filterwarnings("ignore", message="SSR mode")
+    return gr.mount_gradio_app(
+        app,
+        pages(folder, Models(folder, allows_hub)),
+        path="/",
+        theme=theme(),
+        head=head(),
+        footer_links=[],
+        ssr_mode=False,
+        show_error=False,
+    )
+
+
+def framed(path: Path) -> Response:
+    return FileResponse(path, headers={"Content-Security-Policy": FRAMED, "Cache-Control": "no-cache"})
+
+
+class Files:
+    """The board and the reports, made anew when what they show has changed."""
+
+    def __init__(self, folder: Folder, data_dir: str | None):
+        self.folder, self.data_dir = folder, data_dir
+        self._made = tempfile.TemporaryDirectory(prefix="league-app-")
+        self._lock = threading.Lock()
+        self._shown: dict[str, object] = {}
+
+    def board(self, name: str) -> Path:
+        """Return a file of the board."""
+        out = Path(self._made.name) / "board"
+        if name == "index.html":
+            with self._lock:
+                self._make_board(out)
+        path = (out / name).resolve()
+        if not path.is_relative_to(out.resolve()) or not path.is_file():
+            raise UserError("the board has no such file.")
+        return path
+
+    def _make_board(self, out: Path) -> None:
+        from tools.board import build, write
+        from tools.board.cache import Cache
+
+        watched = ("record.json", "translations.txt")
+        now = {name: [stamp(self.folder.path / name / file) for file in watched] for name in self.folder.names()}
+        if self._shown.get("board") != now:
+            # Kept for as long as the app runs: nothing is written where it was started.
+            cache = Cache(Path(self._made.name) / "cache")
+            write(build(self.folder.path, self.data_dir, cache=cache), out, reports=0, cache=cache)
+            self._shown["board"] = now
+
+    def report(self, name: str) -> Path:
+        """Return the report of an entry: one that is made here, never one that lies there."""
+        from league.entry_report import write_entry_report
+        from league.hardware import prepare_process
+
+        prepare_process()
+        entry = self.folder.entry(name)
+        out = Path(self._made.name) / "reports" / name
+        with self._lock:
+            now = [stamp(entry / file) for file in ("record.json", "translations.txt")]
+            if self._shown.get(f"report {name}") != now:
+                out.mkdir(parents=True, exist_ok=True)
+                write_entry_report(entry, out=out, data_dir=self.data_dir, has_plots=False)
+                self._shown[f"report {name}"] = now
+        return out / "report.html"
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that is ready, or say why there is none."""
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen()  # who comes before all is loaded waits
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"--host {host} --port {port}: {reason}; take another --port, or 0 for a free one.") from None
+    return listening
+
+
+def serve(folder: Path, host: str, port: int, data_dir: str | None = None, allows_hub: bool = True) -> None:
+    """Serve until interrupted."""
+    listening = listen(host, port)
+    app = server(Folder(folder), data_dir, allows_hub)
+    print(f"http://{host}:{listening.getsockname()[1]}", flush=True)
+    uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])

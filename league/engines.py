@@ -13,7 +13,7 @@ from .errors import UserError
 
 # Without early stopping a search goes on after as many ends as beams, until it can hardly gain: here, to so many times.
 PATIENCE = 2.5
-CT2_BATCH = 2048  # source tokens, padding included
+CT2_BATCH = 512  # source tokens, padding included: larger ones leave the processor's caches
 MOST_WORKERS = 16
 
 

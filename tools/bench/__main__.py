@@ -3,9 +3,9 @@
     python -m tools.bench                    # all parts but league and tuning
     python -m tools.bench training --rounds 8 --output bench.json
 
-Parts: training, scoring, data, startup, growth, league, tuning. The arms of a part alternate round by round, each in a
-process of its own, and every ratio is to the arm named as its baseline. Models that it has to train are kept in
-.cache/bench/.
+Parts: training, scoring, translating, data, startup, growth, league, tuning. The arms of a part alternate round by
+round, each in a process of its own, and every ratio is to the arm named as its baseline. Models that it has to train
+are kept in .cache/bench/.
 """
 
 import importlib
@@ -21,7 +21,7 @@ from tools.bench import tuning
 from tools.bench.setting import CACHE, Bench, BenchOptions, check, describe_machine, text_files
 from tools.bench.shared import progress, table
 
-PARTS = ("training", "scoring", "data", "startup", "growth", "league", "tuning")
+PARTS = ("training", "scoring", "translating", "data", "startup", "growth", "league", "tuning")
 ON_REQUEST = ("league", "tuning")
 
 

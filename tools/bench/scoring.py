@@ -72,21 +72,26 @@ def row(name: str, answers: dict[str, list], texts: dict[str, list[str]], target
     }
 
 
-def models(bench: Bench) -> tuple[Path, Path]:
-    """Return the folders of both trained models; train here what was not given."""
+def our_checkpoint(bench: Bench) -> tuple[Path, dict[str, int]]:
+    """Return the folder of our trained model, and its structure; train it here if none was given."""
     options, structure = bench.options, bench.options.structure
-    checkpoint = Path(options.checkpoint).resolve() if options.checkpoint else None
-    if checkpoint:
+    if options.checkpoint:
         try:
-            config = json.loads((checkpoint / "config.json").read_text())
-            structure = {name: config[name] for name in STRUCTURE}
+            config = json.loads((Path(options.checkpoint) / "config.json").read_text())
+            return Path(options.checkpoint).resolve(), {name: config[name] for name in STRUCTURE}
         except (OSError, ValueError, LookupError, TypeError):
             raise UserError(f"--checkpoint {options.checkpoint}: its config.json describes no Aing model.") from None
-    else:
-        checkpoint = cache_folder("ours", bench.data_dir, structure, options.marian_steps)
-        if not checkpoint.is_dir():
-            shared = {"structure": structure, "data_dir": str(bench.data_dir), "steps": options.marian_steps}
-            once("scoring.train_ours", bench.folder, to=str(checkpoint), **shared)
+    checkpoint = cache_folder("ours", bench.data_dir, structure, options.marian_steps)
+    if not checkpoint.is_dir():
+        shared = {"structure": structure, "data_dir": str(bench.data_dir), "steps": options.marian_steps}
+        once("scoring.train_ours", bench.folder, to=str(checkpoint), **shared)
+    return checkpoint, structure
+
+
+def models(bench: Bench) -> tuple[Path, Path]:
+    """Return the folders of both trained models; train here what was not given."""
+    options = bench.options
+    checkpoint, structure = our_checkpoint(bench)
     if options.marian:
         return checkpoint, Path(options.marian).resolve()
     tokenizer = (checkpoint / "tokenizer.json").read_text()

@@ -12,6 +12,9 @@ from typing import Any
 
 from .errors import UserError
 
+MASK = os.umask(0)  # there is no way to ask for it, but to set it
+os.umask(MASK)
+
 
 def write_text(path: Path, text: str) -> None:
     """Replace a text file in one move."""
@@ -27,6 +30,7 @@ def write_bytes(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~MASK)  # a temporary file is its owner's alone: a page could not be served
         os.replace(temporary, path)
     except OSError as error:
         if temporary:
@@ -94,7 +98,7 @@ def new_folder(path: Path):
         raise UserError(f"cannot write {path}: {error.strerror}.") from None
     try:
         yield made
-        made.chmod(0o755)
+        made.chmod(0o777 & ~MASK)
         if path.exists():
             shutil.rmtree(path)
         made.rename(path)

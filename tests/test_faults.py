@@ -169,6 +169,12 @@ def test_what_a_kill_left_of_a_write_is_swept_away(here):
 # Two at once
 
 
+def test_what_is_written_can_be_read_by_whom_the_user_lets_read(played):
+    plain = played / "stdout.txt"  # as the system makes a file
+    for name in ("record.json", "translations.txt", "report.html", "pretrain/config.json"):
+        assert (played / "runs" / "one" / name).stat().st_mode == plain.stat().st_mode, name
+
+
 def test_a_lock_whose_owner_is_dead_but_whose_child_lives_says_how_to_free_it(here):
     script = (
         "import os, sys, time; from league.files import lock; from pathlib import Path;"

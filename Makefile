@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup league status test test-slow test-gpu test-library tune bench clean
+.PHONY: help setup league status test test-slow test-gpu test-library tune board app bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -15,7 +15,11 @@ $(VENV)/ready: requirements.txt
 	$(RUN) -m pip install -q -r requirements.txt
 	touch $@
 
-$(VENV)/ready-to-test: requirements-test.txt $(VENV)/ready
+$(VENV)/ready-to-show: requirements-app.txt $(VENV)/ready
+	$(RUN) -m pip install -q -r requirements-app.txt
+	touch $@
+
+$(VENV)/ready-to-test: requirements-test.txt requirements-app.txt $(VENV)/ready
 	$(RUN) -m pip install -q -r requirements-test.txt
 	touch $@
 
@@ -44,6 +48,12 @@ test-library: $(VENV)/ready-to-test  ## run Transformers' own shared model tests
 
 tune: $(VENV)/ready  ## search for better settings and play them, on the demo league, or with ARGS="--entry mine"
 	$(RUN) -m tools.tune $(or $(ARGS),--league demo)
+
+board: $(VENV)/ready  ## rank the entries in runs/, or with ARGS="FOLDER --out DIR" those that were handed in
+	$(RUN) -m tools.board $(ARGS)
+
+app: $(VENV)/ready-to-show  ## board, translator, reports and live progress in the browser
+	$(RUN) -m tools.app $(ARGS)
 
 bench: $(VENV)/ready  ## measure the speed beside the library's own, or with ARGS="training --rounds 8" a part of it
 	$(RUN) -m tools.bench $(ARGS)

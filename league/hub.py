@@ -224,7 +224,13 @@ def _is_transient(error: Exception) -> bool:
     status = _status(error)
     if status is not None:
         return status in TRANSIENT
-    return any(isinstance(cause, httpx2.TransportError | ConnectionError | TimeoutError) for cause in _causes(error))
+    kinds = (httpx2.TransportError, ConnectionError, TimeoutError)
+    return any(isinstance(cause, kinds) for cause in _causes(error)) and not _lacks_xet(error)
+
+
+def _lacks_xet(error: Exception) -> bool:
+    # The client's Xet library calls a refusal a lost connection, too.
+    return re.search(r"client error \(404.*/xet-write-token/", str(error), re.DOTALL) is not None
 
 
 def _is_offline(error: Exception) -> bool:
@@ -253,6 +259,8 @@ def _reason(error: Exception) -> str:
         known = "there is no such repository, or it is private and this login may not see it (`hf auth login`)"
     elif _is_offline(error):
         known = "HF_HUB_OFFLINE is set"
+    elif _lacks_xet(error):
+        known = "this server has no Xet storage: set HF_HUB_DISABLE_XET=1"
     elif status is None and _is_transient(error):
         known = "no connection to the Hub"
     else:

@@ -39,7 +39,8 @@ def model_card(record: dict[str, Any], repo_id: str, stage: str | None = None, p
         f"## Limits\n\n{_limits(record)}",
     ]
     if is_last and pictures:
-        parts.append("## Pictures\n\n" + "\n\n".join(f"![{_title(name)}]({name})" for name in pictures))
+        parts.append("## Pictures\n\nOf the run; there are more in `report.html`, to download and open.")
+        parts += [f"![{_title(name)}]({name})" for name in pictures]
     return "\n\n".join(parts) + "\n"
 
 

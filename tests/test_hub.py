@@ -440,6 +440,14 @@ def test_a_token_that_is_cut_is_not_shown_in_part(on_hub, stage_a):
         assert "hf_" not in str(error.value)
 
 
+def test_a_server_without_xet_is_told_how_to_be_used(on_hub, stage_a, monkeypatch):
+    pytest.importorskip("hf_xet")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", False)
+    with pytest.raises(UserError, match="HF_HUB_DISABLE_XET=1") as error:
+        push(stage_a, "club/mine")
+    assert TOKEN not in str(error.value) and on_hub.waits == []
+
+
 def test_private_is_the_users_choice(on_hub, stage_a):
     push(stage_a, "club/secret", private=True)
     push(stage_a, "club/usual")

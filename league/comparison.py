@@ -8,10 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .data import load_split
 from .errors import UserError
 from .noise import seed_deviation
-from .proof import read_scored_entry, read_translations
 from .rules import SCHEDULE, STRUCTURE
 
 LEVEL = 0.05  # what chance brings about more rarely than this is called real
@@ -79,6 +77,9 @@ class Comparison:
 
 def compare(folders: tuple[Path, Path], data_dir: str | None) -> Comparison:
     """Compare two entries of one league, scored on the same test set."""
+    from .data import load_split  # and torch with it, which a board of records does without
+    from .proof import read_scored_entry, read_translations
+
     sides = [read_scored_entry(folder) for folder in folders]
     (first, league), (other, _) = sides
     test_name = f"{league.pretrain.corpus.name}.test"

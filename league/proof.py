@@ -12,10 +12,10 @@ from league_config import LEAGUES, League
 from .clock import Clock
 from .data import Split, TrainingOrder, load_split, tokenize_split
 from .decoding import score, translate
+from .entry_files import CHECKPOINT, differing_files
 from .errors import UserError
-from .files import digest_of
 from .loading import load_checkpoint, prepare_model
-from .rules import STRUCTURE, broken_rules
+from .rules import STRUCTURE, verdict_problems
 from .schema import read_json, read_record
 
 MAX_BYTES = 50_000_000
@@ -61,7 +61,7 @@ def checks(folder: Path, data_dir: str | None) -> Iterator[Check]:
     yield Check("the verdict follows from the rules", list(verdict_problems(record)))
     wrong = list(_files(folder, record))
     yield Check("the files are those that the record describes", wrong)
-    yield Check("the clock is the record's", list(clock_problems(folder, record)))
+    yield Check("the clock is the record's", list(_clock(folder, record)))
     splits = {}
     yield Check("the data are those that it was trained and scored on", list(_data(record, league, data_dir, splits)))
     if any("missing" in problem for problem in wrong):
@@ -77,27 +77,9 @@ def checks(folder: Path, data_dir: str | None) -> Iterator[Check]:
     yield Check("the weights translate as recorded", list(_translations(record, hypotheses, again, test)))
 
 
-def verdict_problems(record: dict[str, Any]) -> Iterator[str]:
-    """Hold what a record says of itself against the rules."""
-    broken, told = broken_rules(record), record["broken_rules"]
-    for rule in broken:
-        if rule not in told:
-            yield f"breaks a rule that it does not own up to: {describe(rule)}"
-    for rule in told:
-        if rule not in broken:
-            yield f"names a rule that it does not break: {describe(rule)}"
-    if record["official"] != (not broken):
-        yield f"calls itself {'official' if record['official'] else 'open'}, and is not"
-
-
-def describe(broken: dict[str, Any]) -> str:
-    """Return a broken rule in words."""
-    return f"{broken['rule']}: expected {broken['expected']!r:.100}, found {broken['found']!r:.100}"
-
-
 def _files(folder: Path, record: dict[str, Any]) -> Iterator[str]:
     for stage, facts in record["stages"].items():
-        for name in ("model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json"):
+        for name in CHECKPOINT:
             if name not in facts["sha256"]:
                 yield f"the record does not name {stage}/{name}"
         yield from differing_files(folder / stage, facts["sha256"])
@@ -110,18 +92,7 @@ def _files(folder: Path, record: dict[str, Any]) -> Iterator[str]:
     yield from differing_files(folder, record["score"]["sha256"])
 
 
-def differing_files(folder: Path, digests: dict[str, str]) -> Iterator[str]:
-    """Name the files that are missing, or not those of the digests."""
-    for name, digest in digests.items():
-        path = folder / name
-        if path.is_symlink() or not path.is_file():
-            yield f"{path.parent.name}/{name} is missing"
-        elif digest_of(path) != digest:
-            yield f"{path.parent.name}/{name} is not the file that was recorded (sha256 differs)"
-
-
-def clock_problems(folder: Path, record: dict[str, Any]) -> Iterator[str]:
-    """Hold the minutes of a record against its clock's file."""
+def _clock(folder: Path, record: dict[str, Any]) -> Iterator[str]:
     path = folder / "clock.json"
     if path.is_symlink() or not path.is_file():
         yield "clock.json is missing"

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
@@ -48,6 +49,24 @@ def broken_rules(record: dict[str, Any]) -> list[dict[str, Any]]:
     if "score" in record:
         broken += _in_score(record, fixed)
     return broken + _in_clock(record, fixed)
+
+
+def verdict_problems(record: dict[str, Any]) -> Iterator[str]:
+    """Hold what a record says of itself against the rules."""
+    broken, told = broken_rules(record), record["broken_rules"]
+    for rule in broken:
+        if rule not in told:
+            yield f"breaks a rule that it does not own up to: {describe(rule)}"
+    for rule in told:
+        if rule not in broken:
+            yield f"names a rule that it does not break: {describe(rule)}"
+    if record["official"] != (not broken):
+        yield f"calls itself {'official' if record['official'] else 'open'}, and is not"
+
+
+def describe(broken: dict[str, Any]) -> str:
+    """Return a broken rule in words."""
+    return f"{broken['rule']}: expected {broken['expected']!r:.100}, found {broken['found']!r:.100}"
 
 
 def _in_data(record: dict[str, Any], fixed: dict[str, Any], pinned: dict[str, str]) -> list[dict[str, Any]]:

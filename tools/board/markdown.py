@@ -1,0 +1,95 @@
+"""LEADERBOARD.md: the standing as text, readable on any code host."""
+
+import re
+from collections.abc import Iterable
+from html import escape
+
+from .rows import STATES, Board, Row, Standing
+from .words import about_ranks, rank_of, state_of, value
+
+MOST_ROWS = 200  # of a table; the page has all
+
+
+def as_markdown(board: Board) -> str:
+    """Return the whole document."""
+    parts = ["# Leaderboard\n"]
+    parts += [_standing(standing) for standing in board.standings] or ["Nothing has been handed in yet.\n"]
+    if board.refused:
+        rows = [[plain(name), plain(reason)] for name, reason in board.refused]
+        parts.append("## Refused\n\n" + _table(["what was handed in", "why it is no entry"], rows))
+    states = "\n".join(f"- **{state}**: {words}" for state, words in STATES.items())
+    parts.append(f"## States\n\n{states}\n")
+    return "\n".join(parts)
+
+
+def _standing(standing: Standing) -> str:
+    text = f"## {plain(standing.name)}, version {standing.version}\n\n"
+    if standing.ranked:
+        text += _ranked(standing.ranked) + f"\n{about_ranks(standing)}\n"
+    else:
+        text += "No official entry yet.\n"
+    if standing.unranked:
+        text += "\n### Not ranked\n\n" + _unranked(standing.unranked)
+    return text
+
+
+def _ranked(rows: list[Row]) -> str:
+    names = list(rows[0].values)
+    head = ["rank", "entry", "BLEU", "95 % interval", "seeds", *names, "minutes", "trials", "test openings"]
+    head += ["device", "state"]
+    return _table(
+        head,
+        (
+            [
+                rank_of(row),
+                plain(row.name),
+                f"**{row.bleu:.2f}**",
+                _interval(row),
+                _seeds(row),
+                *(plain(value(number)) for number in row.values.values()),
+                f"{row.minutes:.1f}",
+                str(row.trials),
+                str(row.test_openings),
+                plain(row.device),
+                state_of(row),
+            ]
+            for row in rows
+        ),
+    )
+
+
+def _unranked(rows: list[Row]) -> str:
+    return _table(
+        ["entry", "BLEU", "95 % interval", "minutes", "state", "why"],
+        (
+            [plain(row.name), f"{row.bleu:.2f}", _interval(row), f"{row.minutes:.1f}", state_of(row), _why(row)]
+            for row in rows
+        ),
+    )
+
+
+def _why(row: Row) -> str:
+    return "; ".join(map(plain, row.reasons))
+
+
+def _interval(row: Row) -> str:
+    return f"{row.interval[0]:.2f} to {row.interval[1]:.2f}"
+
+
+def _seeds(row: Row) -> str:
+    return f"{row.num_seeds}, mean {row.seeds_mean:.2f}" if row.num_seeds > 1 else "1"
+
+
+def _table(head: list[str], rows: Iterable[list[str]]) -> str:
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    rows = list(rows)
+    lines += [f"| {' | '.join(row)} |" for row in rows[:MOST_ROWS]]
+    if len(rows) > MOST_ROWS:
+        lines.append(f"\n{len(rows) - MOST_ROWS:,} more are on the page, index.html.")
+    return "\n".join(lines) + "\n"
+
+
+def plain(text: str) -> str:
+    """Return a foreign text that Markdown shows as it is: no link, no picture, no HTML, no new column."""
+    marked = re.sub(r"([\\`*_{}\[\]()#+!|~^$@]|(?<=:)/(?=/)|(?<=www)\.)", r"\\\1", text)
+    return escape(" ".join(marked.split()), quote=False)

@@ -1,0 +1,98 @@
+"""What a board is made of: rows, refusals, and a standing for each league."""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .handed_in import HandedIn
+
+STATES = {
+    "verified": "official, and proven on these very files: rules, data, weights, translations, score",
+    "claimed": "official by its own record, which is of one piece; nobody has repeated the work",
+    "late": "sound, but over the time of the league; not ranked",
+    "open": "plays by other rules or data; not ranked",
+    "copy": "the weights of an entry that came earlier; not ranked",
+    "refuted": "the record is not true; not ranked",
+}
+
+
+class Refusal(NamedTuple):
+    """Something handed in that is no entry, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass
+class Row:
+    """One entry on the board; everything in it was checked for its shape, and nothing for its charm."""
+
+    id: str  # by the record's content: it names files, whatever the entry calls itself
+    handed_in: HandedIn = field(repr=False)
+    entry: str
+    league: tuple[str, int]
+    bleu: float
+    interval: tuple[float, float]
+    seed: int | None
+    values: dict[str, Any]
+    minutes: float
+    trials: int
+    test_openings: int
+    device: str
+    weights: str
+    state: str
+    reasons: list[str] = field(default_factory=list)  # why it is not ranked
+    notes: list[str] = field(default_factory=list)  # what could not be checked
+    statistics: np.ndarray | None = field(
+        default=None, repr=False
+    )  # of the test's sentences, where they were scored anew
+    rank: int | None = None
+    is_tied: bool = False
+    copy_of: str | None = None
+    num_seeds: int = 1
+    seeds_mean: float = 0.0
+
+    @property
+    def name(self) -> str:
+        return self.handed_in.name
+
+    @property
+    def is_official(self) -> bool:
+        return self.state in ("verified", "claimed")
+
+    def refute(self, reasons: list[str]) -> None:
+        self.state, self.reasons = "refuted", reasons
+
+
+@dataclass
+class Standing:
+    """One league's board."""
+
+    name: str
+    version: int
+    reach_of_seeds: float | None
+    ranked: list[Row]
+    unranked: list[Row]
+
+    @property
+    def rows(self) -> list[Row]:
+        return self.ranked + self.unranked
+
+
+@dataclass
+class Board:
+    """All leagues of one source."""
+
+    standings: list[Standing]
+    refused: list[Refusal]
+    data_dir: str | None = None
+
+    @property
+    def entries(self) -> list[Row]:
+        """Return the ranked rows, league by league."""
+        return [row for standing in self.standings for row in standing.ranked]
+
+    @property
+    def unranked(self) -> list[Row]:
+        return [row for standing in self.standings for row in standing.unranked]

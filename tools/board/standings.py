@@ -1,0 +1,122 @@
+"""The order of a league's entries: copies out, ties together, the rest below with their reasons."""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from league.comparison import Comparison, paired_test_on
+from league.errors import UserError
+from league.noise import seed_deviation
+
+from .cache import Cache
+from .handed_in import HandedIn, Refused, find
+from .judging import TestSets, judge
+from .proofs import prove
+from .rows import Board, Refusal, Row, Standing
+
+MOST_REFUSED = 1000  # that are listed
+
+
+def build(
+    source: Path,
+    data_dir: str | None = None,
+    verify: bool = False,
+    cache: Cache | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Board:
+    """Judge everything in a folder or archive, and rank it league by league; nothing of an entry is run."""
+    source = Path(source)
+    if not source.exists():
+        raise UserError(f"{source} is not there: give a folder with entries, or an archive.")
+    cache = cache or Cache.beside(source)
+    rows, refused = _read(find(source), TestSets(data_dir), cache)
+    leagues = defaultdict(list)
+    for row in rows:
+        leagues[row.league].append(row)
+    if verify:
+        worthwhile = [row for league in leagues.values() for row in _by_score(league) if row.state != "refuted"]
+        prove(worthwhile, data_dir, cache, say)
+    # The league that most play first.
+    order = sorted(leagues, key=lambda league: (-len(leagues[league]), league))
+    return Board([_standing(league, leagues[league]) for league in order], refused, data_dir)
+
+
+def _read(
+    found: Iterable[HandedIn | tuple[str, str]], tests: TestSets, cache: Cache
+) -> tuple[list[Row], list[Refusal]]:
+    rows, refused, names = [], [], set()
+    for one in found:
+        name = one.name if isinstance(one, HandedIn) else one[0]
+        try:
+            if not isinstance(one, HandedIn):
+                raise Refused(one[1])
+            if name.casefold() in names:
+                raise Refused("something else was handed in under that name")
+            names.add(name.casefold())
+            rows.append(judge(one, tests, cache))
+        except Refused as reason:
+            refused.append(Refusal(name, str(reason)))
+    if len(refused) > MOST_REFUSED:
+        rest = len(refused) - MOST_REFUSED
+        refused = [*refused[:MOST_REFUSED], Refusal(f"{rest:,} more", "refused as well")]
+    return rows, refused
+
+
+def _by_score(rows: Iterable[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: (-row.bleu, row.handed_in.received, row.name))
+
+
+def _standing(league: tuple[str, int], rows: list[Row]) -> Standing:
+    _find_copies(rows)
+    _count_seeds(rows)
+    reach = Comparison(("", ""), (0, 0), 1.0, seed_deviation(*league), {}).reach_of_seeds
+    ranked = _by_score(row for row in rows if row.is_official and not row.copy_of)
+    _rank(ranked, seed_deviation(*league))
+    return Standing(*league, reach, ranked, _by_score(row for row in rows if row.rank is None))
+
+
+def _find_copies(rows: list[Row]) -> None:
+    """Leave of entries with the same weights only the one that came first, where one is proven among those."""
+    first: dict[str, Row] = {}
+    for row in sorted(rows, key=lambda row: (row.state != "verified", row.handed_in.received, row.name)):
+        if row.state == "refuted" or not row.weights:
+            continue
+        original = first.setdefault(row.weights, row)
+        if original is not row:
+            row.copy_of = original.name
+            row.reasons = [f"has the very weights of {original.name}, which came first", *row.reasons]
+
+
+def _count_seeds(rows: list[Row]) -> None:
+    """Count with how many seeds the same ten values were played, and average their scores."""
+    groups = defaultdict(list)
+    for row in _by_score(rows):
+        if row.state != "refuted" and not row.copy_of:
+            groups[row.is_official, tuple(row.values.values())].append(row)
+    for group in groups.values():
+        best_by_seed = {row.seed: row.bleu for row in reversed(group)}
+        for row in group:
+            row.num_seeds, row.seeds_mean = len(best_by_seed), math.fsum(best_by_seed.values()) / len(best_by_seed)
+
+
+def _rank(rows: list[Row], deviation: float | None) -> None:
+    """Give ranks: all that cannot be told from the best of a group share its rank; the next one leads a new group."""
+    leader = None
+    for place, row in enumerate(rows, 1):
+        if leader and is_tie(leader, row, deviation):
+            row.rank, row.is_tied, leader.is_tied = leader.rank, True, True
+        else:
+            row.rank, leader = place, row
+
+
+def is_tie(leader: Row, row: Row, deviation: float | None) -> bool:
+    """Tell whether seeds or sentences may explain the difference; without translations the intervals stand in."""
+    bleu = (row.bleu, leader.bleu)
+    by_seeds = Comparison((row.name, leader.name), bleu, 0.0, deviation, {})
+    if by_seeds.is_tie:
+        return True
+    if leader.statistics is None or row.statistics is None or len(leader.statistics) != len(row.statistics):
+        return row.interval[1] >= leader.interval[0]
+    _, p_value = paired_test_on(row.statistics, leader.statistics)
+    return Comparison((row.name, leader.name), bleu, p_value, deviation, {}).is_tie

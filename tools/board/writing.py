@@ -1,0 +1,168 @@
+"""What a board is written as: LEADERBOARD.md, a page, a file for each entry that can be compared, and reports."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from league.errors import UserError
+from league.files import write_text
+
+from .cache import Cache
+from .handed_in import Refused
+from .judging import key_of, lines_of
+from .markdown import as_markdown
+from .page import as_page
+from .rows import Board, Row
+
+MARKDOWN, PAGE, ENTRIES, REPORTS = "LEADERBOARD.md", "index.html", "entries", "reports"
+MOST_COMPARED = 300  # entries of a league whose translations the page can show
+MOST_REPORTS = 10
+SEAL = "written by python -m tools.board, which does not overwrite it once edited; sha256 "
+
+
+def seal(text: str, comment: str = "<!-- {} -->") -> str:
+    """Append the digest of a text to it, in a comment."""
+    return text + comment.format(SEAL + hashlib.sha256(text.encode()).hexdigest()) + "\n"
+
+
+def is_sealed(text: str) -> bool:
+    """Tell whether a text is as this command wrote it."""
+    body, _, last = text.removesuffix("\n").rpartition("\n")
+    found = re.search(re.escape(SEAL) + "([0-9a-f]{64})", last)
+    return found is not None and found[1] == hashlib.sha256(f"{body}\n".encode()).hexdigest()
+
+
+def write(
+    board: Board,
+    out: Path,
+    reports: int | None = MOST_REPORTS,
+    force: bool = False,
+    cache: Cache | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> None:
+    """Write a board into a folder; refuse, unless forced, to write over what somebody edited.
+
+    Without a number of `reports` every row links to one, for whoever serves the board to make when it is asked for.
+    """
+    texts = _entries(board)
+    edited = [name for name in (MARKDOWN, PAGE, *texts) if not _may_write(out / name)]
+    if edited and not force:
+        raise UserError(
+            f"{', '.join(str(out / name) for name in edited[:3])}: edited by hand, or not written by this command; "
+            "say --force to write over it, or another --out."
+        )
+    try:
+        for folder in (out / ENTRIES, out / REPORTS):
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write to {out}: {error.strerror}.") from None
+    if reports is not None:
+        _write_reports(board, out / REPORTS, reports, cache or Cache(None), say)
+    texts |= _pages(board, out, on_demand=reports is None)
+    for name, text in texts.items():
+        _publish(out / name, text)
+    for path in _left_over(out, texts):
+        path.unlink()
+
+
+def _publish(path: Path, text: str) -> None:
+    write_text(path, text)
+    path.chmod(0o644)  # a web server reads it under another name
+
+
+def differing(board: Board, out: Path) -> list[str]:
+    """Name the files in a folder that are not what the board gives."""
+    texts = _entries(board) | _pages(board, out)
+    wrong = [name for name, text in texts.items() if _content(out / name) != text]
+    return wrong + [f"{ENTRIES}/{path.name}" for path in _left_over(out, texts)]
+
+
+def _pages(board: Board, out: Path, on_demand: bool = False) -> dict[str, str]:
+    with_report = {row.id for row in _shown(board) if on_demand or (out / REPORTS / f"{row.id}.html").is_file()}
+    with_entry = {row.id for row in _compared(board)}
+    return {
+        MARKDOWN: seal(as_markdown(board)),
+        PAGE: seal(as_page(board, with_entry, with_report)),
+    }
+
+
+def _shown(board: Board) -> list[Row]:
+    return [row for standing in board.standings for row in standing.rows]
+
+
+def _compared(board: Board) -> list[Row]:
+    rows = [[row for row in standing.rows if row.statistics is not None] for standing in board.standings]
+    return [row for league in rows for row in league[:MOST_COMPARED]]
+
+
+def _entries(board: Board) -> dict[str, str]:
+    texts = {}
+    for row in _compared(board):
+        data = {"lines": lines_of(row.handed_in.read("translations.txt")), "statistics": row.statistics.tolist()}
+        texts[f"{ENTRIES}/{row.id}.js"] = seal(f'showEntry("{row.id}", {as_script(data)});\n', "// {}")
+    return texts
+
+
+def as_script(value: Any) -> str:
+    """Return JSON that can stand in a script whatever its texts say."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+def _content(path: Path) -> str | None:
+    try:
+        return None if path.is_symlink() else path.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _may_write(path: Path) -> bool:
+    return not (path.exists() or path.is_symlink()) or is_sealed(_content(path) or "")
+
+
+def _left_over(out: Path, texts: dict[str, str]) -> list[Path]:
+    """Return the files of entries that are gone, as far as this command wrote them."""
+    found = sorted((out / ENTRIES).glob("*.js"))
+    return [path for path in found if f"{ENTRIES}/{path.name}" not in texts and is_sealed(_content(path) or "")]
+
+
+def _write_reports(board: Board, folder: Path, most: int, cache: Cache, say: Callable[[str], None]) -> None:
+    """Make the reports of each league's best from their checked files: never is a page shown that was handed in."""
+    wanted = [row for standing in board.standings for row in standing.rows if row.state != "refuted"]
+    chosen, seen = [], {}
+    for row in wanted:
+        seen[row.league] = seen.get(row.league, 0) + 1
+        if seen[row.league] <= most:
+            chosen.append(row)
+    names = {f"{row.id}.html" for row in chosen}
+    for path in folder.glob("*.html"):
+        if re.fullmatch(r"[0-9a-f]{24}\.html", path.name) and path.name not in names:
+            path.unlink()
+    for i, row in enumerate(chosen, 1):
+        _write_report(row, folder / f"{row.id}.html", board.data_dir, cache, lambda i=i: f"{i}/{len(chosen)}", say)
+
+
+def _write_report(row: Row, path: Path, data_dir: str | None, cache: Cache, place, say) -> None:
+    from league.evidence import code_digest
+
+    try:
+        key = key_of(row.handed_in, code_digest(), str(data_dir is not None))
+        html = cache.get("reports", key)
+        if html is None:
+            say(f"{place()} report of {row.name}")
+            html = _report(row, data_dir)
+            cache.put("reports", key, html)
+        _publish(path, html)
+    except (Refused, UserError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        say(f"{place()} no report of {row.name}: {error}")
+        path.unlink(missing_ok=True)
+
+
+def _report(row: Row, data_dir: str | None) -> str:
+    from league.entry_report import write_entry_report
+
+    with row.handed_in.unpacked() as folder:
+        page = write_entry_report(folder, folder.parent / "report", data_dir, has_plots=False)
+        return page.read_text(encoding="utf-8")

@@ -169,6 +169,8 @@ def test_the_board_sorts_filters_and_compares(site):
         board.locator("#comparison").get_by_text("one").first.wait_for()
         board.get_by_text("refused").first.click()
         assert board.locator("body").get_by_text("broken").count() >= 1
+        board.locator("a[href^=reports]").first.evaluate("link => link.click()")
+        board.get_by_role("heading", name="Entry one").wait_for()
 
 
 @needs_browser

@@ -12,7 +12,7 @@ CSS = """
 .live .running { display: grid; grid-template-columns: minmax(9rem, 2fr) 3fr minmax(6rem, 1.2fr) minmax(6rem, 1fr);
   gap: 0.4rem 1.4rem; align-items: center; padding: 0.7rem 0; border-bottom: 1px solid var(--rule); }
 .live b { font-size: 1.35em; line-height: 1.15; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
-.live .quiet { font-size: 0.75em; overflow-wrap: anywhere; }
+.live .quiet { font-size: 0.85em; overflow-wrap: anywhere; }
 .live .running > div { min-width: 0; }
 .live .resting { color: var(--muted); }
 .live .number { text-align: right; }

@@ -1,6 +1,7 @@
 """The app's server: Gradio's pages, and beside them the board and the reports as files of our own making."""
 
 import os
+import re
 import socket
 import tempfile
 import threading
@@ -86,6 +87,7 @@ class Files:
         self._made = tempfile.TemporaryDirectory(prefix="league-app-")
         self._lock = threading.Lock()
         self._shown: dict[str, object] = {}
+        self._entries: dict[str, str] = {}  # by what the board calls their reports
 
     def board(self, name: str) -> Path:
         """Return a file of the board."""
@@ -93,6 +95,8 @@ class Files:
         if name == "index.html":
             with self._lock:
                 self._make_board(out)
+        elif report := re.fullmatch(r"reports/(\w+)\.html", name):
+            return self.report(self._entries.get(report[1]))
         path = (out / name).resolve()
         if not path.is_relative_to(out.resolve()) or not path.is_file():
             raise UserError("the board has no such file.")
@@ -107,10 +111,12 @@ class Files:
         if self._shown.get("board") != now:
             # Kept for as long as the app runs: nothing is written where it was started.
             cache = Cache(Path(self._made.name) / "cache")
-            write(build(self.folder.path, self.data_dir, cache=cache), out, reports=0, cache=cache)
+            board = build(self.folder.path, self.data_dir, cache=cache)
+            write(board, out, reports=None)
+            self._entries = {row.id: row.name for row in (*board.entries, *board.unranked)}
             self._shown["board"] = now
 
-    def report(self, name: str) -> Path:
+    def report(self, name: str | None) -> Path:
         """Return the report of an entry: one that is made here, never one that lies there."""
         from league.entry_report import write_entry_report
         from league.hardware import prepare_process

@@ -1,31 +1,20 @@
 """The Hub: an entry goes up whole, a checkpoint comes down as data, and what fails is told in one line."""
 
-import logging
-import os
 import re
 import sys
-import time
-import warnings
-from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from .connection import hide, is_offline, is_transient, persist, status_of, told
 from .entry_files import CHECKPOINT, PICTURES, files_to_hand_in, last_stage, read_whole_entry, repository_files
 from .errors import UserError
 from .files import digest_of, write_text
 from .options import check_repo_name
 
 PRETRAIN = "pretrain"  # the branch of stage A
-WAITS = (1, 3, 9)  # seconds before another try; the client itself tries most requests several times
-LONGEST_WAIT = 60  # that a server may ask for
-PATIENCE = 30  # seconds; what fails later was tried enough
-TRANSIENT = {408, 429, 500, 502, 503, 504}
 MAX_BYTES = {".safetensors": 4_000_000_000, ".json": 5_000_000, ".txt": 50_000_000}
 NEEDED = (*CHECKPOINT, "generation_config.json")
 ALSO_FETCHED = ("record.json", "translations.txt")
-TOKENS = r"hf_\w{8,}|(?<=Bearer )\S+|(?<=://)[^/@\s]+(?=@)|(?<=[?&])X-Amz-[^\s'\"]+"
-Result = TypeVar("Result")
 
 
 def push_if_asked(entry) -> None:
@@ -46,9 +35,9 @@ def push(folder: Path, name: str | None = None, private: bool = False) -> str:
     """Upload an entry, its last stage at the root and stage A on a branch of its own; return where it lies."""
     name = name or folder.absolute().name
     check_repo_name("--hub_model_id", name)
-    with _told(f"not uploaded: {name}"):
+    with told(f"not uploaded: {name}"):
         record = read_whole_entry(folder)
-        return hide(_persist(lambda: _upload(folder, record, name, private)))
+        return hide(persist(lambda: _upload(folder, record, name, private)))
 
 
 def _upload(folder: Path, record: dict[str, Any], name: str, private: bool) -> str:
@@ -96,12 +85,12 @@ def _operations(files: dict[str, Path | bytes], stale: set[str]) -> list:
 def hand_in(folder: Path, board: str, replace: bool = False) -> str:
     """Upload what proves an entry into a board's dataset, by a pull request where there is no right to write."""
     check_repo_name("--board", board, owned=True)
-    with _told(f"not handed in to {board}"):
+    with told(f"not handed in to {board}"):
         files, name = files_to_hand_in(folder), folder.absolute().name
         try:
-            return hide(_persist(lambda: _hand_in(board, name, files, replace, as_request=False)))
+            return hide(persist(lambda: _hand_in(board, name, files, replace, as_request=False)))
         except Exception as error:
-            if _status(error) != 403:
+            if status_of(error) != 403:
                 raise
         # Not tried again: where only the answer was lost, there would be two requests.
         return hide(_hand_in(board, name, files, replace, as_request=True))
@@ -141,12 +130,12 @@ def fetch(repo_id: str, revision: str | None = None) -> Path:
 
     revision = revision or "main"
     place = Path(constants.HF_HOME) / "aing-league" / repo_id.replace("/", "--")
-    with _told(f"cannot fetch {repo_id}" + (f" (revision {revision})" if revision != "main" else "")):
+    with told(f"cannot fetch {repo_id}" + (f" (revision {revision})" if revision != "main" else "")):
         known = place / f"{re.sub(r'[^A-Za-z0-9._-]', '-', revision)}.revision"
         try:
-            return _persist(lambda: _download(repo_id, revision, place, known))
+            return persist(lambda: _download(repo_id, revision, place, known))
         except Exception as error:
-            if not (_is_transient(error) or _is_offline(error)) or not known.is_file():
+            if not (is_transient(error) or is_offline(error)) or not known.is_file():
                 raise
         return place / known.read_text().strip()
 
@@ -181,125 +170,3 @@ def _download(repo_id: str, revision: str, place: Path, known: Path) -> Path:
             api.hf_hub_download(repo_id, name, revision=info.sha, local_dir=folder)
     write_text(known, info.sha)
     return folder
-
-
-def _persist(action: Callable[[], Result]) -> Result:
-    """Do something on the Hub, and do it again where the connection or the server fails: what arrived stays there."""
-    started = time.monotonic()
-    for wait in (*WAITS, None):
-        try:
-            return action()
-        except Exception as error:
-            is_late = time.monotonic() - started > PATIENCE
-            if wait is None or is_late or not _is_transient(error):
-                raise
-            wait = max(wait, _asked_wait(error))
-            if wait > LONGEST_WAIT:
-                raise
-            print(f"{_reason(error)}; trying again in {wait:g} s", file=sys.stderr)
-            time.sleep(wait)
-    raise AssertionError("unreachable")
-
-
-def _causes(error: BaseException | None):
-    while error is not None:
-        yield error
-        error = error.__cause__
-
-
-def _status(error: Exception) -> int | None:
-    answers = [getattr(cause, "response", None) for cause in _causes(error)]
-    return next((answer.status_code for answer in answers if answer is not None), None)
-
-
-def _asked_wait(error: Exception) -> int:
-    answers = [getattr(cause, "response", None) for cause in _causes(error)]
-    asked = next((answer.headers.get("Retry-After", "") for answer in answers if answer is not None), "")
-    return int(asked) if asked.isdecimal() else 0
-
-
-def _is_transient(error: Exception) -> bool:
-    import httpx2
-
-    status = _status(error)
-    if status is not None:
-        return status in TRANSIENT
-    kinds = (httpx2.TransportError, ConnectionError, TimeoutError)
-    return any(isinstance(cause, kinds) for cause in _causes(error)) and not _lacks_xet(error)
-
-
-def _lacks_xet(error: Exception) -> bool:
-    # The client's Xet library calls a refusal a lost connection, too.
-    return re.search(r"client error \(404.*/xet-write-token/", str(error), re.DOTALL) is not None
-
-
-def _is_offline(error: Exception) -> bool:
-    from huggingface_hub.errors import OfflineModeIsEnabled
-
-    return any(isinstance(cause, OfflineModeIsEnabled) for cause in _causes(error))
-
-
-REASONS = {
-    401: "the Hub does not know this login: `hf auth login`, or set HF_TOKEN",
-    403: "this login may not do that there: it needs a token that may write",
-    404: "there is no such repository, file or revision, or this login may not see it",
-    413: "the Hub takes no files of this size",
-    429: "the Hub asks for fewer requests: try again in some minutes",
-}
-
-
-def _reason(error: Exception) -> str:
-    """Return in one line, without the token, why something failed."""
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
-
-    status, first = _status(error), next(iter(_causes(error)))
-    if isinstance(first, GatedRepoError):
-        known = "it is gated: ask for access on its page"
-    elif isinstance(first, RepositoryNotFoundError):
-        known = "there is no such repository, or it is private and this login may not see it (`hf auth login`)"
-    elif _is_offline(error):
-        known = "HF_HUB_OFFLINE is set"
-    elif _lacks_xet(error):
-        known = "this server has no Xet storage: set HF_HUB_DISABLE_XET=1"
-    elif status is None and _is_transient(error):
-        known = "no connection to the Hub"
-    else:
-        known = REASONS.get(status, "")
-    said = hide(" ".join(f"{type(error).__name__}: {error}".split()))  # before it is cut, and the token with it
-    return f"{known} ({said[:200]})" if known else said[:300]
-
-
-def hide(text: str) -> str:
-    """Return a text without the token, which a server may have sent back in it."""
-    from huggingface_hub import get_token
-
-    for secret in filter(None, (get_token(), os.environ.get("HF_TOKEN", "").strip())):
-        text = text.replace(secret, "***")
-    return re.sub(TOKENS, "***", text)
-
-
-class _Hiding(logging.Filter):
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args, record.exc_info = hide(record.getMessage()), (), None
-        return True
-
-
-@contextmanager
-def _told(what: str):
-    """Turn whatever fails inside into one line; neither it nor what the client says meanwhile shows the token."""
-    import huggingface_hub  # noqa: F401  it gives its logger a handler
-
-    handlers, hiding = logging.getLogger("huggingface_hub").handlers, _Hiding()
-    for handler in handlers:
-        handler.addFilter(hiding)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a server's words
-            yield
-    except UserError as error:
-        raise UserError(f"{what}: {error}") from None
-    except Exception as error:
-        raise UserError(f"{what}: {_reason(error)}") from None
-    finally:
-        for handler in handlers:
-            handler.removeFilter(hiding)

@@ -212,10 +212,10 @@ def on_hub(hub, monkeypatch, tmp_path):
     monkeypatch.setattr(constants, "HF_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "home" / "token"))
     monkeypatch.setenv("HF_TOKEN", TOKEN)
-    monkeypatch.setattr("league.hub.WAITS", (0, 0, 0))
+    monkeypatch.setattr("league.connection.WAITS", (0, 0, 0))
     waits = []
     clock = SimpleNamespace(sleep=waits.append, time=time.time, monotonic=time.monotonic)
-    monkeypatch.setattr("league.hub.time", clock)
+    monkeypatch.setattr("league.connection.time", clock)
     monkeypatch.setattr("huggingface_hub.utils._http.time", clock)
     hub.waits = waits
     return hub

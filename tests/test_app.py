@@ -174,7 +174,7 @@ def test_the_board_sorts_filters_and_compares(site):
 
 
 @needs_browser
-def test_an_entry_appears_while_it_trains_and_its_score_after(site, runs):
+def test_an_entry_appears_while_it_trains_and_goes_when_it_is_gone(site, runs):
     words = command("train_pretrain", "--entry", "late", *SMALL)
     environment = {**os.environ, "SLOW_STEPS": "0.4", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     with visiting(f"{site}/live", width=1280, height=720) as page:

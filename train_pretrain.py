@@ -6,8 +6,6 @@
 Next: train_finetune.py, evaluate_bleu.py.
 """
 
-from itertools import chain
-
 from league.errors import run_command
 from league.options import TrainingOptions, as_values, check_model_hp, parse_options
 from league_config import ModelHP
@@ -33,7 +31,7 @@ def pretrain(entry, model_hp: ModelHP) -> None:
     from league import loading, report, training
     from league.data import PairCollator, TrainingOrder
     from league.loss import SmoothedLoss
-    from modeling import AingConfig, AingForConditionalGeneration, train_tokenizer
+    from modeling import AingConfig, AingForConditionalGeneration
 
     options, rules, stage = entry.options, entry.rules, entry.rules.pretrain
     args = Seq2SeqTrainingArguments(**training.fixed_arguments(entry, stage, "pretrain"))
@@ -45,7 +43,7 @@ def pretrain(entry, model_hp: ModelHP) -> None:
         return report.finish_stage(entry, "pretrain", was_complete=True)
 
     with args.main_process_first():
-        tokenizer = train_tokenizer(chain(captions.sources, captions.targets), rules.vocab_size, rules.max_length)
+        tokenizer = loading.train_league_tokenizer(captions, rules)
         train_tokens = loading.tokenize(entry, captions, tokenizer)
         validation_tokens = {domain: loading.tokenize(entry, split, tokenizer) for domain, split in validation.items()}
 

@@ -2,6 +2,7 @@
 
 import json
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,18 @@ MAX_TOKENIZER_BYTES = 5_000_000
 TOKENIZER_SETTINGS = {"backend", "tokenizer_class", "pad_token", "bos_token", "eos_token", "unk_token"}
 TOKENIZER_SETTINGS |= {"model_max_length", "padding_side", "model_input_names", "split_special_tokens"}
 TOKENIZER_SETTINGS |= {"clean_up_tokenization_spaces"}
+
+
+def train_league_tokenizer(captions: Split, rules: League) -> PreTrainedTokenizerFast:
+    """Train the tokenizer on both sides of stage A's pairs."""
+    texts = chain(captions.sources, captions.targets)
+    tokenizer = train_tokenizer(texts, rules.vocab_size, rules.max_length)
+    if len(tokenizer) != rules.vocab_size:
+        raise UserError(
+            f"the text of {rules.pretrain.corpus.name} gives a vocabulary of {len(tokenizer)} entries, the league asks "
+            f"for {rules.vocab_size}; give it more text, or lower vocab_size in league_config.py."
+        )
+    return tokenizer
 
 
 def tokenize(entry: Entry, split: Split, tokenizer) -> TokenizedPairs:
@@ -126,11 +139,6 @@ def _checked_config(folder: Path, rules: League) -> AingConfig:
 
 def prepare_model(model: AingForConditionalGeneration, rules: League) -> None:
     """Give the model the league's decoding, which its checkpoint keeps, and the attention that trains fastest here."""
-    if model.config.vocab_size != rules.vocab_size:
-        raise UserError(
-            f"the text of {rules.pretrain.corpus.name} gives a vocabulary of {model.config.vocab_size} entries, the "
-            f"league asks for {rules.vocab_size}; give it more text, or lower vocab_size in league_config.py."
-        )
     model.generation_config = decoding_config(rules, model)
     # On short sentences the spelled-out attention outruns the fused kernel of CPUs.
     model.set_attn_implementation("sdpa" if has_gpu() else "eager")

@@ -2,11 +2,13 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from string import ascii_lowercase
 
 import pytest
 from conftest import ROOT
@@ -26,6 +28,11 @@ def texts(tmp_path_factory) -> Path:
     for name, register in setting.REGISTERS.items():
         for split, count in {"train": 300, "validation": 10, "test": 20}.items():
             setting.write_pairs(folder / name, register, split, count)
+        # So few lines would not fill the league's vocabulary.
+        letters = random.Random(1)
+        for path in folder.glob(f"{name}/train.*"):
+            words = ("".join(letters.choices(ascii_lowercase, k=20)) for _ in range(300))
+            path.write_text("".join(map("{} {}\n".format, path.read_text().splitlines(), words)))
     return folder
 
 

@@ -5,7 +5,6 @@ import gc
 import sys
 import time
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,10 @@ from league.data import Split
 from league.entry import Entry
 from league.errors import Diverged, OutOfMemory, TooSlow
 from league.files import new_folder
-from league.loading import load, load_validation, tokenize
+from league.loading import load, load_validation, tokenize, train_league_tokenizer
 from league.rules import broken_in_stage
 from league.watch import PACE_FROM
 from league_config import Corpus, FinetuneHP, League, ModelHP, Stage
-from modeling import train_tokenizer
 from train_finetune import FinetuneOptions, finetune
 from train_pretrain import pretrain
 
@@ -124,9 +122,7 @@ def load_data(entry: Entry) -> None:
     captions = load(entry, entry.rules.pretrain.corpus, "train")
     load(entry, entry.rules.finetune.corpus, "train")
     load_validation(entry)
-    tokenizer = train_tokenizer(
-        chain(captions.sources, captions.targets), entry.rules.vocab_size, entry.rules.max_length
-    )
+    tokenizer = train_league_tokenizer(captions, entry.rules)
     for split in entry.splits.values():
         tokenize(entry, split, tokenizer)
 

@@ -50,6 +50,8 @@ def evaluate(entry, again: bool = False, finetuned: str | None = None) -> None:
             entry.reuse("--finetuned", finetuned, "pretrain", "finetune")
     entry.require_stage("finetune", "train_finetune.py")
     if "score" in entry.record and not again:
+        if state.is_main_process and not (entry.folder / "report.html").is_file() and entry.hold():
+            report.draw_report(entry)  # a kill came before
         return report.finish_score(entry)
 
     model, tokenizer = loading.load_checkpoint(entry.checkpoint("finetune"), rules)
@@ -74,7 +76,7 @@ def evaluate(entry, again: bool = False, finetuned: str | None = None) -> None:
             "sha256": {translations.name: digest_of(translations)},
         }
         entry.add_score(result | evidence)
-        report.draw_report(entry, test, model, tokenizer)
+        report.draw_report(entry, test, (model, tokenizer))
         report.finish_score(entry)
 
 

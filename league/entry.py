@@ -3,6 +3,7 @@
 import os
 import platform
 import shutil
+import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from .data import Split
 from .entry_files import MODELING, is_plain, with_own_code
 from .errors import Diverged, UserError
 from .files import digests_of, lock, new_folder, owner_of, sweep, write_json
-from .options import Options, check_entry_name, check_options
+from .options import Options, check_entry_name, check_options, check_repo_name
 from .rules import SCHEDULE, STRUCTURE, broken_rules
 from .schema import RECORD_FORMAT, problems, read_record
 
@@ -108,9 +109,13 @@ class Entry:
         self.clock.save()
 
     def _lock(self) -> None:
-        if self.writes and not self.hold():
-            owner = owner_of(self.folder / "lock")
-            raise UserError(f"entry {self.name!r} is in use by {owner}: wait for it, stop it, or take another --entry.")
+        # Who only looks whether an entry is at work has its lock for an instant.
+        for wait in (0.0, 0.05, 0.2):
+            time.sleep(wait)
+            if not self.writes or self.hold():
+                return
+        owner = owner_of(self.folder / "lock")
+        raise UserError(f"entry {self.name!r} is in use by {owner}: wait for it, stop it, or take another --entry.")
 
     def hold(self) -> bool:
         """Take the entry for this process, until it ends; the system frees the lock of one that is dead."""
@@ -165,6 +170,7 @@ class Entry:
         if "/" in name:
             from .hub import fetch_stages
 
+            check_repo_name(flag, name, owned=True)
             folder, downloaded = fetch_stages(name, stages)
         else:
             check_entry_name(flag, name)

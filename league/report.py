@@ -48,14 +48,14 @@ def print_validation(entry: Entry) -> None:
         print(f"{'change':<16}" + "".join(f"{change:>+10.2f}" for change in changes))
 
 
-def draw_report(entry: Entry, test: Split, model, tokenizer) -> None:
-    """Draw the report of an entry that was just scored; a failure is told in a line, and is not the run's."""
+def draw_report(entry: Entry, test: Split | None = None, loaded: tuple | None = None) -> None:
+    """Draw the report of a scored entry, with what is at hand; a failure is told in a line, and is not the run's."""
     if entry.is_trial:
         return
     try:
         from .entry_report import write_entry_report
 
-        print(f"report: {write_entry_report(entry.folder, test=test, loaded=(model, tokenizer))}")
+        print(f"report: {write_entry_report(entry.folder, None, entry.options.data_dir, test, loaded)}")
     except Exception as error:  # of several libraries: the score is recorded, whatever fails here
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         print(f"no report was drawn: {reason}; python -m tools.report {entry.folder} tries again.", file=sys.stderr)

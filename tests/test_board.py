@@ -17,7 +17,7 @@ from league.comparison import Comparison
 from league.data import load_split
 from league.errors import UserError
 from league.schema import MAX_BYTES, RECORD, fitting, problems
-from tools.board import build, handed_in, standings, write
+from tools.board import build, handed_in, judging, standings, write, writing
 from tools.board.__main__ import main
 from tools.board.cache import Cache
 from tools.board.markdown import plain
@@ -81,7 +81,7 @@ def test_what_is_not_true_is_refuted_and_not_ranked(played, elsewhere, accident)
     elif accident == "weights":
         (folder / "finetune" / "model.safetensors").write_bytes(b"others")
     elif accident == "clock":
-        (folder / "clock.json").write_text('{"spent": {"pretrain": 0.0}}')
+        (folder / "clock.json").write_text('{"spent": {"pretrain": 600.0}}')
     elif accident == "verdict":
         record["clock"]["minutes"] = 999.0
     else:
@@ -139,6 +139,28 @@ def test_what_fails_the_full_proof_is_refuted(played, elsewhere, monkeypatch):
     for _ in range(2):  # the second time from what is kept
         (row,) = build(elsewhere, verify=True).unranked
         assert (row.state, row.reasons) == ("refuted", ["the weights translate: they do not"])
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), MemoryError("too little")])
+def test_what_this_machine_cannot_do_refutes_nobody(played, elsewhere, monkeypatch, error):
+    shutil.copytree(played / "runs" / "one", elsewhere / "one")
+
+    def broken_off(*_):
+        raise error
+
+    with monkeypatch.context() as accident:
+        accident.setattr(proof, "checks", broken_off)
+        (row,) = build(elsewhere, verify=True).entries
+        assert row.state == "claimed" and "the proof broke off" in row.notes[-1] and str(error) in row.notes[-1]
+    monkeypatch.setattr(proof, "checks", lambda *_: iter([proof.Check("anything", [])]))
+    assert build(elsewhere, verify=True).entries[0].state == "verified"
+
+
+def test_an_entry_that_upsets_the_proof_is_refuted_and_stops_nothing_else(played, elsewhere, monkeypatch):
+    shutil.copytree(played / "runs" / "one", elsewhere / "one")
+    monkeypatch.setattr(proof, "checks", lambda *_: 1 // 0)
+    (row,) = build(elsewhere, verify=True).unranked
+    assert row.state == "refuted" and "ZeroDivisionError" in row.reasons[0]
 
 
 def test_a_claim_that_cannot_be_proven_stays_a_claim(elsewhere, one):
@@ -314,6 +336,9 @@ def evil_archive(path: Path, kind: str, record: str) -> None:
         at = content.rfind(b"PK\5\6")
         content[at + 12 : at + 16] = (2**31).to_bytes(4, "little")
         path.write_bytes(bytes(content))
+    elif kind == "two names of a file":
+        # The name in front of the file itself, which is read later, is no UTF-8.
+        path.write_bytes(zipped(path, {"é/record.json": record}).read_bytes().replace("é".encode(), b"\xff\xfe", 1))
     elif kind == "encrypted":
         content = bytearray(zipped(path, members).read_bytes())
         content[content.rfind(b"PK\1\2") + 8] |= 1
@@ -331,7 +356,7 @@ def evil_archive(path: Path, kind: str, record: str) -> None:
 
 ARCHIVES = ["a bomb", "many members", "not an archive", "cut off", "flipped", "a link", "a directory that lies"]
 ARCHIVES += ["encrypted", "twice", "twice but for case", "a way out", "an absolute path", "a drive", "backslashes"]
-ARCHIVES += ["a control character", "depth", "a long name"]
+ARCHIVES += ["a control character", "depth", "a long name", "two names of a file"]
 
 
 @pytest.mark.parametrize("kind", ARCHIVES)
@@ -341,17 +366,21 @@ def test_an_archive_that_plays_tricks_is_refused_and_leaves_nothing(elsewhere, o
     before = sorted(tmp_path.rglob("*"))
     board = build(elsewhere)
     assert [row.name for row in board.entries] == ["sound"]
-    assert [name for name, _ in board.refused] == ["evil"] and board.refused[0].reason.isprintable()
+    assert [name.split("/")[0] for name, _ in board.refused] == ["evil"] and board.refused[0].reason.isprintable()
     assert [path for path in sorted(tmp_path.rglob("*")) if path not in before and ".cache" not in path.parts] == []
 
 
-@pytest.mark.parametrize("kind", ["link to a record", "link to a folder", "pipe", "folder", "unreadable names"])
+@pytest.mark.parametrize(
+    "kind", ["link to a record", "link to a folder", "pipe", "pipe for an archive", "folder", "unreadable names"]
+)
 def test_links_and_pipes_are_not_followed(elsewhere, one, tmp_path, kind):
     deal(elsewhere / "sound", varied(one, 1, bleu=5.0))
     outside = deal(tmp_path / "outside", varied(one, 2, bleu=6.0))
     evil = elsewhere / "evil"
     if kind == "link to a folder":
         evil.symlink_to(outside)
+    elif kind == "pipe for an archive":
+        os.mkfifo(elsewhere / "evil.zip")
     else:
         evil.mkdir()
         if kind == "link to a record":
@@ -366,6 +395,22 @@ def test_links_and_pipes_are_not_followed(elsewhere, one, tmp_path, kind):
     board = build(elsewhere)
     assert [row.name for row in board.entries] == ["sound"]
     assert board.refused[0].name.startswith("evil") and board.refused[0].name.isprintable()
+
+
+def test_what_may_not_be_read_stops_nothing_else(elsewhere, one, monkeypatch):
+    deal(elsewhere / "locked", varied(one, 1, bleu=6.0))
+    deal(elsewhere / "sound", varied(one, 2, bleu=5.0))
+    files = handed_in._files
+
+    def read(folder, items):
+        if folder.endswith("locked"):
+            raise PermissionError(13, "Permission denied")
+        return files(folder, items)
+
+    monkeypatch.setattr(handed_in, "_files", read)
+    board = build(elsewhere)
+    assert [row.name for row in board.entries] == ["sound"]
+    assert board.refused == [("locked", "cannot be read (Permission denied)")]
 
 
 def test_of_two_with_one_name_the_second_is_refused(elsewhere, one):
@@ -413,6 +458,15 @@ def test_check_tells_what_is_not_up_to_date(elsewhere, one, tmp_path, capsys):
     assert exit_code() == 1 and "LEADERBOARD.md" in capsys.readouterr().out
 
 
+def test_translations_that_go_while_the_board_is_made_leave_the_rest(played, elsewhere, tmp_path):
+    shutil.copytree(played / "runs" / "one", elsewhere / "one")
+    board = build(elsewhere)
+    (elsewhere / "one" / "translations.txt").unlink()
+    write(board, tmp_path / "board", reports=0)
+    assert not list((tmp_path / "board" / "entries").iterdir())
+    assert '"data":true' not in (tmp_path / "board" / "index.html").read_text()
+
+
 def test_what_is_left_of_an_entry_that_is_gone_is_removed(played, elsewhere, tmp_path):
     shutil.copytree(played / "runs" / "one", elsewhere / "one")
     out = tmp_path / "board"
@@ -434,6 +488,28 @@ def test_a_report_is_made_from_checked_files_and_never_handed_on(played, elsewhe
     main([str(elsewhere), "--out", str(out)])
     (report,) = (out / "reports").iterdir()
     assert "theirs" not in report.read_text() and f'"{report.stem}"' in (out / "index.html").read_text()
+
+
+def test_a_report_without_the_test_set_is_made_anew_once_that_is_there(played, elsewhere, tmp_path, monkeypatch):
+    shutil.copytree(played / "runs" / "one", elsewhere / "one")
+    cache = Cache(tmp_path / "cache")
+    with monkeypatch.context() as offline:
+        offline.setattr(judging.TestSets, "of", lambda *_: "its test set is not at hand")
+        board = build(elsewhere, cache=cache)
+    made = []
+    monkeypatch.setattr(writing, "_report", lambda row, _: made.append(row.statistics is not None) or "a report")
+    for told in (board, board, build(elsewhere, cache=cache)):
+        write(told, tmp_path / "board", reports=1, cache=cache)
+    assert made == [False, True]
+
+
+def test_an_entry_that_upsets_its_report_has_none(played, elsewhere, tmp_path, monkeypatch):
+    shutil.copytree(played / "runs" / "one", elsewhere / "one")
+    monkeypatch.setattr(writing, "_report", lambda *_: 1 // 0)
+    told = []
+    write(build(elsewhere), tmp_path / "board", reports=1, say=told.append)
+    assert "no report of one: ZeroDivisionError" in told[-1]
+    assert (tmp_path / "board" / "index.html").is_file()
 
 
 def test_a_seal_breaks_with_any_change():
@@ -531,4 +607,7 @@ def test_a_dataset_is_pulled_without_what_is_no_entrys(played, one, tmp_path):
         assert not any("evil.py" in path or "model.safetensors" in path for _, path in hub.requests)
         assert not any("big/translations.txt" in path for _, path in hub.requests)
         done = run([*words[:3], "club/nothing"], tmp_path, expect=2, **home)
-        assert "neither a folder here nor a dataset" in done.stderr
+        assert "is no folder here" in done.stderr and "no such repository" in done.stderr
+    program = f"import league.connection; league.connection.WAITS = ()\n{program}"
+    done = run([command()[0], "-c", program, "club/day"], tmp_path, expect=2, **home)
+    assert "no connection to the Hub" in done.stderr and len(done.stderr.strip().splitlines()) == 1

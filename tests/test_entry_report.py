@@ -26,6 +26,7 @@ from league.entry_verdict import in_words
 from league.errors import UserError
 from league.files import digest_of
 from league.loading import load_checkpoint, prepare_model
+from league.options import Options
 from league.schema import problems, read_record
 from tools import report as tool
 
@@ -514,20 +515,23 @@ def test_weights_of_a_large_model_leave_the_page_small():
     text = data([("huge", huge), ("large", large), ("small", small), ("large", large), ("huge", huge)])
     assert len(text) < 1.4 * MOST_BYTES
     told = json.loads(text)["sentences"]
-    # Of a huge one the mean over its heads is shown, where there is room for that.
-    assert [(one["title"], one["heads"]) for one in told] == [("large", 8), ("small", 2), ("large", 8), ("huge", 1)]
+    # Of a huge one means are shown: over its heads, or over its layers, too, as there is room.
+    assert [(one["title"], one["layers"], one["heads"], *one["means_of"]) for one in told] == [
+        ("huge", 1, 1, 64, 2), ("large", 6, 8, 6, 8), ("small", 1, 2, 1, 2), ("large", 6, 8, 6, 8),
+        ("huge", 64, 1, 64, 2),
+    ]  # fmt: skip
 
 
 # The hook
 
 
 class Stub:
-    is_trial, writes, folder = False, True, Path("runs/one")
+    is_trial, writes, folder, options = False, True, Path("runs/one"), Options(league="demo")
 
 
 def test_a_report_that_fails_is_told_in_a_line(monkeypatch, capsys):
     monkeypatch.setattr(entry_report, "write_entry_report", lambda *_, **__: 1 / 0)
-    report.draw_report(Stub(), None, None, None)
+    report.draw_report(Stub())
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err.startswith(
@@ -540,7 +544,7 @@ def test_a_trial_has_no_report(monkeypatch):
     monkeypatch.setattr(entry_report, "write_entry_report", lambda *_, **__: pytest.fail("drawn"))
     trial = Stub()
     trial.is_trial = True
-    report.draw_report(trial, None, None, None)
+    report.draw_report(trial)
 
 
 def test_the_tool_says_where_it_wrote(entry, capsys):

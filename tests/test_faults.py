@@ -291,7 +291,7 @@ def test_shares_add_up_to_the_global_batch(monkeypatch, processes, size):
 
 def entry_with(left: float, limit: float, stages: dict):
     clock = type("", (), {"left": left, "limit": limit})()
-    return type("", (), {"clock": clock, "record": {"stages": stages}})()
+    return type("", (), {"clock": clock, "record": {"stages": stages}, "is_trial": False, "writes": False})()
 
 
 def test_time_for_scoring_is_kept_free_and_measured_only_when_it_matters():
@@ -356,7 +356,7 @@ def test_a_stage_a_taken_over_costs_what_it_cost_and_is_the_same(here):
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
-        (["--pretrained", "../one"], "a name is up to 64"),
+        (["--pretrained", "../one"], r"--pretrained '../one': Repo id must"),
         (["--pretrained", "none"], "there is no entry"),
         (["--pretrained", "one", "--seed", "5"], "its seed is 1; say --seed 1"),
         (["--pretrained", "hurt"], "not the one that its record describes"),

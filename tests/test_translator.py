@@ -388,6 +388,7 @@ def test_an_interruption_is_no_traceback(played):
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which a shell's background job ignores
     ) as process:
         process.stdin.write(b"Ein Mann.\n")
         process.stdin.flush()

@@ -52,6 +52,7 @@ def main(argv: list[str] | None = None) -> None:
 def write_zip(folder: Path, path: Path) -> Path:
     """Write all that proves an entry to a zip, whole or not at all."""
     from league.entry_files import files_to_hand_in
+    from league.files import MASK
 
     if path.suffix != ".zip":
         raise UserError(f"--zip {str(path)!r}: the name has to end in .zip.")
@@ -64,7 +65,7 @@ def write_zip(folder: Path, path: Path) -> Path:
                 for place, source in files.items():
                     # Without the time of the file: the same entry is the same zip.
                     archive.writestr(zipfile.ZipInfo(place), source.read_bytes(), zipfile.ZIP_DEFLATED)
-        temporary.chmod(0o644)
+        temporary.chmod(0o666 & ~MASK)
         os.replace(temporary, path)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}.") from None

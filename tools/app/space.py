@@ -79,10 +79,8 @@ def requirements() -> dict[str, str]:
 
 
 def as_text(pins: dict[str, str]) -> str:
-    """Return requirements.txt; a Space without a GPU needs none of CUDA's gigabytes."""
-    lines = [f"{name}=={version}" for name, version in pins.items() if name != "torch"]
-    torch = ["--extra-index-url https://download.pytorch.org/whl/cpu", f"torch=={pins['torch']}+cpu"]
-    return "\n".join([*torch, *lines]) + "\n"
+    """Return requirements.txt."""
+    return "".join(f"{name}=={version}\n" for name, version in pins.items())
 
 
 def copy_entry(entry: Path, to: Path) -> None:

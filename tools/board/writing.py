@@ -11,7 +11,7 @@ from league.errors import UserError
 from league.files import write_text
 
 from .cache import Cache
-from .handed_in import Refused
+from .handed_in import Refused, shown
 from .judging import key_of, lines_of
 from .markdown import as_markdown
 from .page import as_page
@@ -61,28 +61,24 @@ def write(
         raise UserError(f"cannot write to {out}: {error.strerror}.") from None
     if reports is not None:
         _write_reports(board, out / REPORTS, reports, cache or Cache(None), say)
-    texts |= _pages(board, out, on_demand=reports is None)
+    texts |= _pages(board, out, set(texts), on_demand=reports is None)
     for name, text in texts.items():
-        _publish(out / name, text)
+        write_text(out / name, text)
     for path in _left_over(out, texts):
         path.unlink()
 
 
-def _publish(path: Path, text: str) -> None:
-    write_text(path, text)
-    path.chmod(0o644)  # a web server reads it under another name
-
-
 def differing(board: Board, out: Path) -> list[str]:
     """Name the files in a folder that are not what the board gives."""
-    texts = _entries(board) | _pages(board, out)
+    texts = _entries(board)
+    texts |= _pages(board, out, set(texts))
     wrong = [name for name, text in texts.items() if _content(out / name) != text]
     return wrong + [f"{ENTRIES}/{path.name}" for path in _left_over(out, texts)]
 
 
-def _pages(board: Board, out: Path, on_demand: bool = False) -> dict[str, str]:
+def _pages(board: Board, out: Path, entries: set[str], on_demand: bool = False) -> dict[str, str]:
     with_report = {row.id for row in _shown(board) if on_demand or (out / REPORTS / f"{row.id}.html").is_file()}
-    with_entry = {row.id for row in _compared(board)}
+    with_entry = {row.id for row in _compared(board) if _place(row) in entries}
     return {
         MARKDOWN: seal(as_markdown(board)),
         PAGE: seal(as_page(board, with_entry, with_report)),
@@ -101,9 +97,17 @@ def _compared(board: Board) -> list[Row]:
 def _entries(board: Board) -> dict[str, str]:
     texts = {}
     for row in _compared(board):
-        data = {"lines": lines_of(row.handed_in.read("translations.txt")), "statistics": row.statistics.tolist()}
-        texts[f"{ENTRIES}/{row.id}.js"] = seal(f'showEntry("{row.id}", {as_script(data)});\n', "// {}")
+        try:
+            lines = lines_of(row.handed_in.read("translations.txt"))
+        except (Refused, ValueError):  # replaced since it was judged
+            continue
+        data = {"lines": lines, "statistics": row.statistics.tolist()}
+        texts[_place(row)] = seal(f'showEntry("{row.id}", {as_script(data)});\n', "// {}")
     return texts
+
+
+def _place(row: Row) -> str:
+    return f"{ENTRIES}/{row.id}.js"
 
 
 def as_script(value: Any) -> str:
@@ -148,15 +152,16 @@ def _write_report(row: Row, path: Path, data_dir: str | None, cache: Cache, plac
     from league.evidence import code_digest
 
     try:
-        key = key_of(row.handed_in, code_digest(), str(data_dir is not None))
+        key = key_of(row.handed_in, code_digest(), f"with the test set: {row.statistics is not None}")
         html = cache.get("reports", key)
         if html is None:
             say(f"{place()} report of {row.name}")
             html = _report(row, data_dir)
             cache.put("reports", key, html)
-        _publish(path, html)
-    except (Refused, UserError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        say(f"{place()} no report of {row.name}: {error}")
+        write_text(path, html)
+    except Exception as error:  # a stranger's entry may upset any of several libraries
+        reason = str(error) if isinstance(error, Refused | UserError) else f"{type(error).__name__}: {error}"
+        say(f"{place()} no report of {row.name}: {shown(reason)}")
         path.unlink(missing_ok=True)
 
 

@@ -20,7 +20,7 @@ def clear_failures(entry: Entry, device: torch.device, device_batch_size: int | 
         yield
     except (MemoryError, OSError, RuntimeError, SafetensorError) as error:
         text = str(error)
-        if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text:
+        if is_out_of_memory(error):
             raise OutOfMemory(_out_of_memory(entry, device, device_batch_size)) from None
         # torch.save speaks of its archive, safetensors of serializing; Python has a number.
         is_write = "PytorchStreamWriter" in text or "unexpected pos" in text or isinstance(error, SafetensorError)
@@ -31,6 +31,11 @@ def clear_failures(entry: Entry, device: torch.device, device_batch_size: int | 
                 "the same command then goes on from the last whole checkpoint."
             ) from None
         raise
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether memory was short, of whatever device."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _out_of_memory(entry: Entry, device: torch.device, held: int | None) -> str:

@@ -19,6 +19,7 @@ from .data import Split, TokenizedPairs, load_split, tokenize_split
 from .decoding import decoding_config
 from .entry import RUNS, Entry
 from .errors import UserError
+from .failures import is_out_of_memory
 from .hardware import has_gpu
 from .options import check_model_hp
 from .rules import STRUCTURE, count_parameters
@@ -85,7 +86,7 @@ def load_checkpoint(folder: Path, rules: League) -> tuple[AingForConditionalGene
         raise UserError(f"{folder} is not a usable checkpoint: config.json asks for {error}") from None
     # The tokenizers library raises plain Exceptions.
     except Exception as error:
-        if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        if is_out_of_memory(error):
             raise
         raise UserError(f"{folder} is not a usable checkpoint: {error}") from None
 

@@ -21,6 +21,7 @@ from tools.board import build, handed_in, judging, standings, write, writing
 from tools.board.__main__ import main
 from tools.board.cache import Cache
 from tools.board.markdown import plain
+from tools.board.pull import pull
 from tools.board.writing import differing, is_sealed, seal
 
 
@@ -608,6 +609,25 @@ def test_a_dataset_is_pulled_without_what_is_no_entrys(played, one, tmp_path):
         assert not any("big/translations.txt" in path for _, path in hub.requests)
         done = run([*words[:3], "club/nothing"], tmp_path, expect=2, **home)
         assert "is no folder here" in done.stderr and "no such repository" in done.stderr
-    program = f"import league.connection; league.connection.WAITS = ()\n{program}"
-    done = run([command()[0], "-c", program, "club/day"], tmp_path, expect=2, **home)
-    assert "no connection to the Hub" in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_hub_out_of_reach_is_told_in_a_line(tmp_path, monkeypatch):
+    import httpx2
+
+    def unreachable(*_, **__):
+        raise httpx2.ConnectError("Connection refused")
+
+    monkeypatch.setattr("league.connection.WAITS", ())
+    monkeypatch.setattr("huggingface_hub.HfApi.list_repo_tree", unreachable)
+    with pytest.raises(UserError, match="club/day is no folder here.*no connection to the Hub"):
+        pull("club/day", tmp_path / "day", with_checkpoints=False)
+
+
+def test_a_download_that_ends_early_is_no_board(tmp_path, monkeypatch):
+    from types import SimpleNamespace
+
+    listed = [SimpleNamespace(path="one/record.json", size=10, last_commit=None)]
+    monkeypatch.setattr("huggingface_hub.HfApi.list_repo_tree", lambda *_, **__: iter(listed))
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: None)
+    with pytest.raises(UserError, match="1 of 1 files did not arrive"):
+        pull("club/day", tmp_path / "day", with_checkpoints=False)

@@ -15,6 +15,10 @@ Say = Callable[[str], None]
 NEEDED = {RECORD, "clock.json", "translations.txt", *(f"{stage}/model.safetensors" for stage in STAGES)}
 
 
+class BrokenOff(Exception):
+    """What this machine could not do, memory or disk, says nothing of an entry, and is not kept."""
+
+
 class DataAtHand:
     """The digests of the data that proofs are made with, league by league."""
 
@@ -52,7 +56,8 @@ def prove(rows: list[Row], data_dir: str | None, cache: Cache, say: Say) -> None
         else:
             row.notes.append("proven to be what its record says")
         if is_new:
-            say(f"{i}/{len(rows)} {row.name}: {row.state}" + (f" ({found[0]})" if found else ""))
+            why = found if isinstance(found, str) else "".join(found[:1])
+            say(f"{i}/{len(rows)} {row.name}: {row.state}" + (f" ({why})" if why else ""))
 
 
 def _proof(row: Row, data: DataAtHand, cache: Cache, begin: Callable[[], None]) -> tuple[list[str] | str, bool]:
@@ -79,6 +84,8 @@ def _proof(row: Row, data: DataAtHand, cache: Cache, begin: Callable[[], None]) 
         wrong = _check(row, data.data_dir)
     except Refused as refused:
         return [str(refused)], False
+    except (BrokenOff, OSError) as error:
+        return f"the proof broke off ({shown(str(error), 200)})", True
     cache.put("proofs", key, wrong)
     return wrong, True
 
@@ -91,6 +98,7 @@ def _data_of(row: Row) -> dict:
 
 
 def _check(row: Row, data_dir: str | None) -> list[str]:
+    from league.failures import is_out_of_memory
     from league.proof import checks
 
     with row.handed_in.unpacked() as folder:
@@ -98,6 +106,8 @@ def _check(row: Row, data_dir: str | None) -> list[str]:
             found = [f"{check.name}: {problem}" for check in checks(folder, data_dir) for problem in check.problems]
         except UserError as error:
             found = [str(error).replace(str(folder), row.name)]
-        except (ValueError, TypeError, KeyError, RuntimeError, MemoryError, OSError) as error:
+        except Exception as error:
+            if isinstance(error, OSError) or is_out_of_memory(error):
+                raise BrokenOff(f"{type(error).__name__}: {error}") from None
             found = [f"the proof broke off: {type(error).__name__}: {error}"]
     return [shown(problem, 300) for problem in found[:8]]

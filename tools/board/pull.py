@@ -31,35 +31,32 @@ def pulled(source: str, with_checkpoints: bool) -> Iterator[tuple[Path, list[Ref
 def pull(repo_id: str, folder: Path, with_checkpoints: bool) -> list[Refusal]:
     """Download what an entry is made of, and date it as the Hub does; return what is too large to be of one."""
     from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError
+
+    from league.connection import persist, told
 
     folder.mkdir()
-    try:
-        listed = HfApi().list_repo_tree(repo_id, repo_type="dataset", recursive=True, expand=True)
+    with told(f"{repo_id} is no folder here, and cannot be pulled from the Hub"):
+        listed = persist(lambda: [*HfApi().list_repo_tree(repo_id, repo_type="dataset", recursive=True, expand=True)])
         files = {file.path: file for file in listed if hasattr(file, "size")}
         most = {path: _most_bytes(path, with_checkpoints) for path in files}
         wanted = {path: file for path, file in files.items() if file.size <= most[path]}
         names = {PurePosixPath(path).name for path in wanted}
         size = sum(file.size for file in wanted.values())
         if len(files) > MOST_FILES or size > MOST_IN_ALL or len(names) > MOST_NAMES:
-            raise UserError(
-                f"{repo_id}: more than a league day's entries; download what is wanted, and give the folder."
+            raise UserError("it holds more than a league day's entries; download what is wanted, and give the folder.")
+        others = [path for path in files if path not in wanted and PurePosixPath(path).name in names]
+        persist(
+            lambda: snapshot_download(
+                repo_id,
+                repo_type="dataset",
+                local_dir=folder,
+                allow_patterns=[pattern for name in names for pattern in (_literally(name), f"*/{_literally(name)}")],
+                ignore_patterns=[_literally(path) for path in others],
             )
-        snapshot_download(
-            repo_id,
-            repo_type="dataset",
-            local_dir=folder,
-            allow_patterns=[pattern for name in names for pattern in (_literally(name), f"*/{_literally(name)}")],
-            ignore_patterns=[
-                _literally(path) for path in files if path not in wanted and PurePosixPath(path).name in names
-            ],
         )
-    except RepositoryNotFoundError:
-        raise UserError(
-            f"{repo_id}: neither a folder here nor a dataset on the Hub that this account may read."
-        ) from None
-    except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
-        raise UserError(f"{repo_id}: cannot be pulled from the Hub ({' '.join(str(error).split())[:200]}).") from None
+        # Where the connection is lost the client may be content with what is there.
+        if lost := [path for path in wanted if not (folder / path).is_file()]:
+            raise UserError(f"{len(lost)} of {len(wanted)} files did not arrive; try again.")
     for path, file in wanted.items():
         if file.last_commit and (folder / path).is_file():
             when = file.last_commit.date.timestamp()

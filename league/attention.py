@@ -11,6 +11,7 @@ from tokenizers import decoders
 from modeling.modeling_aing import shift_right
 
 from .data import encode
+from .errors import UserError
 
 PART = "·"  # before a piece that goes on with the word of the piece before
 SPACE = "␣"
@@ -27,6 +28,17 @@ class Attention:
     decoder: np.ndarray  # L H T T
     cross: np.ndarray  # L H T S
 
+    def cropped(self, most: int) -> "Attention":
+        """Return the first tokens of both sides: one that babbles to the limit of length would fill a page."""
+        return Attention(
+            source=self.source[:most],
+            target=self.target[:most],
+            written=self.written[:most],
+            encoder=self.encoder[:, :, :most, :most],
+            decoder=self.decoder[:, :, :most, :most],
+            cross=self.cross[:, :, :most, :most],
+        )
+
 
 @torch.inference_mode()
 def attend(model, tokenizer, source: str, target: str | None = None) -> Attention:
@@ -38,6 +50,8 @@ def attend(model, tokenizer, source: str, target: str | None = None) -> Attentio
         if target is None:
             output = model.generate(input_ids=input_ids, attention_mask=torch.ones_like(input_ids))
             target_ids = output[0, 1:].tolist()
+            if not target_ids:
+                raise UserError("The model writes nothing: its weights are no numbers.")
         else:
             target_ids = encode(tokenizer, [target], most)[0][0]
         labels = torch.tensor([target_ids], device=model.device)

@@ -50,10 +50,10 @@
     );
   };
 
-  const options = (select, size) => {
+  const options = (select, size, all) => {
     const before = select.value;
     select.replaceChildren();
-    make(select, "option", size === 1 ? "the only one" : `mean of all ${size}`, { value: "mean" });
+    make(select, "option", all === 1 ? "the only one" : `mean of all ${all}`, { value: "mean" });
     for (let i = 0; size > 1 && i < size; i++) make(select, "option", String(i + 1), { value: i });
     select.value = [...select.options].some((one) => one.value === before) ? before : "mean";
   };
@@ -83,8 +83,8 @@
   const draw = () => {
     const sentence = sentences[picks.sentence.value];
     const [from, to, does, looks] = sides[picks.kind.value];
-    options(picks.layer, sentence.layers);
-    options(picks.head, sentence.heads);
+    options(picks.layer, sentence.layers, sentence.means_of[0]);
+    options(picks.head, sentence.heads, sentence.means_of[1]);
     grid = weights();
     part("rows-title").textContent = `It ${does} …`;
     part("columns-title").textContent = `… ${looks} (per cent)`;

@@ -72,20 +72,28 @@ def data(shown: list[tuple[str, Attention]]) -> str:
     """Return as JSON that no script element ends in: tokens, and weights as bytes, as many as there is room for."""
     sentences, left = [], MOST_BYTES
     for place, (title, attention) in enumerate(shown):
-        weights, share = {kind: getattr(attention, kind) for kind in KINDS}, left / (len(shown) - place)
-        if sum(array.size for array in weights.values()) > share:
-            weights = {kind: array.mean(1, keepdims=True) for kind, array in weights.items()}
-        size = sum(array.size for array in weights.values())
-        if size > share:
-            continue
-        left -= size
+        weights = with_room(attention, left / (len(shown) - place))
+        left -= size_of(weights)
         layers, heads = weights["cross"].shape[:2]
         sentences.append(
-            {"title": title, "layers": layers, "heads": heads}
+            {"title": title, "layers": layers, "heads": heads, "means_of": attention.cross.shape[:2]}
             | {side: getattr(attention, side) for side in ("source", "target", "written")}
             | {kind: packed(array) for kind, array in weights.items()}
         )
     return json.dumps({"sentences": sentences}).replace("<", "\\u003c")
+
+
+def with_room(attention: Attention, room: float) -> dict[str, np.ndarray]:
+    """Return weights by kind: of each layer and head, or, as far as there is no room for that, their means."""
+    weights = {kind: getattr(attention, kind) for kind in KINDS}
+    for axis in (1, 0):  # heads, then layers
+        if size_of(weights) > room:
+            weights = {kind: array.mean(axis, keepdims=True) for kind, array in weights.items()}
+    return weights
+
+
+def size_of(weights: dict[str, np.ndarray]) -> int:
+    return sum(array.size for array in weights.values())
 
 
 def packed(weights: np.ndarray) -> str:

@@ -142,7 +142,9 @@ def look(facts: Facts, loaded: tuple) -> list[tuple[str, Attention]]:
     chosen = [("example", text) for text in EXAMPLES.get(facts.rules.source, ())]
     if facts.sentences:
         chosen += [(kind, text) for kind, text in telling(facts.sentences)]
-    return [(f"{kind}: {text[:MOST_LETTERS_OF_TITLE]}", _cropped(attend(*loaded, text))) for kind, text in chosen]
+    return [
+        (f"{kind}: {text[:MOST_LETTERS_OF_TITLE]}", attend(*loaded, text).cropped(MOST_TOKENS)) for kind, text in chosen
+    ]
 
 
 def telling(sentences: Sentences) -> list[tuple[str, str]]:
@@ -152,19 +154,6 @@ def telling(sentences: Sentences) -> list[tuple[str, str]]:
     ranked = [i for i in sentences.ranked() if low <= lengths[i] <= high]
     places = {"translated well": 0, "middling": len(ranked) // 2, "translated badly": -1}
     return [(kind, sentences.sources[ranked[place]]) for kind, place in places.items()] if ranked else []
-
-
-def _cropped(attention: Attention) -> Attention:
-    # One that babbles to the limit of length would fill the page.
-    s, t = (slice(MOST_TOKENS),) * 2
-    return Attention(
-        source=attention.source[s],
-        target=attention.target[t],
-        written=attention.written[t],
-        encoder=attention.encoder[:, :, s, s],
-        decoder=attention.decoder[:, :, t, t],
-        cross=attention.cross[:, :, t, s],
-    )
 
 
 def thinned(points: Sequence, most: int) -> list:

@@ -12,6 +12,7 @@ from .entry_facts import STAGES, Facts, thinned
 from .page import LIGHT
 
 MOST_POINTS = 200  # of one learning curve
+POINT = ("step", "loss", "learning_rate")
 MOST_TIMES = 12  # a loss this far above the curve's middle leaves the frame
 MOST_PURPOSES, MOST_LETTERS = 6, 14
 LOOKS = {"pretrain": ("o-", "none"), "finetune": ("^--", "////")}
@@ -37,7 +38,7 @@ def draw_learning(axes: Axes, facts: Facts) -> None:
             say_empty(loss, about_curve(facts, stage))
             continue
         points = thinned(sorted(curve, key=lambda point: point["step"]), MOST_POINTS)
-        steps, losses, rates = (np.array([point[key] for point in points], float) for key in points[0])
+        steps, losses, rates = (np.array([point[key] for point in points], float) for key in POINT)
         marked = max(1, len(points) // 8)
         look = {"color": LIGHT[stage], "markersize": 3.5, "markevery": marked, "linewidth": 1.4}
         top = MOST_TIMES * max(1e-3, np.median(np.abs(losses)))

@@ -490,6 +490,23 @@ def test_odd_values_can_be_drawn(entry, name):
     assert "The ten values" in drawn(entry).text
 
 
+def test_a_curve_is_the_same_in_whatever_order_a_point_names_its_values(entry):
+    before = drawn(entry).text
+    with change(entry) as record:
+        for stage in record["stages"].values():
+            stage["curve"] = [dict(sorted(point.items())) for point in stage["curve"]]
+    assert drawn(entry).text == before
+
+
+@pytest.mark.parametrize("factor", [float("nan"), float("inf"), 1e30, 0.0])
+def test_weights_that_cannot_be_have_a_report(entry, factor):
+    from safetensors.torch import load_file, save_file
+
+    path = entry / "finetune" / "model.safetensors"
+    save_file({name: part * factor for name, part in load_file(path).items()}, path)
+    assert "The ten values" in Page(write_entry_report(entry).read_text(encoding="utf-8")).text
+
+
 def test_a_damaged_record_is_a_user_error(entry, tmp_path):
     (entry / "record.json").write_text("{")
     with pytest.raises(UserError, match="damaged"):

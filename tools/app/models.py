@@ -10,7 +10,7 @@ from .folder import Folder, stamp
 
 MOST_MODELS = 2
 MOST_LETTERS, MOST_LINES, MOST_BEAMS = 2000, 20, 8
-MOST_MAPS = 8
+MOST_MAPS, MOST_TOKENS = 8, 128
 
 
 @dataclass
@@ -89,7 +89,7 @@ def attention_page(translator, translated: list[Translated]) -> str:
     whole = len(translated) == 1
     pairs = [(one.source, words) for one in translated for words, _ in (one.found if whole else one.found[:1])]
     shown = [
-        (target or "(nothing)", attend(translator.model, translator.tokenizer, source, target))
+        (target or "(nothing)", attend(translator.model, translator.tokenizer, source, target).cropped(MOST_TOKENS))
         for source, target in pairs[:MOST_MAPS]
     ]
     return html_page("Attention", ["<h2>What the model looked at</h2>", attention_part(shown)], CSS, script())

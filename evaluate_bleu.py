@@ -50,7 +50,7 @@ def evaluate(entry, again: bool = False, finetuned: str | None = None) -> None:
             entry.reuse("--finetuned", finetuned, "pretrain", "finetune")
     entry.require_stage("finetune", "train_finetune.py")
     if "score" in entry.record and not again:
-        if state.is_main_process and not (entry.folder / "report.html").is_file() and entry.hold():
+        if state.is_main_process and not (entry.folder / "report.html").is_file():
             report.draw_report(entry)  # a kill came before
         return report.finish_score(entry)
 

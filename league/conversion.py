@@ -8,6 +8,7 @@ import numpy as np
 from ctranslate2.specs import TransformerDecoderSpec, TransformerEncoderSpec, TransformerSpec
 from huggingface_hub import constants
 
+from .errors import UserError
 from .files import digest_of, new_folder
 
 CONVERTED = ("model.safetensors", "tokenizer.json", "config.json")  # what a converted model is made from
@@ -17,10 +18,13 @@ def convert(checkpoint: Path, model, tokenizer) -> Path:
     """Return the folder of the converted model, in float32: loading it quantizes. Each checkpoint is converted once."""
     folder = _cache() / _key(checkpoint)
     if not (folder / "model.bin").is_file():
-        folder.parent.mkdir(parents=True, exist_ok=True)
         spec = specification(model, tokenizer)
-        with new_folder(folder) as made:
-            spec.save(str(made))
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with new_folder(folder) as made:
+                spec.save(str(made))
+        except OSError as error:
+            raise UserError(f"cannot write the converted model to {folder}: {error.strerror or error}.") from None
     return folder
 
 

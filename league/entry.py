@@ -177,12 +177,6 @@ class Entry:
             folder, downloaded = RUNS / name, {}
         for stage in stages:
             self.take_over(folder, stage, f"{flag} {name}", downloaded.get(stage))
-        # A search for these values, too, and what was seen of the test set.
-        other = read_record(folder / "record.json")
-        self.charge_search(other["trials"], other["clock"]["spent"].get("trials", 0.0) * 60)
-        if "finetune" in stages:
-            self.record["test_openings"] = max(self.record["test_openings"], other["test_openings"])
-        self.write()
 
     def take_over(self, folder: Path, stage: str, what: str, downloaded: Path | None = None) -> None:
         """Take over a stage that was trained in another folder, for what it cost there; `what` names it in errors.
@@ -220,6 +214,10 @@ class Entry:
         seen |= {f"{corpus.name}.validation" for corpus in (self.rules.pretrain.corpus, self.rules.finetune.corpus)}
         if not self.is_trial:  # which validates on a part
             self.record["data"] |= {name: report for name, report in other["data"].items() if name in seen}
+            # A search for these values, too, and what was seen of the test set: written with the stage itself.
+            self.charge_search(other["trials"], other["clock"]["spent"].get("trials", 0.0) * 60)
+            if stage == "finetune":
+                self.record["test_openings"] = max(self.record["test_openings"], other["test_openings"])
         self.complete_stage(stage, facts | {"reused": True})
 
     def _copy_checkpoint(self, stage: str, folder: Path, digests: dict[str, str], what: str) -> None:

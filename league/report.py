@@ -55,7 +55,8 @@ def draw_report(entry: Entry, test: Split | None = None, loaded: tuple | None = 
     try:
         from .entry_report import write_entry_report
 
-        print(f"report: {write_entry_report(entry.folder, None, entry.options.data_dir, test, loaded)}")
+        if entry.hold():
+            print(f"report: {write_entry_report(entry.folder, None, entry.options.data_dir, test, loaded)}")
     except Exception as error:  # of several libraries: the score is recorded, whatever fails here
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         print(f"no report was drawn: {reason}; python -m tools.report {entry.folder} tries again.", file=sys.stderr)

@@ -545,6 +545,9 @@ def test_weights_of_a_large_model_leave_the_page_small():
 class Stub:
     is_trial, writes, folder, options = False, True, Path("runs/one"), Options(league="demo")
 
+    def hold(self):
+        return True
+
 
 def test_a_report_that_fails_is_told_in_a_line(monkeypatch, capsys):
     monkeypatch.setattr(entry_report, "write_entry_report", lambda *_, **__: 1 / 0)
@@ -555,6 +558,15 @@ def test_a_report_that_fails_is_told_in_a_line(monkeypatch, capsys):
         "no report was drawn: ZeroDivisionError: division by zero; python -m tools.report runs/one"
     )
     assert len(told.err.splitlines()) == 1
+
+
+def test_a_folder_that_may_not_be_written_shows_its_score_all_the_same(monkeypatch, capsys):
+    def refuse(_):
+        raise UserError("cannot write to runs/one: Read-only file system.")
+
+    monkeypatch.setattr(Stub, "hold", refuse)
+    report.draw_report(Stub())
+    assert "no report was drawn: UserError: cannot write to runs/one" in capsys.readouterr().err
 
 
 def test_a_trial_has_no_report(monkeypatch):

@@ -15,8 +15,10 @@ from play import TINY, play
 
 from league import checkpoints, training, watch
 from league.clock import Clock
+from league.entry import Entry
 from league.errors import UserError
 from league.files import digests_of
+from league.options import Options
 from league.schema import read_record
 
 PRETRAIN = command("train_pretrain", "--entry", "one", *SMALL)
@@ -371,6 +373,25 @@ def test_a_stage_a_that_cannot_be_taken_over_is_refused(here, flags, told):
     with pytest.raises(UserError, match=told):
         play("train_finetune", "--entry", "two", "--warmup_steps", "2", *flags)
     assert not (here / "runs/two/pretrain").exists()
+
+
+def test_a_kill_right_after_a_stage_was_taken_over_saves_nobody_its_search(here, monkeypatch):
+    record = record_of(here, "one") | {"trials": 7, "test_openings": 3}
+    record["clock"]["spent"]["trials"] = 0.5
+    (here / "runs/one/record.json").write_text(json.dumps(record))
+    complete = Entry.complete_stage
+
+    def killed(entry, name, facts):
+        complete(entry, name, facts)
+        if name == "finetune":
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as accident, pytest.raises(KeyboardInterrupt):
+        accident.setattr(Entry, "complete_stage", killed)
+        Entry(Options(league="tiny", entry="two")).reuse("--finetuned", "one", "pretrain", "finetune")
+    Entry(Options(league="tiny", entry="two")).reuse("--finetuned", "one", "pretrain", "finetune")
+    two = record_of(here, "two")
+    assert (two["trials"], two["test_openings"], two["clock"]["spent"]["trials"]) == (7, 3, 0.5)
 
 
 def test_a_stage_a_of_its_own_is_not_replaced(here):

@@ -33,6 +33,7 @@ from league.model_card import eval_results, model_card
 from league.options import Options, TrainingOptions, check_options
 from league_config import AING
 from modeling import AingForConditionalGeneration
+from tools.push import main as push_command
 from tools.push import write_zip
 
 PAIRS = [(f"Hund {i}\u00a0läuft\x1c weit.", f"Dog {i} runs\u2028far.") for i in range(80)]
@@ -738,3 +739,15 @@ def test_the_command_ends_with_one_line(on_hub, entry, tmp_path):
     for wrong in (["--hub_model_id", "a/b/c"], ["--board", "entries"], ["--zip", "x.tar"]):
         done = run([*words, *wrong], tmp_path, expect=2, **away)
         assert len(done.stderr.strip().splitlines()) == 1 and wrong[0] in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--zip", "x.zip", "--replace"], "--replace: only goes with --board"),
+        (["--board", "club/entries", "--hub_private_repo"], "--hub_private_repo: .* --hub_model_id"),
+    ],
+)
+def test_a_flag_that_would_do_nothing_is_refused(entry, flags, told):
+    with pytest.raises(UserError, match=told):
+        push_command([str(entry), *flags])

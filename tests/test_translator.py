@@ -208,6 +208,14 @@ def test_a_checkpoint_is_converted_once_and_anew_when_it_changes(fast, played, t
     assert sorted(path.name for path in (tmp_path / "other").iterdir()) == before, "the checkpoint is as it was"
 
 
+def test_where_the_converted_model_cannot_be_kept_one_line_says_so(played, tmp_path, monkeypatch):
+    pytest.importorskip("ctranslate2")
+    (tmp_path / "home").write_text("a file")
+    monkeypatch.setattr(constants, "HF_HOME", str(tmp_path / "home"))
+    with pytest.raises(UserError, match="cannot write the converted model"):
+        Translator(played / "runs" / "one", "ctranslate2")
+
+
 def test_where_ctranslate2_is_missing_one_line_says_so(played, monkeypatch):
     monkeypatch.setitem(sys.modules, "ctranslate2", None)
     with pytest.raises(UserError, match="pip install ctranslate2"):

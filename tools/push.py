@@ -38,6 +38,11 @@ def main(argv: list[str] | None = None) -> None:
     for flag, name in (("--hub_model_id", options.hub_model_id), ("--board", options.board)):
         if name is not None:
             check_repo_name(flag, name, owned=flag == "--board")
+    has_page = bool(options.hub_model_id) or not (options.board or options.zip)
+    if options.replace and not options.board:
+        raise UserError("--replace: only goes with --board.")
+    if options.hub_private_repo and not has_page:
+        raise UserError("--hub_private_repo: beside --board or --zip it only goes with --hub_model_id.")
 
     from league.hub import hand_in, push
 
@@ -45,7 +50,7 @@ def main(argv: list[str] | None = None) -> None:
         print(f"written: {write_zip(folder, Path(options.zip))}")
     if options.board:
         print(f"handed in: {hand_in(folder, options.board, options.replace)}")
-    if options.hub_model_id or not (options.board or options.zip):
+    if has_page:
         print(f"uploaded: {push(folder, options.hub_model_id, options.hub_private_repo)}")
 
 

@@ -2,6 +2,7 @@
 
 import math
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,8 @@ class ProgressFile:
         self._next = time.monotonic() + WRITE_EVERY
 
     def remove(self) -> None:
-        self.path.unlink(missing_ok=True)
+        with suppress(OSError):  # on Windows, while somebody reads it
+            self.path.unlink()
 
 
 def thinned(values: list[float]) -> list[float]:

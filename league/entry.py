@@ -12,14 +12,13 @@ from league_config import League, fingerprint
 
 from .clock import Clock
 from .data import Split
-from .entry_files import MODELING, is_plain, with_own_code
+from .entry_files import MODELING, RUNS, is_plain, with_own_code
 from .errors import Diverged, UserError
 from .files import digests_of, lock, new_folder, owner_of, sweep, write_json
 from .options import Options, check_entry_name, check_options, check_repo_name
 from .rules import SCHEDULE, STRUCTURE, broken_rules
 from .schema import RECORD_FORMAT, problems, read_record
 
-RUNS = Path("runs")
 HELD: dict[Path, Any] = {}  # the locks of this process
 PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "datasets", "sacrebleu", "numpy")
 
@@ -167,6 +166,8 @@ class Entry:
         """Take over stages of another entry, or of a repository on the Hub, for what they cost there."""
         if all(self.record["stages"].get(stage, {}).get("reused") for stage in stages):
             return  # the same command again, which needs no network
+        if Path(name).parent == RUNS:
+            name = Path(name).name  # runs/mine, as the tools take it, is no name on the Hub
         if "/" in name:
             from .hub import fetch_stages
 

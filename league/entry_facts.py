@@ -12,13 +12,13 @@ from league_config import LEAGUES, League
 from .attention import Attention, attend
 from .clock import Clock
 from .data import Split, load_split
+from .entry_files import read_entry
 from .entry_sentences import MOST_LETTERS, Sentences
 from .errors import UserError
 from .files import digest_of
 from .loading import load_checkpoint, prepare_model
 from .proof import read_translations
 from .rules import broken_rules
-from .schema import read_record
 
 STAGES = ("pretrain", "finetune")
 EXAMPLES = {  # by source language; read by every model, so that entries can be compared
@@ -70,10 +70,7 @@ def gather(
     folder: Path, data_dir: str | None, test: Split | None, loaded: tuple | None, has_attention: bool = True
 ) -> Facts:
     """Gather what there is to show; `test` and `loaded`, the model with its tokenizer, where they are at hand."""
-    try:
-        record = read_record(folder / "record.json")
-    except FileNotFoundError:
-        raise UserError(f"{folder} holds no record.json: it is not the folder of an entry.") from None
+    record = read_entry(folder)
     rules = LEAGUES.get(record["league"]["name"])
     facts = Facts(record["entry"], record, rules, broken_rules(record), spent_minutes(folder, record))
     try:

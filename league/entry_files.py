@@ -1,5 +1,6 @@
 """The files of an entry: which there are, whether they are those of its record, and which of them go where."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from .files import digest_of
 from .options import check_entry_name
 from .schema import read_record
 
+RUNS = Path("runs")
 MODELING = Path(__file__).resolve().parent.parent / "modeling"
 CHECKPOINT = ("model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json")
 SHOWN = ("translations.txt", "report.html")  # of an entry, beside its record
@@ -25,12 +27,24 @@ def differing_files(folder: Path, digests: dict[str, str]) -> Iterator[str]:
             yield f"{path.parent.name}/{name} is not the file that was recorded (sha256 differs)"
 
 
+def read_entry(folder: Path) -> dict[str, Any]:
+    """Return the record of an entry, whoever made it."""
+    try:
+        return read_record(folder / "record.json")
+    except FileNotFoundError:
+        raise UserError(
+            f"{folder} holds no record.json: it is not the folder of an entry{meant(folder) or '.'}"
+        ) from None
+
+
+def meant(folder: Path) -> str:
+    """Ask whether an entry in runs/ was meant, where somebody gave its name alone."""
+    return f"; did you mean {RUNS / folder}?" if os.path.isfile(RUNS / folder / "record.json") else ""
+
+
 def read_whole_entry(folder: Path) -> dict[str, Any]:
     """Return the record of an entry, or refuse one that is not complete or whose files are others than it recorded."""
-    try:
-        record = read_record(folder / "record.json")
-    except FileNotFoundError:
-        raise UserError(f"{folder} holds no record.json: it is not the folder of an entry.") from None
+    record = read_entry(folder)
     if "pretrain" not in record["stages"]:
         raise UserError(f"{folder} has no complete pretrain stage yet: train_pretrain.py gives it one.")
     wrong = []

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from difflib import get_close_matches
@@ -25,7 +26,7 @@ def _help(text: str) -> dict[str, str]:
 class Options:
     """What the three scripts share."""
 
-    league: str = field(default="aing", metadata={"help": "rule book", "choices": LEAGUES.keys()})
+    league: str = field(default="aing", metadata={"help": "rule book (default: aing)", "choices": LEAGUES.keys()})
     entry: str | None = field(
         default=None, metadata=_help("name of this attempt, the folder runs/ENTRY (baseline; demo in the demo league)")
     )
@@ -33,7 +34,7 @@ class Options:
         default=None,
         metadata=_help("folder with local text files, DIR/CORPUS/{train,validation,test}.{de,en}, instead of the Hub"),
     )
-    seed: int = field(default=1, metadata=_help("seed of weights, dropout and data order"))
+    seed: int = field(default=1, metadata=_help("seed of weights, dropout and data order (default: 1)"))
     report_to: str = field(default="none", metadata=_help("experiment tracker: tensorboard, wandb, trackio"))
     push_to_hub: bool = field(default=False, metadata=_help("upload the entry to the Hub when done"))
     hub_model_id: str | None = field(default=None, metadata=_help("name on the Hub (default: the entry's name)"))
@@ -70,7 +71,9 @@ def parse_options(
     description: str, *kinds: type, argv: list[str] | None = None, words: dict[str, dict[str, Any]] | None = None
 ) -> tuple:
     """Parse the command line into one object for each dataclass in `kinds`, and one for the `words` without a flag."""
-    parser = _Parser(description=description, allow_abbrev=False, formatter_class=RawDescriptionHelpFormatter)
+    parser = _Parser(
+        prog=_command(), description=description, allow_abbrev=False, formatter_class=RawDescriptionHelpFormatter
+    )
     for kind in kinds:
         _add_fields(parser, kind)
     for name, settings in (words or {}).items():
@@ -85,14 +88,28 @@ def parse_options(
         values, leftovers = parser.parse_known_args(argv)
     if leftovers:
         unknown = next((word for word in leftovers if word.startswith("-")), leftovers[0]).split("=")[0]
-        close = get_close_matches(unknown, (_flag(item) for kind in kinds for item in fields(kind)), 1)
-        parser.error(f"unknown flag or value {unknown!r}" + (f", did you mean {close[0]}?" if close else ""))
+        parser.error(f"unknown flag or value {unknown!r}{_remedy(unknown, kinds)}")
     parsed = [kind(**{item.name: vars(values).pop(item.name) for item in fields(kind)}) for kind in kinds]
     for options in parsed:
         if isinstance(options, Options):
             options.settings = settings
             check_options(options)
     return (*parsed, values) if words else tuple(parsed)
+
+
+def _command() -> str | None:
+    """Return how a tool is started, which argparse would call __main__.py; None where it knows better."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return f"python -m {spec.name.removesuffix('.__main__')}" if spec and spec.name.startswith("tools.") else None
+
+
+def _remedy(unknown: str, kinds: tuple[type, ...]) -> str:
+    """Say where a flag belongs that this command does not know."""
+    for kind, script in ((ModelHP, "train_pretrain.py"), (FinetuneHP, "train_finetune.py")):
+        if unknown in map(_flag, fields(kind)):
+            return f", which is one of {script}"
+    close = get_close_matches(unknown, (_flag(item) for kind in kinds for item in fields(kind)), 1)
+    return f", did you mean {close[0]}?" if close else ""
 
 
 class _Parser(ArgumentParser):

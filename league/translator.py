@@ -12,6 +12,7 @@ from league_config import AING, LEAGUES, League
 
 from .data import encode
 from .engines import CTranslate2Engine, Found, TorchEngine
+from .entry_files import meant
 from .errors import UserError
 from .loading import load_checkpoint, prepare_model
 from .schema import read_json, read_record
@@ -141,7 +142,8 @@ def find_checkpoint(where: str | Path) -> Path:
     if is_there:
         raise UserError(f"{where}: holds no model.safetensors; give an entry, runs/NAME, or a checkpoint's folder.")
     if is_near or len(folder.parts) != 2 or folder.is_absolute():
-        raise UserError(f"{str(where)[:200]}: there is no such folder; a name on the Hub has the form OWNER/MODEL.")
+        remedy = meant(folder) or "; a name on the Hub has the form OWNER/MODEL."
+        raise UserError(f"{str(where)[:200]}: there is no such folder{remedy}")
 
     from .hub import fetch
 

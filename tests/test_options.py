@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from typing import get_type_hints
 
 import pytest
-from conftest import command, run
+from conftest import ROOT, command, run
 
 from league.errors import UserError
 from league.options import Options, as_values, check_finetune_hp, check_model_hp, check_options, parse_options
@@ -72,8 +72,10 @@ def test_a_bad_command_line_is_told(argv, told):
 
 
 def test_a_flag_of_another_script_is_unknown():
-    with pytest.raises(UserError, match="--learning_rate"):
+    with pytest.raises(UserError, match="'--learning_rate', which is one of train_finetune.py"):
         parse("--learning_rate", "1e-4", kinds=(Options, ModelHP))
+    with pytest.raises(UserError, match="'--d_ff', which is one of train_pretrain.py"):
+        parse("--d_ff", "256", kinds=(Options, FinetuneHP))
 
 
 def test_a_hidden_args_file_is_not_read(tmp_path, monkeypatch):
@@ -159,6 +161,13 @@ def test_an_entry_may_have_a_plain_name(name):
 )
 def test_other_flags_that_cannot_work(values, told):
     assert told in refused(check_options, Options(**values))
+
+
+def test_a_tool_is_called_as_it_is_started(tmp_path):
+    done = run([sys.executable, "-m", "tools.board", "--forse"], ROOT, expect=2)
+    assert "did you mean --force?; python -m tools.board --help lists the flags" in done.stderr
+    done = run(command("--forse", script="train_pretrain.py"), tmp_path, expect=2)
+    assert "; train_pretrain.py --help lists the flags" in done.stderr
 
 
 def test_help_shows_default_and_range_of_every_tune_value(capsys, monkeypatch):

@@ -12,9 +12,13 @@ from play import TINY, play
 from league import noise, rules
 from league.comparison import Comparison, compare, paired_test
 from league.data import load_split
+from league.entry import Entry
+from league.entry_files import read_entry
 from league.errors import UserError
 from league.files import digests_of
+from league.options import TrainingOptions
 from league.schema import read_record
+from league.translator import Translator
 from league_config import AING, DEMO
 from tools import compare as compare_tool
 from tools import publish, seeds, status
@@ -183,6 +187,22 @@ def test_status_of_nothing_is_told(tmp_path, monkeypatch, capsys):
     for name in ("none", "../x"):
         with pytest.raises(UserError):
             status.main([name])
+
+
+def test_an_entry_may_be_called_by_its_folder_or_is_asked_for(here, capsys):
+    status.main(["one"])
+    shown = capsys.readouterr().out
+    status.main(["runs/one/"])
+    assert capsys.readouterr().out == shown != ""
+    two = Entry(TrainingOptions(league="tiny", entry="two"))
+    two.reuse("--pretrained", "runs/one", "pretrain")
+    assert two.record["stages"]["pretrain"]["reused"]
+    for read in (read_entry, Translator):
+        with pytest.raises(UserError, match="; did you mean runs/one[?]$"):
+            read(Path("one"))
+        with pytest.raises(UserError) as told:
+            read(Path("none"))
+        assert "did you mean" not in str(told.value)
 
 
 # Publishing

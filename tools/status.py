@@ -19,8 +19,10 @@ def main(argv: list[str] | None = None) -> None:
     words = {"entry": {"nargs": "?", "help": "name of one entry, for its details (default: a table of all)"}}
     (named,) = parse_options(__doc__, argv=argv, words=words)
     if named.entry is not None:
-        check_entry_name("entry", named.entry)
-        return show(RUNS / named.entry)
+        path = Path(named.entry)  # runs/mine, as the other tools take it, is mine
+        name = path.name if path.parent == RUNS else named.entry
+        check_entry_name("entry", name)
+        return show(RUNS / name)
     folders = sorted(path.parent for path in RUNS.glob("*/record.json"))
     if not folders:
         print("no entries in runs/ yet: python train_pretrain.py starts one.")

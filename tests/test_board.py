@@ -453,7 +453,7 @@ def test_check_tells_what_is_not_up_to_date(elsewhere, one, tmp_path, capsys):
 
     assert exit_code() == 1 and not (tmp_path / "board").exists()
     main(flags)
-    assert exit_code() == 0
+    assert exit_code() == 0 and "up to date" in capsys.readouterr().out
     deal(elsewhere / "two", varied(one, 2, bleu=6.0))
     capsys.readouterr()
     assert exit_code() == 1 and "LEADERBOARD.md" in capsys.readouterr().out

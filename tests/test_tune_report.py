@@ -366,6 +366,8 @@ def test_one_value_is_nobodys_best():
     mean, low, high = shrink(30.0, np.array([30.0]), 0.8)
     assert mean == pytest.approx(30.0, abs=0.2)
     assert high - low == pytest.approx(2 * 1.645 * 0.8, rel=0.25)
+    study = study_of(1, 0)
+    assert "Over seeds, expect" in terminal_summary(study) and "lucky" not in terminal_summary(study)
 
 
 def test_what_nobody_measured_is_not_known():

@@ -68,7 +68,8 @@ def write_space(folder: Path, out: Path, names: list[str]) -> str:
         (space / "entries").mkdir()
         for name in chosen:
             copy_entry(folder / name, space / "entries" / name)
-    return f"{len(chosen)} entries in {out}; to upload it: hf upload YOUR_NAME/league {out} . --repo-type space"
+    told = "1 entry" if len(chosen) == 1 else f"{len(chosen)} entries"
+    return f"{told} in {out}; to upload it: hf upload YOUR_NAME/league {out} . --repo-type space"
 
 
 def requirements() -> dict[str, str]:

@@ -9,7 +9,7 @@ from .handed_in import HandedIn
 
 STATES = {
     "verified": "official, and proven on these very files: rules, data, weights, translations, score",
-    "claimed": "official by its own record, which is of one piece; nobody has repeated the work",
+    "claimed": "official by its own record, whose parts agree; not proven yet",
     "late": "sound, but over the time of the league; not ranked",
     "open": "plays by other rules or data; not ranked",
     "copy": "the weights of an entry that came earlier; not ranked",

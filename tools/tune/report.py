@@ -464,7 +464,7 @@ def about_expectation(study: Study, expected: Expectation | None) -> str:
         f"Over seeds, expect a validation BLEU of {expected.expected:.1f} (90 % interval {expected.low:.1f} to "
         f"{expected.high:.1f})"
     )
-    if expected.luck >= 0.05:
+    if expected.luck >= 0.05 and expected.num_values > 1:
         words += f" instead of {expected.value:.1f}: the best of {counted(expected.num_values, 'value')} was also lucky"
     return words + ". The test has other sentences, which may be harder or easier as a whole."
 

@@ -17,7 +17,7 @@ from league_config import Range, fingerprint
 
 from .plan import PRESETS, SAFETY, Job, Planner, Tried, outlook
 from .presence import Presence
-from .report import terminal_summary, write_report
+from .report import counted, terminal_summary, write_report
 from .space import (
     KINDS,
     first_candidates,
@@ -80,7 +80,8 @@ class Search:
             self._probe()
             while claim := self._next():
                 self._run(claim)
-            self._say(f"The search is over after {self.used / 60:.1f} minutes and {len(self.study.tried())} trials.")
+            trials = counted(len(self.study.tried()), "trial")
+            self._say(f"The search is over after {self.used / 60:.1f} minutes and {trials}.")
 
     def _take_on_earlier(self) -> None:
         # The search whose best this one starts from: noted, or the same command without --from would forget it.

@@ -208,6 +208,10 @@ def test_an_entry_appears_while_it_trains_and_goes_when_it_is_gone(site, runs):
         "gradio_api/file=/etc/passwd",
         "gradio_api/file=runs/one/record.json",
         "gradio_api/proxy=https://example.org",
+        "gradio_api/run-history/buckets",
+        "gradio_api/runs",
+        "board/%00.js",
+        "board//etc/passwd",
         "docs",
     ],
 )
@@ -217,9 +221,10 @@ def test_no_path_leads_out_of_what_is_shown(site, path):
 
 
 def test_nothing_can_be_uploaded_or_called_by_name(site):
-    request = urllib.request.Request(f"{site}/gradio_api/upload", b"x", method="POST")
-    with pytest.raises(urllib.error.HTTPError, match="404"):
-        urllib.request.urlopen(request, timeout=60)
+    for door in ("upload", "process_recording", "run-history/connect"):
+        request = urllib.request.Request(f"{site}/gradio_api/{door}", b"x", method="POST")
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(request, timeout=60)
     assert json.loads(fetch(f"{site}/gradio_api/info")[1]) == {"named_endpoints": {}, "unnamed_endpoints": {}}
 
 

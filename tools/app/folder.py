@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from league.entry_files import is_plain
 from league.errors import UserError
 from league.schema import NAME, read_record
 
@@ -26,7 +27,7 @@ class Folder:
         except OSError:
             return []
         named = sorted(name for name in folders if re.fullmatch(NAME.pattern, name))
-        return [name for name in named if (self.path / name / "record.json").is_file()][:MOST]
+        return [name for name in named if is_plain(self.path / name / "record.json")][:MOST]
 
     def entry(self, name: Any) -> Path:
         """Return the folder of an entry that is there."""

@@ -31,7 +31,18 @@ ONLY_HERE = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
 FRAMED = "sandbox allow-scripts allow-downloads; default-src 'none'; style-src 'unsafe-inline'; img-src data: 'self'; "
 FRAMED += "script-src 'unsafe-inline' 'self'"
 # Doors of Gradio's that the app has no use for: files in, files out, requests to elsewhere.
-CLOSED = tuple(f"/gradio_api/{name}" for name in ("upload", "file", "proxy", "stream", "component_server", "deep_link"))
+DOORS = (
+    "upload",
+    "file",
+    "proxy",
+    "stream",
+    "component_server",
+    "deep_link",
+    "process_recording",
+    "run-history",
+    "runs",
+)
+CLOSED = tuple(f"/gradio_api/{name}" for name in DOORS)
 
 
 def server(folder: Folder, data_dir: str | None = None, allows_hub: bool = True) -> FastAPI:
@@ -41,7 +52,7 @@ def server(folder: Folder, data_dir: str | None = None, allows_hub: bool = True)
 
     @app.middleware("http")
     async def only_here(request: Request, call_next) -> Response:
-        is_closed = request.url.path.startswith(CLOSED)
+        is_closed = request.scope["path"].startswith(CLOSED)
         response = Response(status_code=404) if is_closed else await call_next(request)
         response.headers.setdefault("Content-Security-Policy", ONLY_HERE)
         response.headers["X-Content-Type-Options"] = "nosniff"
@@ -97,8 +108,8 @@ class Files:
                 self._make_board(out)
         elif report := re.fullmatch(r"reports/(\w+)\.html", name):
             return self.report(self._entries.get(report[1]))
-        path = (out / name).resolve()
-        if not path.is_relative_to(out.resolve()) or not path.is_file():
+        path = out / name
+        if not re.fullmatch(r"(\w+/)?\w[\w.-]*", name) or not path.is_file():
             raise UserError("the board has no such file.")
         return path
 

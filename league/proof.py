@@ -155,18 +155,25 @@ def _tokenizer(folder: Path, record: dict, league: League, splits: dict[str, Spl
 
 
 def _order(record: dict, league: League, splits: dict[str, Split], tokenizer) -> Iterator[str]:
+    seed = record["asked"].get("seed")
+    if seed is None:
+        yield "the record names no seed"
+        return
     for name, stage in (("pretrain", league.pretrain), ("finetune", league.finetune)):
+        if name not in record["stages"]:
+            yield f"the record has no {name} stage"
+            continue
         facts, split = record["stages"][name], splits[f"{stage.corpus.name}.train"]
         with tempfile.TemporaryDirectory() as cache:
             pairs = tokenize_split(split, tokenizer, league.max_length, Path(cache))
-            order = TrainingOrder(pairs, league.batch_size, stage.arguments["max_steps"], record["asked"]["seed"])
+            order = TrainingOrder(pairs, league.batch_size, stage.arguments["max_steps"], seed)
             found = {
                 "order": order.digest(),
                 "tokens": order.num_tokens(facts["steps"]),
                 "sentences_cut": pairs.info["truncated"],
             }
             yield from (
-                f"{name}: {key} is {value} by seed {record['asked']['seed']}, {facts[key]} by the record"
+                f"{name}: {key} is {value} by seed {seed}, {facts[key]} by the record"
                 for key, value in found.items()
                 if facts[key] != value
             )

@@ -117,6 +117,26 @@ def test_a_changed_hyperparameter_is_caught(entry):
     assert "finetune.learning_rate" in refuted(entry)["the verdict follows from the rules"]
 
 
+def test_a_record_without_a_seed_or_a_stage_is_refuted_and_not_stumbled_over(entry, capsys):
+    with forged(entry) as record:
+        del record["asked"]["seed"]
+    assert "names no seed" in refuted(entry)["the order of the data is the seed's"]
+    with forged(entry) as record:
+        record["asked"]["seed"] = 1
+        del record["stages"]["pretrain"]
+    with pytest.raises(SystemExit):
+        verify.main([str(entry)])
+    assert "the record has no pretrain stage" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("factor", [float("nan"), float("inf"), 1e30])
+def test_weights_that_cannot_be_are_refuted(entry, factor):
+    path = entry / "finetune" / "model.safetensors"
+    save_file({name: part * factor for name, part in load_file(path).items()}, path)
+    rehash(entry)
+    assert "the weights translate as recorded" in refuted(entry)
+
+
 def test_another_structure_all_through_the_record_is_caught(entry):
     with forged(entry) as record:
         record["asked"] |= {"d_ff": 32, "nhead": 1}

@@ -18,7 +18,8 @@ function make(tag, attributes = {}, ...children) {
 }
 
 const number = (value, digits) => (value == null ? "–" : value.toFixed(digits));
-const plain = (value) => (value == null ? "–" : String(value));
+const plain = (value) =>
+  value == null ? "–" : typeof value === "number" && value > 0 && value < 1e-3 ? value.toExponential() : String(value);
 
 // ---- Columns: how a value is shown, and by what it is sorted
 

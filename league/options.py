@@ -16,6 +16,7 @@ from .errors import UserError
 
 # Far beyond what 120 minutes can train: a slip of the finger should not fill the memory.
 MOST = {"d_model": 4096, "nhead": 256, "num_layers": 64, "d_ff": 65_536}
+SCHEDULERS = get_type_hints(FinetuneHP, include_extras=True)["lr_scheduler_type"].__metadata__[0]
 
 
 def _help(text: str) -> dict[str, str]:
@@ -231,8 +232,7 @@ def check_model_hp(hp: ModelHP) -> None:
 def check_finetune_hp(hp: FinetuneHP, max_steps: int) -> None:
     """Refuse an optimizer or schedule that cannot run for `max_steps`."""
     _demand(0 < hp.learning_rate <= 1000, "learning_rate", hp, "must be above 0, and no more than 1000")
-    allowed = get_type_hints(FinetuneHP, include_extras=True)["lr_scheduler_type"].__metadata__[0]
-    _demand(hp.lr_scheduler_type in allowed, "lr_scheduler_type", hp, f"must be one of {', '.join(allowed)}")
+    _demand(hp.lr_scheduler_type in SCHEDULERS, "lr_scheduler_type", hp, f"must be one of {', '.join(SCHEDULERS)}")
     _demand(
         0 <= hp.warmup_steps <= max_steps, "warmup_steps", hp, f"must be between 0 and the {max_steps} steps of the run"
     )

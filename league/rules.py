@@ -212,7 +212,7 @@ def _in_clock(record: dict[str, Any], fixed: dict[str, Any]) -> list[dict[str, A
 
 def _differences(path: str, expected: Any, found: Any) -> list[dict[str, Any]]:
     if isinstance(expected, dict) and isinstance(found, dict):
-        if repr(expected) == repr(found):  # as nearly always
+        if expected == found and repr(expected) == repr({key: found[key] for key in expected}):  # as nearly always
             return []
         keys = [*expected, *(key for key in found if key not in expected)]
         return [broken for key in keys for broken in _differences(f"{path}.{key}", expected.get(key), found.get(key))]

@@ -10,6 +10,7 @@ stops nothing else. --verify takes minutes an entry; what was proven once is not
 a browser, or put the folder on any web server.
 """
 
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,7 +48,7 @@ def main(argv: list[str] | None = None) -> None:
     out = Path(options.out)
     with pulled(named.source, with_checkpoints=options.verify or options.reports > 0) as (source, too_large):
         cache = Cache.beside(source)
-        board = build(source, options.data_dir, options.verify, cache, say)
+        board = build(source, options.data_dir, options.verify, cache, say, processes=os.cpu_count() or 1)
         board.refused += too_large
         if options.check:
             wrong = differing(board, out)

@@ -1,8 +1,9 @@
 """LEADERBOARD.md: the standing as text, readable on any code host."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from html import escape
+from typing import Any
 
 from .rows import STATES, Board, Row, Standing
 from .words import about_ranks, rank_of, state_of, value
@@ -15,8 +16,8 @@ def as_markdown(board: Board) -> str:
     parts = ["# Leaderboard\n"]
     parts += [_standing(standing) for standing in board.standings] or ["Nothing has been handed in yet.\n"]
     if board.refused:
-        rows = [[plain(name), plain(reason)] for name, reason in board.refused]
-        parts.append("## Refused\n\n" + _table(["what was handed in", "why it is no entry"], rows))
+        table = _table(["what was handed in", "why it is no entry"], lambda refusal: map(plain, refusal), board.refused)
+        parts.append("## Refused\n\n" + table)
     states = "\n".join(f"- **{state}**: {words}" for state, words in STATES.items())
     parts.append(f"## States\n\n{states}\n")
     return "\n".join(parts)
@@ -34,38 +35,32 @@ def _standing(standing: Standing) -> str:
 
 
 def _ranked(rows: list[Row]) -> str:
-    names = list(rows[0].values)
-    head = ["rank", "entry", "BLEU", "95 % interval", "seeds", *names, "minutes", "trials", "test openings"]
+    head = ["rank", "entry", "BLEU", "95 % interval", "seeds", *rows[0].values, "minutes", "trials", "test openings"]
     head += ["device", "state"]
-    return _table(
-        head,
-        (
-            [
-                rank_of(row),
-                plain(row.name),
-                f"**{row.bleu:.2f}**",
-                _interval(row),
-                _seeds(row),
-                *(plain(value(number)) for number in row.values.values()),
-                f"{row.minutes:.1f}",
-                str(row.trials),
-                str(row.test_openings),
-                plain(row.device),
-                state_of(row),
-            ]
-            for row in rows
-        ),
-    )
+
+    def cells(row: Row) -> list[str]:
+        return [
+            rank_of(row),
+            plain(row.name),
+            f"**{row.bleu:.2f}**",
+            _interval(row),
+            _seeds(row),
+            *(plain(value(number)) for number in row.values.values()),
+            f"{row.minutes:.1f}",
+            str(row.trials),
+            str(row.test_openings),
+            plain(row.device),
+            state_of(row),
+        ]
+
+    return _table(head, cells, rows)
 
 
 def _unranked(rows: list[Row]) -> str:
-    return _table(
-        ["entry", "BLEU", "95 % interval", "minutes", "state", "why"],
-        (
-            [plain(row.name), f"{row.bleu:.2f}", _interval(row), f"{row.minutes:.1f}", state_of(row), _why(row)]
-            for row in rows
-        ),
-    )
+    def cells(row: Row) -> list[str]:
+        return [plain(row.name), f"{row.bleu:.2f}", _interval(row), f"{row.minutes:.1f}", state_of(row), _why(row)]
+
+    return _table(["entry", "BLEU", "95 % interval", "minutes", "state", "why"], cells, rows)
 
 
 def _why(row: Row) -> str:
@@ -80,10 +75,9 @@ def _seeds(row: Row) -> str:
     return f"{row.num_seeds}, mean {row.seeds_mean:.2f}" if row.num_seeds > 1 else "1"
 
 
-def _table(head: list[str], rows: Iterable[list[str]]) -> str:
+def _table(head: list[str], cells: Callable[[Any], Iterable[str]], rows: list) -> str:
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    rows = list(rows)
-    lines += [f"| {' | '.join(row)} |" for row in rows[:MOST_ROWS]]
+    lines += [f"| {' | '.join(cells(row))} |" for row in rows[:MOST_ROWS]]
     if len(rows) > MOST_ROWS:
         lines.append(f"\n{len(rows) - MOST_ROWS:,} more are on the page, index.html.")
     return "\n".join(lines) + "\n"

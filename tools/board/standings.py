@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from league.comparison import Comparison, paired_test_on
@@ -10,8 +10,9 @@ from league.errors import UserError
 from league.noise import seed_deviation
 
 from .cache import Cache
-from .handed_in import HandedIn, Refused, find
-from .judging import TestSets, judge
+from .crowd import judged
+from .handed_in import HandedIn, find
+from .judging import TestSets
 from .proofs import prove
 from .rows import Board, Refusal, Row, Standing
 
@@ -24,13 +25,19 @@ def build(
     verify: bool = False,
     cache: Cache | None = None,
     say: Callable[[str], None] = lambda line: None,
+    processes: int = 1,
 ) -> Board:
-    """Judge everything in a folder or archive, and rank it league by league; nothing of an entry is run."""
+    """Judge everything in a folder or archive, and rank it league by league; nothing of an entry is run.
+
+    More `processes` are for a command, whose main module they import anew; a server asks for none.
+    """
     source = Path(source)
     if not source.exists():
         raise UserError(f"{source} is not there: give a folder with entries, or an archive.")
     cache = cache or Cache.beside(source)
-    rows, refused = _read(find(source), TestSets(data_dir), cache)
+    results = judged(_under_names_of_their_own(find(source)), TestSets(data_dir), cache, processes)
+    rows = [result for result in results if isinstance(result, Row)]
+    refused = _as_many_as_are_listed([result for result in results if isinstance(result, Refusal)])
     leagues = defaultdict(list)
     for row in rows:
         leagues[row.league].append(row)
@@ -42,25 +49,21 @@ def build(
     return Board([_standing(league, leagues[league]) for league in order], refused, data_dir)
 
 
-def _read(
-    found: Iterable[HandedIn | tuple[str, str]], tests: TestSets, cache: Cache
-) -> tuple[list[Row], list[Refusal]]:
-    rows, refused, names = [], [], set()
+def _under_names_of_their_own(found: Iterable[HandedIn | tuple[str, str]]) -> Iterator[HandedIn | Refusal]:
+    names = set()
     for one in found:
-        name = one.name if isinstance(one, HandedIn) else one[0]
-        try:
-            if not isinstance(one, HandedIn):
-                raise Refused(one[1])
-            if name.casefold() in names:
-                raise Refused("something else was handed in under that name")
-            names.add(name.casefold())
-            rows.append(judge(one, tests, cache))
-        except Refused as reason:
-            refused.append(Refusal(name, str(reason)))
-    if len(refused) > MOST_REFUSED:
-        rest = len(refused) - MOST_REFUSED
-        refused = [*refused[:MOST_REFUSED], Refusal(f"{rest:,} more", "refused as well")]
-    return rows, refused
+        if not isinstance(one, HandedIn):
+            yield Refusal(*one)
+        elif one.name.casefold() in names:
+            yield Refusal(one.name, "something else was handed in under that name")
+        else:
+            names.add(one.name.casefold())
+            yield one
+
+
+def _as_many_as_are_listed(refused: list[Refusal]) -> list[Refusal]:
+    rest = len(refused) - MOST_REFUSED
+    return [*refused[:MOST_REFUSED], Refusal(f"{rest:,} more", "refused as well")] if rest > 0 else refused
 
 
 def _by_score(rows: Iterable[Row]) -> list[Row]:

@@ -36,14 +36,20 @@ def here(played, tmp_path, monkeypatch) -> Path:
     return tmp_path / "copy"
 
 
-@pytest.fixture
-def stopped(played, tmp_path) -> Path:
-    """A stage A that was stopped after its steps 9 and 17, with both checkpoints there."""
-    run(PRETRAIN, tmp_path, expect=130, SIGNAL_AT="9:SIGINT")
-    run(PRETRAIN, tmp_path, expect=130, SIGNAL_AT="17:SIGTERM")
-    names = {path.name for path in (tmp_path / "runs" / "one" / "under_way" / "pretrain").iterdir()}
+@pytest.fixture(scope="module")
+def stopped_once(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("stopped")
+    run(PRETRAIN, folder, expect=130, SIGNAL_AT="9:SIGINT")
+    run(PRETRAIN, folder, expect=130, SIGNAL_AT="17:SIGTERM")
+    names = {path.name for path in (folder / "runs" / "one" / "under_way" / "pretrain").iterdir()}
     assert names == {"checkpoint-9", "checkpoint-17"}
-    return tmp_path
+    return folder
+
+
+@pytest.fixture
+def stopped(stopped_once, tmp_path) -> Path:
+    """A stage A that was stopped after its steps 9 and 17, with both checkpoints there."""
+    return shutil.copytree(stopped_once, tmp_path / "stopped")
 
 
 def weights_of(folder: Path) -> str:

@@ -42,7 +42,7 @@ class Played:
     scope="module",
     params=[
         pytest.param((1, 32), id="one"),
-        pytest.param((2, 16), id="two"),
+        pytest.param((2, 16), id="two", marks=pytest.mark.slow),
         pytest.param((1, 80), id="one-long", marks=pytest.mark.slow),
         pytest.param((2, 48), id="two-long", marks=pytest.mark.slow),
     ],

@@ -21,7 +21,7 @@ def differing_files(folder: Path, digests: dict[str, str]) -> Iterator[str]:
     """Say which files of a folder are not those that a record names."""
     for name, digest in digests.items():
         path = folder / name
-        if path.is_symlink() or not path.is_file():
+        if not is_plain(path):
             yield f"{path.parent.name}/{name} is missing"
         elif digest_of(path) != digest:
             yield f"{path.parent.name}/{name} is not the file that was recorded (sha256 differs)"

@@ -12,11 +12,11 @@ from league_config import LEAGUES, League
 from .clock import Clock
 from .data import Split, TrainingOrder, load_split, tokenize_split
 from .decoding import score, translate
-from .entry_files import CHECKPOINT, differing_files
+from .entry_files import CHECKPOINT, differing_files, is_plain, read_entry
 from .errors import UserError
 from .loading import load_checkpoint, prepare_model
-from .rules import STRUCTURE, verdict_problems
-from .schema import read_json, read_record
+from .rules import STRUCTURE, clock_problems, verdict_problems
+from .schema import read_json
 
 MAX_BYTES = 50_000_000
 
@@ -30,10 +30,7 @@ class Check(NamedTuple):
 
 def read_scored_entry(folder: Path) -> tuple[dict[str, Any], League]:
     """Return the record of an entry that has a score, whoever made it, and the league that it plays."""
-    try:
-        record = read_record(folder / "record.json")
-    except FileNotFoundError:
-        raise UserError(f"{folder} holds no record.json: it is not the folder of an entry.") from None
+    record = read_entry(folder)
     if "score" not in record:
         raise UserError(f"{folder} has no score yet: evaluate_bleu.py gives it one.")
     name = record["league"]["name"]
@@ -45,7 +42,7 @@ def read_scored_entry(folder: Path) -> tuple[dict[str, Any], League]:
 def read_translations(folder: Path) -> list[str]:
     """Return the hypotheses of an entry."""
     path = folder / "translations.txt"
-    if path.is_symlink() or not path.is_file():
+    if not is_plain(path):
         raise UserError(f"{path} is missing.")
     if path.stat().st_size > MAX_BYTES:
         raise UserError(f"{path} is larger than any translation of a test set.")
@@ -94,14 +91,11 @@ def _files(folder: Path, record: dict[str, Any]) -> Iterator[str]:
 
 def _clock(folder: Path, record: dict[str, Any]) -> Iterator[str]:
     path = folder / "clock.json"
-    if path.is_symlink() or not path.is_file():
+    if not is_plain(path):
         yield "clock.json is missing"
         return
     clock = Clock(path, record["clock"]["limit"], writes=False)
-    for name in sorted({*clock.spent, *record["clock"]["spent"]}):
-        there, told = clock.spent.get(name, 0.0) / 60, record["clock"]["spent"].get(name, 0.0)
-        if abs(there - told) > 0.02:
-            yield f"{name} took {there:.2f} minutes by clock.json, {told:.2f} by the record"
+    yield from clock_problems(clock.spent, record)
 
 
 def _data(record: dict, league: League, data_dir: str | None, splits: dict[str, Split]) -> Iterator[str]:

@@ -64,6 +64,15 @@ def verdict_problems(record: dict[str, Any]) -> Iterator[str]:
         yield f"calls itself {'official' if record['official'] else 'open'}, and is not"
 
 
+def clock_problems(spent: dict[str, float], record: dict[str, Any]) -> Iterator[str]:
+    """Hold the seconds of a clock's file against what a record says."""
+    told = record["clock"]["spent"]
+    for name in sorted({*spent, *told}):
+        minutes = spent.get(name, 0.0) / 60
+        if abs(minutes - told.get(name, 0.0)) > 0.02:
+            yield f"{name:.60} took {minutes:.2f} minutes by clock.json, {told.get(name, 0.0):.2f} by the record"
+
+
 def describe(broken: dict[str, Any]) -> str:
     """Return a broken rule in words."""
     return f"{broken['rule']}: expected {broken['expected']!r:.100}, found {broken['found']!r:.100}"

@@ -11,7 +11,7 @@ import numpy as np
 
 from league.comparison import bleu_of, sentence_statistics
 from league.errors import UserError
-from league.rules import SCHEDULE, STRUCTURE, describe, verdict_problems
+from league.rules import SCHEDULE, STRUCTURE, clock_problems, describe, verdict_problems
 from league.schema import parse_json, parse_record
 from league_config import LEAGUES, League
 
@@ -129,17 +129,11 @@ def _clock(handed_in: HandedIn, record: dict[str, Any]) -> Iterator[str]:
         return
     try:
         spent = parse_json(handed_in.read("clock.json"))["spent"]
-        there = {name: float(seconds) / 60 for name, seconds in spent.items()}
+        spent = {name: float(seconds) for name, seconds in spent.items()}
     except (ValueError, TypeError, KeyError, AttributeError):
         yield "clock.json is damaged"
         return
-    told = record["clock"]["spent"]
-    for name in sorted({*there, *told}):
-        if abs(there.get(name, 0.0) - told.get(name, 0.0)) > 0.02:
-            yield (
-                f"{shown(name, 60)} took {there.get(name, 0.0):.2f} minutes by clock.json, "
-                f"{told.get(name, 0.0):.2f} by the record"
-            )
+    yield from clock_problems(spent, record)
 
 
 def _score(handed_in: HandedIn, record: dict[str, Any], row: Row, tests: TestSets, cache: Cache) -> Iterator[str]:

@@ -4,7 +4,8 @@
 
 ours: python -m tools.tune. random, tpe: whole entries, their ten values from Optuna's samplers. trainer: the library's
 Trainer.hyperparameter_search on the fine-tune. Every run has a process of its own and is kept in .cache/bench/ as soon
-as it is over: the same command goes on after an interruption, and with more --repeats or --rivals it adds to them.
+as it is over: the same command goes on after an interruption, and with more --repeats or --rivals it adds to them. So
+do several commands at a time, each kept to cores of its own (taskset -c 0 python ...), with different --rivals.
 """
 
 import hashlib
@@ -95,22 +96,19 @@ def time_to_reach(grid: Sequence[float], values: Sequence[float], level: float) 
 
 def measure(bench: Bench) -> dict[str, Any]:
     options, rules = bench.options, league_of(bench.options)
-    path, state = open_state(bench, rules)
+    folder = searches_folder(bench, rules)
+    todo = in_turn(options.rivals, options.repeats)
     codes = {rival: code_of(rival) for rival in options.rivals}
-
-    def key(run: dict[str, Any]) -> tuple:
-        return run["rival"], run["repeat"], run["code"]
-
-    todo = [(rival, repeat, codes[rival]) for rival, repeat in in_turn(options.rivals, options.repeats)]
-    for number, (rival, repeat, code) in enumerate(todo, 1):
-        if (rival, repeat, code) not in map(key, state["runs"]):
+    runs: dict[str, list[dict]] = {rival: [] for rival in codes}
+    for number, (rival, repeat) in enumerate(todo, 1):
+        path = folder / f"{rival}-{repeat}-{codes[rival]}.json"
+        if not path.exists():
             progress(f"tuning: search {number} of {len(todo)}, {rival}, repeat {repeat}")
-            state["runs"].append(play(bench, rules, rival, repeat) | {"code": code})
-            write_json(path, state)
-    progress(f"tuning: every search is kept in .cache/bench/{path.name}")
-    runs = {rival: [run for run in state["runs"] if key(run) in todo and run["rival"] == rival] for rival in codes}
+            write_json(path, play(bench, rules, rival, repeat))
+        runs[rival].append(json.loads(path.read_text(encoding="utf-8")))
+    progress(f"tuning: every search is kept in .cache/bench/{folder.name}")
     rows, curves = compare(runs, options.minutes)
-    draw(curves, options.minutes, path.with_name("tuning"))
+    draw(curves, options.minutes, folder.with_name("tuning"))
     return {"notes": notes(options, rules), "rows": rows, "curves": curves, "runs": runs}
 
 
@@ -123,20 +121,13 @@ def in_turn(rivals: Sequence[str], repeats: int) -> list[tuple[str, int]]:
     return order
 
 
-def open_state(bench: Bench, rules: League) -> tuple[Path, dict[str, Any]]:
-    """Return the file that holds the searches which can be compared with those to come, and what is in it."""
+def searches_folder(bench: Bench, rules: League) -> Path:
+    """Return the folder of the searches which can be compared with those to come."""
     environment = describe_machine()
     del environment["code"]  # which each search has of its own
-    path = cache_folder("tuning", bench.data_dir, rules.fixed(), bench.options.minutes, environment)
-    path = path.with_name(f"{path.name}.json")
-    if path.exists():
-        return path, json.loads(path.read_text(encoding="utf-8"))
-    return path, {
-        "environment": environment,
-        "league": rules.name,
-        "minutes": bench.options.minutes,
-        "runs": [],
-    }
+    folder = cache_folder("tuning", bench.data_dir, rules.fixed(), bench.options.minutes, environment)
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def code_of(rival: str) -> str:

@@ -1,5 +1,6 @@
 """What searches for translations: the model's own beam search, or the same model in CTranslate2."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from .errors import UserError
 # The league's search goes on after as many ends as beams, until it can hardly gain: here, to so many times as many.
 # In int8 the hypotheses are others anyway, and the shorter search scores no less.
 PATIENCE = {"float32": 2.5, "int8": 1.0}
-CT2_BATCH = 512  # source tokens, padding included: larger ones leave the processor's caches
+CT2_BATCH = 256  # source tokens, padding included: larger ones leave the processor's caches
 MOST_WORKERS = 16
 
 
@@ -72,9 +73,16 @@ class TorchEngine:
 
 
 class CTranslate2Engine:
-    """Translates with the checkpoint converted to CTranslate2; ends a search as the league's decoding does."""
+    """Translates with the checkpoint converted to CTranslate2; in float32, finds what the model's own search finds.
+
+    CTranslate2 ends a search after a number of ends, the league's decoding when no beam can gain any more. So in
+    float32 the search goes on beyond that, and the few sentences whose best would depend on when it stops are left to
+    the model itself.
+    """
 
     def __init__(self, checkpoint: Path, model, tokenizer, rules: League, compute_type: str):
+        # Read when it is loaded: weights laid out for the processor once, not in every product.
+        os.environ.setdefault("CT2_USE_EXPERIMENTAL_PACKED_GEMM", "1")
         try:
             import ctranslate2
         except ImportError:
@@ -82,26 +90,29 @@ class CTranslate2Engine:
 
         from .conversion import convert
 
-        self.rules, self.tokenizer = rules, tokenizer
+        self.rules, self.model, self.tokenizer = rules, model, tokenizer
         self.patience = 1.0 if rules.decoding["early_stopping"] is True else PATIENCE[compute_type]
+        num_threads = torch.get_num_threads()
         self.translator = ctranslate2.Translator(
             str(convert(checkpoint, model, tokenizer)),
             device="cuda" if ctranslate2.get_cuda_device_count() else "cpu",
             compute_type=compute_type,
             # One thread for each batch: the matrices of such models are too small to share.
-            inter_threads=min(torch.get_num_threads(), MOST_WORKERS),
+            inter_threads=min(num_threads, MOST_WORKERS),
             intra_threads=1,
         )
+        torch.set_num_threads(num_threads)  # which are shared with it, and are now as many as a batch's
 
     def search(
         self, rows: Sequence[list[int]], num_beams: int, n_best: int, tick: Callable[[int], None]
     ) -> list[list[Found]]:
         """Return the `n_best` hypotheses for each row of source tokens, best first."""
-        decoding, read = self.rules.decoding, self.tokenizer.convert_ids_to_tokens
+        decoding, tokenizer = self.rules.decoding, self.tokenizer
+        goes_on = self.patience > 1 and num_beams > 1
         results = self.translator.translate_batch(
-            [read(ids) for ids in rows],
+            [tokenizer.convert_ids_to_tokens(ids) for ids in rows],
             beam_size=num_beams,
-            num_hypotheses=n_best,
+            num_hypotheses=round(num_beams * self.patience) if goes_on else n_best,
             patience=self.patience,
             length_penalty=decoding["length_penalty"],
             max_decoding_length=self.rules.max_length - 1,  # the league counts the start token
@@ -110,12 +121,26 @@ class CTranslate2Engine:
             batch_type="tokens",
             max_batch_size=CT2_BATCH,
         )
-        tick(len(rows))
-        write = self.tokenizer.convert_tokens_to_ids
-        return [
-            [Found(write(tokens), score) for tokens, score in zip(one.hypotheses, one.scores, strict=True)]
-            for one in results
+        ended = [list(zip(one.hypotheses, one.scores, strict=True)) for one in results]
+        open_ends = [i for i, one in enumerate(ended) if goes_on and depends_on_stop(one, num_beams, n_best)]
+        tick(len(rows) - len(open_ends))
+        found = [
+            [Found(tokenizer.convert_tokens_to_ids(tokens), score) for tokens, score in one[:n_best]] for one in ended
         ]
+        if open_ends:
+            again = TorchEngine(self.model, self.rules).search([rows[i] for i in open_ends], num_beams, n_best, tick)
+            for i, hypotheses in zip(open_ends, again, strict=True):
+                found[i] = hypotheses
+        return found
+
+
+def depends_on_stop(ended: Sequence[tuple[Sequence, float]], num_beams: int, n_best: int) -> bool:
+    """Tell whether some of the best ends, which come best first, may come after the league's search has stopped.
+
+    It stops no earlier than when as many beams have ended as there are.
+    """
+    lengths = sorted(len(tokens) for tokens, _ in ended)
+    return len(ended) > num_beams and any(len(tokens) > lengths[num_beams - 1] for tokens, _ in ended[:n_best])
 
 
 def _up_to_end(ids: list[int], end: int) -> list[int]:

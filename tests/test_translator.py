@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from play import TINY
 from transformers import GenerationMixin
 
-from league import conversion
+from league import conversion, engines
 from league.data import encode, load_split
 from league.errors import UserError
 from league.splitting import split_line
@@ -184,9 +184,48 @@ def test_ctranslate2_finds_the_same(translator, fast, sources, num_beams):
     ours = translator.search(texts, num_beams, n_best=num_beams)
     theirs = fast.search(texts, num_beams, n_best=num_beams)
     for one, other in zip(ours, theirs, strict=True):
-        assert other[0].text == one[0].text
-        assert other[0].score == pytest.approx(one[0].score, rel=1e-4)
-        assert len(other) == num_beams
+        assert [each.text for each in other] == [each.text for each in one]
+        assert [each.score for each in other] == pytest.approx([each.score for each in one], rel=1e-4)
+
+
+def test_what_depends_on_the_stop_is_left_to_the_model(translator, fast, sources, monkeypatch):
+    monkeypatch.setattr(engines, "depends_on_stop", lambda ended, num_beams, n_best: True)
+    seen = []
+    own = engines.TorchEngine.search
+    monkeypatch.setattr(
+        engines.TorchEngine, "search", lambda self, rows, *more: seen.append(len(rows)) or own(self, rows, *more)
+    )
+    ticks = []
+    rows, _ = fast._encode(sources)
+    found = fast.engine.search(rows, 4, 2, ticks.append)
+    assert found == translator.engine.search(rows, 4, 2, lambda count: None)
+    assert seen[0] == len(rows) == sum(ticks)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 12), st.integers(0, 1000)), max_size=20, unique_by=lambda end: end[1]),
+    st.integers(2, 4),
+    st.data(),
+)
+def test_what_does_not_depend_on_the_stop_is_the_same_wherever_it_comes(ends, num_beams, data):
+    n_best = data.draw(st.integers(1, num_beams))
+    ended = [("x" * length, -worse / 100) for length, worse in sorted(ends, key=lambda end: end[1])]
+    if engines.depends_on_stop(ended, num_beams, n_best):
+        return
+    for stop in range(1, 13):
+        there = [end for end in ended if len(end[0]) <= stop]
+        if len(there) >= num_beams:
+            assert there[:n_best] == ended[:n_best]
+
+
+def test_the_model_keeps_its_threads(fast):
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        Translator(fast.checkpoint, "ctranslate2")
+        assert torch.get_num_threads() == 3, "CTranslate2 shares them, and would leave one"
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_int8_costs_little(translator, fast, played, sources):

@@ -38,8 +38,11 @@ def quality(stage: str, values: dict, fidelity: float, noise: random.Random) -> 
     return -3 * abs(math.log10(values["learning_rate"] / 1e-5)) + noise.gauss(0, 0.3)
 
 
-def simulate(rules, machine: Machine, minutes: float, only=None, wrong=1.0, babble_below=0.0):
-    """Play a search against a simulated machine; return the plan, the trials and the seconds used."""
+def simulate(rules, machine: Machine, minutes: float, only=None, wrong=1.0, babble_below=0.0, ends=None):
+    """Play a search against a simulated machine; return the plan, the trials and the seconds used.
+
+    `ends` takes the second at which each trial ended.
+    """
     speed = Speed(rules)
     for place in (start_values("pretrain"), point("pretrain", 0.5)):
         for stage in ("pretrain", "finetune"):
@@ -65,6 +68,8 @@ def simulate(rules, machine: Machine, minutes: float, only=None, wrong=1.0, babb
         if 1.0 + steps * pace > allowed:  # seen after a few steps
             seconds, state = max(1.0, min(allowed, 3.0 + 0.2 * steps * pace)), "cut"
         used += seconds
+        if ends is not None:
+            ends.append(used)
         speed.learn(job.stage, structure, pace)
         if job.fidelity == 1 and state == "complete":
             speed.learn_validation(structure, validation)
@@ -137,6 +142,23 @@ def test_it_never_overruns_and_uses_its_time(slowness, wrong, heating, rules, mi
     # The smallest thing that is worth running; with what has to be kept for a machine that slows down.
     smallest = planner.speed.trial("pretrain" if only == "structure" else "finetune", structure.structure, 1.0)
     assert unused <= 0.15 * minutes * 60 or unused < 2 * smallest
+
+
+@pytest.mark.parametrize("wrong", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize(
+    ("rules", "minutes", "slowness"),
+    [(DEMO, 5, 0.03), (DEMO, 8, 0.08), (DEMO, 10, 0.05), (AING, 60, 0.1), (AING, 60, 0.3), (AING, 120, 0.05)],
+)
+def test_there_is_a_whole_entry_by_half_time_or_soon_after(rules, minutes, slowness, wrong):
+    machine = Machine(rules, slowness, seed=1)
+    planner, tried, _ = simulate(rules, machine, minutes, wrong=wrong, ends=(ends := []))
+    whole = [
+        end
+        for one, end in zip(tried, ends, strict=True)
+        if (one.stage, one.fidelity, one.state) == ("finetune", 1.0, "complete")
+    ]
+    # Where two structures take most of that time it is later; what it would be without care is three quarters.
+    assert whole[0] <= 0.65 * planner.seconds
 
 
 def test_the_best_short_trials_are_run_in_full_and_the_best_of_these_is_fine_tuned():

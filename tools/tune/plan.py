@@ -18,7 +18,8 @@ SAFETY = 1.15  # on every estimate that the final entry depends on
 FEW = 8  # structures in full, that there must be time for before short trials pay
 TELLING = 5.0  # BLEU: below, all models babble, and the best is so by chance
 HOPELESS = 5.0  # BLEU below the best: structures of that size are not looked at any more
-RENEWED_AFTER = 2.5  # times what a fine-tune in full costs
+FIRST_BY = 0.5  # of the search: when there should be a whole entry of the better of two structures
+RENEWED_AFTER = 2.5  # times what a fine-tune in full costs: when there may be a better one
 SLACK = 0.01  # of the search, kept besides
 CLOSE = 0.3  # BLEU: nearer structures are equal, and the cheaper one is taken
 
@@ -158,10 +159,17 @@ class Planner:
         if base is None or self.only or any(one.base == base.number for one in tried):
             return None
         cost = self.speed.trial("finetune", base.structure, 1.0)
-        last = max((one.number for one in tried if one.stage == "finetune"), default=-1)
-        since = sum(self.speed.trial(one.stage, one.structure, one.fidelity) for one in tried if one.number > last)
-        room = left - self._kept(base.structure, tried)
-        if since < RENEWED_AFTER * cost or SAFETY * cost > room:
+        tunes = [one for one in tried if one.stage == "finetune"]
+        after_another = self.seconds - left + self.cost("pretrain", self._typical(), 1.0) + SAFETY * cost
+        if not tunes and len(self._fulls(tried)) > 1 and after_another > FIRST_BY * self.seconds:
+            room = left - self.to_the_score(base.structure, True, True)  # there may be no better one to fine-tune
+        else:
+            last = max((one.number for one in tunes), default=-1)
+            since = sum(self.speed.trial(one.stage, one.structure, one.fidelity) for one in tried if one.number > last)
+            if since < RENEWED_AFTER * cost:
+                return None
+            room = left - self._kept(base.structure, tried)
+        if SAFETY * cost > room:
             return None
         known = [one for one in tried if one.stage == "finetune" and one.state == "complete"]
         gentle = gentle_first(self.candidates["finetune"])[0][1]

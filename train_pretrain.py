@@ -54,17 +54,18 @@ def pretrain(entry, model_hp: ModelHP) -> None:
     loading.prepare_model(model, rules)
 
     watch = training.StageWatch(entry, "pretrain")
-    trainer = Seq2SeqTrainer(
-        model=model,
-        args=args,
-        train_dataset=TrainingOrder(train_tokens, rules.batch_size, args.max_steps, options.seed),
-        eval_dataset=validation_tokens,
-        data_collator=PairCollator(model),
-        processing_class=tokenizer,
-        compute_loss_func=SmoothedLoss(model, args),
-        callbacks=[watch],
-    )
-    training.run_stage(trainer, watch, validation)
+    with entry.tracked("pretrain"):
+        trainer = Seq2SeqTrainer(
+            model=model,
+            args=args,
+            train_dataset=TrainingOrder(train_tokens, rules.batch_size, args.max_steps, options.seed),
+            eval_dataset=validation_tokens,
+            data_collator=PairCollator(model),
+            processing_class=tokenizer,
+            compute_loss_func=SmoothedLoss(model, args),
+            callbacks=[watch],
+        )
+        training.run_stage(trainer, watch, validation)
     report.finish_stage(entry, "pretrain")
 
 

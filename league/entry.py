@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import time
+from contextlib import AbstractContextManager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from .files import digests_of, lock, new_folder, owner_of, sweep, write_json
 from .options import Options, check_entry_name, check_options, check_repo_name
 from .rules import SCHEDULE, STRUCTURE, broken_rules
 from .schema import RECORD_FORMAT, problems, read_record
+from .tracking import tracked
 
 HELD: dict[Path, Any] = {}  # the locks of this process
 PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "datasets", "sacrebleu", "numpy")
@@ -66,6 +68,10 @@ class Entry:
     @property
     def name(self) -> str:
         return self.options.entry
+
+    def tracked(self, stage: str) -> AbstractContextManager:
+        """Give what a Trainer reports of a stage a run of its own in the experiment tracker."""
+        return tracked(self.options.report_to, self.name, f"{self.name}-{stage}")
 
     def checkpoint(self, stage: str) -> Path:
         return self.folder / stage

@@ -4,6 +4,7 @@ import ctypes
 import gc
 import sys
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,13 @@ from league.errors import Diverged, OutOfMemory, TooSlow
 from league.files import new_folder
 from league.loading import load, load_validation, tokenize, train_league_tokenizer
 from league.rules import broken_in_stage
+from league.tracking import tracked
 from league.watch import PACE_FROM
 from league_config import Corpus, FinetuneHP, League, ModelHP, Stage
 from train_finetune import FinetuneOptions, finetune
 from train_pretrain import pretrain
 
 from .speed import num_steps
-from .tracking import tracked
 
 VALIDATED = 256  # captions, after a short stage A; a fine-tune's change is small, and needs them all
 FORGOTTEN = 8  # talks: their BLEU decides nothing here
@@ -32,6 +33,11 @@ class Trial(Entry):
     """An entry that says nothing and ends in time."""
 
     is_trial = True
+    study: str
+
+    def tracked(self, stage: str) -> AbstractContextManager:
+        """Give what a Trainer reports a run that is named by the trial and grouped by its study."""
+        return tracked(self.options.report_to, self.study, f"{self.study}-{self.folder.name}-{stage}")
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ class Bench:
         folder.mkdir(parents=True, exist_ok=True)
         trial = Trial(replace(self.options, entry=f"trial-{folder.name}"), rules, folder)
         trial.hold()  # which reads the clock anew, and would undo a limit that was set before
-        trial.splits, trial.headline = self.splits, headline
+        trial.splits, trial.headline, trial.study = self.splits, headline, self.study
         return trial
 
     def run(
@@ -66,8 +72,7 @@ class Bench:
         trial = self.entry(folder, shortened(self.rules, stage, steps), headline)
         began, outcome = time.monotonic(), {"steps": steps, "bleu": None, "reason": None}
         try:
-            with tracked(self.options.report_to, self.study, f"{self.study}-{folder.name}-{stage}"):
-                facts = self._train(trial, stage, scaled(values, fidelity), seconds, base)
+            facts = self._train(trial, stage, scaled(values, fidelity), seconds, base)
             domain = self.rules.pretrain.corpus.domain
             outcome |= {"state": "complete", "bleu": facts["validation_bleu"][domain], "sha256": facts["sha256"]}
             outcome |= {"validation_seconds": facts["validation_seconds"]}
@@ -101,6 +106,7 @@ class Bench:
         rules = shortened(shortened(self.rules, "pretrain", PROBED, FORGOTTEN), "finetune", PROBED, FORGOTTEN)
         with new_folder(folder) as made:
             trial = self.entry(made, rules, headline)
+            trial.options = replace(trial.options, report_to="none")
             trial.clock.limit = seconds
             for stage, train, values in (("pretrain", pretrain, ModelHP(**structure)), ("finetune", finetune, PROBE)):
                 try:

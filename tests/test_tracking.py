@@ -1,4 +1,4 @@
-"""Trackers: each trial is one run, under its name and in its study's group, also one that fails."""
+"""Trackers: each stage is one run, a trial's in its study's group, also one that fails."""
 
 import os
 import sys
@@ -9,10 +9,11 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
+from play import play as play_script
 from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, TrainerCallback
 
+from league.tracking import FOLDER, tracked
 from modeling import AingConfig, AingForConditionalGeneration
-from tools.tune.tracking import FOLDER, tracked
 
 RUNS = [("one", "first"), ("one", "second"), ("two", "first"), ("two", "second")]  # every second one fails
 
@@ -161,6 +162,23 @@ def test_tensorboard_writes_to_a_folder_of_the_trial(base, monkeypatch, tmp_path
         monkeypatch.setenv(FOLDER, base)
     play("tensorboard")
     assert list(dict.fromkeys(folders)) == RUNS and os.environ.get(FOLDER) == base
+
+
+def test_a_script_reports_each_stage_to_a_folder_that_stays(monkeypatch, tmp_path):
+    folders = []
+
+    def open_writer(log_dir):
+        folders.append(Path(log_dir).parts)
+        return SimpleNamespace(**dict.fromkeys(("add_text", "add_scalar", "flush", "close"), lambda *_: None))
+
+    stand_in(monkeypatch, "tensorboard")
+    stand_in(monkeypatch, "torch.utils.tensorboard", SummaryWriter=open_writer)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(FOLDER, raising=False)
+    play_script("train_pretrain", "--entry", "one", "--report_to", "tensorboard")
+    for _ in range(2):  # the second time there is nothing to do
+        play_script("train_finetune", "--entry", "one", "--report_to", "tensorboard", "--warmup_steps", "2")
+    assert folders == [("runs", "tensorboard", "one", f"one-{stage}") for stage in ("pretrain", "finetune")]
 
 
 @pytest.mark.parametrize(("report_to", "rank"), [("none", "0"), ("mlflow", "0"), ("wandb", "1")])

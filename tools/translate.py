@@ -37,7 +37,8 @@ class TranslateOptions:
     n_best: int = field(default=1, metadata={"help": "translations of each line, no more than beams"})
     scores: bool = field(default=False, metadata={"help": "write before each translation its score"})
     engine: str = field(
-        default="torch", metadata={"help": "torch; or ctranslate2, which pays in int8: the checkpoint is converted once"}
+        default="torch",
+        metadata={"help": "torch; or ctranslate2, which pays in int8: the checkpoint is converted once"},
     )
     compute_type: str = field(
         default="float32", metadata={"help": "float32; or, with ctranslate2, int8: fast, less exact"}

@@ -241,6 +241,25 @@ def test_sizes_that_have_shown_to_be_too_small_are_not_sampled_any_more():
         assert planner.allows(job, sizes[0], tried[:2], 30_000), "two say nothing yet"
 
 
+def test_a_fine_tune_that_has_lost_more_already_is_not_run_in_full():
+    speed = Speed(DEMO)
+    for stage in ("pretrain", "finetune"):
+        speed.learn(stage, start_values("pretrain"), 0.02)
+    fixed = {stage: start_values(stage) for stage in ("pretrain", "finetune")}
+    candidates = {stage: first_candidates(stage) for stage in fixed}
+    planner = Planner(DEMO, speed, PRESETS["balanced"], 600, candidates, fixed)
+    structure, values = fixed["pretrain"], [one for _, one in first_candidates("finetune")]
+    tried = [
+        Tried(0, "pretrain", structure, structure, 1.0, "complete", 30.0),
+        Tried(1, "finetune", values[1], structure, 1.0, "complete", 29.0, -1.0, base=0),
+        *(Tried(2 + i, "finetune", values[i], structure, 0.25, "complete", 28.0, -2.0, base=0) for i in (0, 1, 2)),
+    ]
+    job = planner.decide(tried, 300)
+    assert job.promoted_from is None and job.fidelity < 1
+    better = [*tried[:-1], Tried(4, "finetune", values[2], structure, 0.25, "complete", 29.5, -0.5, base=0)]
+    assert planner.decide(better, 300).promoted_from == 4
+
+
 def test_fine_tunes_go_on_where_no_new_structure_is_allowed():
     speed = Speed(AING)
     speed.learn("pretrain", start_values("pretrain"), 0.1)

@@ -220,6 +220,11 @@ class Planner:
         done = {one.promoted_from for one in tried if one.fidelity == 1}
         ranked = self._ranked(stage, shorts, tried)
         waiting = [one for one in ranked if one.number not in done]
+        if base:  # what has lost more in a part of the steps than another in all of them is no candidate
+            fulls = [
+                one.worth for one in tried if one.fidelity == 1 and one.base == base.number and one.worth is not None
+            ]
+            waiting = [one for one in waiting if not fulls or one.worth > max(fulls)]
         num_promoted = sum(one.promoted_from is not None for one in tried)
         if num_promoted < len(shorts) // self.preset.keep_one_in and (job := self._promote(waiting, room, base)):
             return job

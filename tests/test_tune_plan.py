@@ -260,6 +260,25 @@ def test_a_fine_tune_that_has_lost_more_already_is_not_run_in_full():
     assert planner.decide(better, 300).promoted_from == 4
 
 
+def test_a_better_structure_gets_the_fine_tune_that_did_well_on_another():
+    speed = Speed(DEMO)
+    for stage in ("pretrain", "finetune"):
+        speed.learn(stage, start_values("pretrain"), 0.1)
+    fixed = {stage: start_values(stage) for stage in ("pretrain", "finetune")}
+    candidates = {stage: first_candidates(stage) for stage in fixed}
+    planner = Planner(DEMO, speed, PRESETS["balanced"], 600, candidates, fixed)
+    small, large = start_values("pretrain"), start_values("pretrain") | {"d_ff": 512}
+    good, bad = (values for _, values in first_candidates("finetune")[1:])
+    tried = [
+        Tried(0, "pretrain", small, small, 1.0, "complete", 30.0),
+        Tried(1, "finetune", bad, small, 1.0, "complete", 20.0, -10.0, base=0),
+        Tried(2, "finetune", good, small, 1.0, "complete", 29.0, -1.0, base=0),
+        Tried(3, "pretrain", large, large, 1.0, "complete", 50.0),
+    ]
+    job = planner.decide(tried, 100)
+    assert (job.stage, job.fidelity, job.base.number, job.values) == ("finetune", 1.0, 3, good)
+
+
 def test_fine_tunes_go_on_where_no_new_structure_is_allowed():
     speed = Speed(AING)
     speed.learn("pretrain", start_values("pretrain"), 0.1)

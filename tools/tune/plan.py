@@ -285,10 +285,13 @@ class Planner:
             return None
         # A structure so slow that not even two fit into the search leaves nothing to compare it with.
         affordable = math.inf if base else max(needed, min(room(structure), self._for_structures() / 2))
-        begun = [one.values for one in tried if one.fidelity >= fidelity]
+        number = base and base.number
+        begun = [one.values for one in tried if one.fidelity >= fidelity and one.base in (None, number)]
         candidates = self.candidates[stage]
-        if base and fidelity == 1:  # there is time for few: the gentle ones forget least
-            candidates = gentle_first(candidates)
+        if base and fidelity == 1:  # there is time for few: what forgot least elsewhere, then the gentle ones
+            known = [one for one in tried if one.fidelity == 1 and one.worth is not None]
+            known.sort(key=lambda one: -one.worth)
+            candidates = [("best elsewhere", one.values) for one in known] + gentle_first(candidates)
         for origin, values in candidates:
             seconds = room(base.structure if base else values)
             if values not in begun and (base or self.cost(stage, values, fidelity) <= min(affordable, seconds)):

@@ -241,14 +241,19 @@ def test_sizes_that_have_shown_to_be_too_small_are_not_sampled_any_more():
         assert planner.allows(job, sizes[0], tried[:2], 30_000), "two say nothing yet"
 
 
-def test_a_fine_tune_that_has_lost_more_already_is_not_run_in_full():
+def demo_planner(pace: float) -> Planner:
+    """Return the plan of ten minutes of the demo league, where a step of either stage takes so many seconds."""
     speed = Speed(DEMO)
-    for stage in ("pretrain", "finetune"):
-        speed.learn(stage, start_values("pretrain"), 0.02)
     fixed = {stage: start_values(stage) for stage in ("pretrain", "finetune")}
+    for stage in fixed:
+        speed.learn(stage, fixed["pretrain"], pace)
     candidates = {stage: first_candidates(stage) for stage in fixed}
-    planner = Planner(DEMO, speed, PRESETS["balanced"], 600, candidates, fixed)
-    structure, values = fixed["pretrain"], [one for _, one in first_candidates("finetune")]
+    return Planner(DEMO, speed, PRESETS["balanced"], 600, candidates, fixed)
+
+
+def test_a_fine_tune_that_has_lost_more_already_is_not_run_in_full():
+    planner = demo_planner(0.02)
+    structure, values = start_values("pretrain"), [one for _, one in first_candidates("finetune")]
     tried = [
         Tried(0, "pretrain", structure, structure, 1.0, "complete", 30.0),
         Tried(1, "finetune", values[1], structure, 1.0, "complete", 29.0, -1.0, base=0),
@@ -261,12 +266,7 @@ def test_a_fine_tune_that_has_lost_more_already_is_not_run_in_full():
 
 
 def test_a_better_structure_gets_the_fine_tune_that_did_well_on_another():
-    speed = Speed(DEMO)
-    for stage in ("pretrain", "finetune"):
-        speed.learn(stage, start_values("pretrain"), 0.1)
-    fixed = {stage: start_values(stage) for stage in ("pretrain", "finetune")}
-    candidates = {stage: first_candidates(stage) for stage in fixed}
-    planner = Planner(DEMO, speed, PRESETS["balanced"], 600, candidates, fixed)
+    planner = demo_planner(0.1)
     small, large = start_values("pretrain"), start_values("pretrain") | {"d_ff": 512}
     good, bad = (values for _, values in first_candidates("finetune")[1:])
     tried = [

@@ -97,6 +97,13 @@ def test_the_table_tells_when_ours_is_where_a_rival_ends():
     assert curves["random"]["minute"] == curves["ours"]["minute"] == [0.0, 2, 3, 4, 8, 9, 10.0]
     (better,), _ = tuning.compare({"random": runs["random"]}, MINUTES)
     assert "share of time" not in better, "there is nothing to compare with"
+    scores = [
+        dict(test_bleu=30.0, official=True, failed_checks=[]),
+        dict(test_bleu=20.0, official=False, failed_checks=[]),
+    ]
+    scores.append(dict(test_bleu=40.0, official=True, failed_checks=["the files are there"]))
+    (scored,), _ = tuning.compare({"ours": [run() | {"score": score} for score in scores]}, MINUTES)
+    assert (scored["test BLEU"]["median"], scored["proven"]) == (30.0, "1 of 3") and "proven" not in ours
     (_, nothing), _ = tuning.compare({"ours": runs["ours"], "tpe": [run()]}, MINUTES)
     assert nothing["there at min"] is None and nothing["share of time"] is None, "there is nothing to reach"
 
@@ -284,8 +291,8 @@ class Ticking:
         self.monotonic = itertools.count(0.0, seconds).__next__
 
 
-def search(job: str, minutes: float, **more) -> tuple[list[dict], int]:
-    """Let a rival search in this process; return its entries, and how many trials it began."""
+def search(job: str, minutes: float, **more) -> tuple[list[dict], int, dict | None]:
+    """Let a rival search in this process; return its entries, how many trials it began, and the score if it has one."""
     channel = Answers()
     getattr(tuning, job)(channel, league="small", data_dir=None, minutes=minutes, seed=3, **more)
     [answer] = channel.answers
@@ -294,7 +301,7 @@ def search(job: str, minutes: float, **more) -> tuple[list[dict], int]:
             assert set(one[stage]) == set(kind.__dataclass_fields__)
             assert space.why_not(stage, one[stage], LEAGUES["small"]) is None
         assert one["bleu"] == quality(one["pretrain"]["d_model"], one["finetune"]["learning_rate"])
-    return answer["entries"], answer["trials"]
+    return answer["entries"], answer["trials"], answer.get("score")
 
 
 def test_our_search_tells_its_complete_entries(small, monkeypatch, tmp_path):
@@ -303,13 +310,15 @@ def test_our_search_tells_its_complete_entries(small, monkeypatch, tmp_path):
         monkeypatch.setattr(time, "monotonic", lambda speed=speed: speed * monotonic())
         (tmp_path / str(speed)).mkdir()
         monkeypatch.chdir(tmp_path / str(speed))
-        entries, num_trials = search("ours", 2.0)
+        entries, num_trials, score = search("ours", 2.0)
         if entries:
             break
     told = json.loads(Path("runs/ours/tune/study.json").read_text())
     assert (told["seed"], told["state"], len(told["trials"])) == (3, "done", num_trials)
     assert max(one["bleu"] for one in entries) == told["best"]["validation_bleu"]
-    assert json.loads(Path("runs/ours/record.json").read_text())["test_openings"] == 0
+    record = json.loads(Path("runs/ours/record.json").read_text())
+    assert (score["test_bleu"], score["official"]) == (record["score"]["bleu"], record["official"])
+    assert score["failed_checks"] == [] and score["minutes"] == record["clock"]["minutes"]
 
 
 def test_only_a_whole_fine_tune_is_an_entry():
@@ -329,7 +338,7 @@ def test_samplers_play_whole_entries_until_the_time_is_over(small, monkeypatch):
     second_ones = []
     for rival in ("random", "tpe"):
         monkeypatch.setattr(tuning, "time", Ticking(60))
-        entries, num_trials = search("whole_entries", 12.0, **tuning.JOBS[rival][1])
+        entries, num_trials, _ = search("whole_entries", 12.0, **tuning.JOBS[rival][1])
         assert 2 <= len(entries) <= num_trials
         minutes = [one["minute"] for one in entries]
         assert minutes == sorted(minutes) and minutes[0] > 0
@@ -343,7 +352,7 @@ def test_the_librarys_search_is_judged_by_entries_with_its_values(small, monkeyp
     monkeypatch.setattr(tuning, "time", Ticking(1))
     bleu = itertools.count(1.0)
     monkeypatch.setattr("sacrebleu.corpus_bleu", lambda texts, references: SimpleNamespace(score=next(bleu)))
-    entries, num_trials = search("trainer", 0.75)
+    entries, num_trials, _ = search("trainer", 0.75)
     assert num_trials == 3 and [one["told"] for one in entries] == [1.0, 2.0], "the last one was under way"
     assert all(one["pretrain"] == space.start_values("pretrain") for one in entries)
     assert 0 < entries[0]["minute"] < entries[1]["minute"] < 0.75

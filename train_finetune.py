@@ -40,7 +40,7 @@ def finetune(entry, finetune_hp: FinetuneHP) -> None:
     from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, set_seed
 
     from league import loading, report, training
-    from league.data import PairCollator, TrainingOrder
+    from league.batches import PairCollator, TrainingOrder
     from league.loss import SmoothedLoss
 
     options, rules, stage = entry.options, entry.rules, entry.rules.finetune

@@ -29,7 +29,7 @@ def pretrain(entry, model_hp: ModelHP) -> None:
     from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, set_seed
 
     from league import loading, report, training
-    from league.data import PairCollator, TrainingOrder
+    from league.batches import PairCollator, TrainingOrder
     from league.loss import SmoothedLoss
     from modeling import AingConfig, AingForConditionalGeneration
 

@@ -10,8 +10,8 @@ from tokenizers import decoders
 
 from modeling.modeling_aing import shift_right
 
-from .data import encode
 from .errors import UserError
+from .tokens import encode
 
 PART = "·"  # before a piece that goes on with the word of the piece before
 SPACE = "␣"

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .data import load_split
 from .errors import UserError
 from .noise import seed_deviation
 from .rules import SCHEDULE, STRUCTURE
@@ -77,8 +78,7 @@ class Comparison:
 
 def compare(folders: tuple[Path, Path], data_dir: str | None) -> Comparison:
     """Compare two entries of one league, scored on the same test set."""
-    from .data import load_split  # and torch with it, which a board of records does without
-    from .proof import read_scored_entry, read_translations
+    from .proof import read_scored_entry, read_translations  # and torch with it, which a board of records does without
 
     sides = [read_scored_entry(folder) for folder in folders]
     (first, league), (other, _) = sides

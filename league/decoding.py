@@ -11,7 +11,8 @@ from transformers import GenerationConfig
 
 from league_config import League
 
-from .data import encode, pad
+from .batches import pad
+from .tokens import encode
 
 
 def decoding_config(league: League, model) -> GenerationConfig:

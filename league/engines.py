@@ -9,7 +9,7 @@ import torch
 
 from league_config import League
 
-from .data import pad
+from .batches import pad
 from .errors import UserError
 
 # The league's search goes on after as many ends as beams, until it can hardly gain: here, to so many times as many.

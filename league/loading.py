@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerFast
 from league_config import Corpus, League, ModelHP
 from modeling import AingConfig, AingForConditionalGeneration, train_tokenizer
 
-from .data import Split, TokenizedPairs, load_split, tokenize_split
+from .data import Split, load_split
 from .decoding import decoding_config
 from .entry import RUNS, Entry
 from .errors import UserError
@@ -24,6 +24,7 @@ from .hardware import has_gpu
 from .options import check_model_hp
 from .rules import STRUCTURE, count_parameters
 from .schema import read_json
+from .tokens import TokenizedPairs, tokenize_split
 
 MAX_TOKENIZER_BYTES = 5_000_000
 # What a tokenizer of the league saves; the library takes paths of other files from other settings.

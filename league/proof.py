@@ -9,14 +9,16 @@ from typing import Any, NamedTuple
 
 from league_config import LEAGUES, League
 
+from .batches import TrainingOrder
 from .clock import Clock
-from .data import Split, TrainingOrder, load_split, tokenize_split
+from .data import Split, load_split
 from .decoding import score, translate
 from .entry_files import CHECKPOINT, differing_files, is_plain, read_entry
 from .errors import UserError
 from .loading import load_checkpoint, prepare_model
 from .rules import STRUCTURE, clock_problems, verdict_problems
 from .schema import read_json
+from .tokens import tokenize_split
 
 MAX_BYTES = 50_000_000
 

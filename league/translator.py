@@ -10,13 +10,13 @@ from tqdm import tqdm
 
 from league_config import AING, LEAGUES, League
 
-from .data import encode
 from .engines import CTranslate2Engine, Found, TorchEngine
 from .entry_files import meant
 from .errors import UserError
 from .loading import load_checkpoint, prepare_model
 from .schema import read_json, read_record
 from .splitting import split_line
+from .tokens import encode
 
 WINDOW = 2000  # lines that are sorted by length together
 ENGINES = ("torch", "ctranslate2")

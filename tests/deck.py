@@ -8,6 +8,7 @@ from pathlib import Path
 from play import TINY
 
 from league import rules
+from league.data import load_split
 from league.files import digest_of
 from league_config import fingerprint
 
@@ -51,7 +52,6 @@ def deal(folder: Path, record: dict, translations: list[str] | None = None, age:
     """Write an entry's record, and its translations with their true score where there are any."""
     folder.mkdir(parents=True, exist_ok=True)
     if translations is not None:
-        from league.data import load_split
         from league.decoding import score
 
         (folder / "translations.txt").write_text("\n".join(translations) + "\n")

@@ -20,8 +20,10 @@ from hypothesis import strategies as st
 from tokenizers import normalizers, pre_tokenizers
 
 from league import data
-from league.data import PairCollator, TrainingOrder, encode, length_grouped_order, load_split, tokenize_split
+from league.batches import PairCollator, TrainingOrder, length_grouped_order
+from league.data import load_split
 from league.errors import UserError
+from league.tokens import CACHE_VERSION, TokenizedPairs, encode, tokenize_split
 from league_config import AING
 from modeling.modeling_aing import shift_right
 from modeling.tokenization_aing import train_tokenizer
@@ -264,7 +266,9 @@ import resource, sys
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from league.data import TrainingOrder, load_split, tokenize_split
+from league.batches import TrainingOrder
+from league.data import load_split
+from league.tokens import tokenize_split
 from league_config import AING
 from modeling.tokenization_aing import train_tokenizer
 
@@ -316,8 +320,8 @@ def test_the_cache_holds_what_the_tokenizer_gives(split, tokenizer, cached):
 @given(st.lists(st.tuples(TEXTS, TEXTS), max_size=12), st.integers(1, 5), st.integers(0, 9))
 def test_tokens_are_those_of_whole_texts_whatever_is_done_together(tokenizer, tmp_path_factory, rows, chunk, most):
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(data, "CHUNK", chunk)
-        patched.setattr(data, "MAX_WORDS", most)
+        patched.setattr("league.tokens.CHUNK", chunk)
+        patched.setattr("league.tokens.MAX_WORDS", most)
         split = read_pairs(patched, [*PAIRS[:2], *rows], "test")
         tokens = tokenize_split(split, tokenizer, 12, tmp_path_factory.mktemp("cache"))
         whole = [encode(tokenizer, list(side), 12) for side in (split.sources, split.targets)]
@@ -335,7 +339,7 @@ def test_a_tokenizer_that_joins_words_is_refused(split, tmp_path):
 
 def test_a_hit_gives_the_same_without_tokenizing(split, tokenizer, cached, monkeypatch):
     ids, cache = cached
-    monkeypatch.setattr(data, "_write_tokens", None)
+    monkeypatch.setattr("league.tokens._write_tokens", None)
     assert ids_of(tokenize_split(split, tokenizer, 16, cache)) == ids
 
 
@@ -353,7 +357,7 @@ def cut(path):
 
 
 def age(path):
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"version": data.CACHE_VERSION + 1}))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"version": CACHE_VERSION + 1}))
 
 
 def flip(path):
@@ -385,8 +389,8 @@ def test_a_damaged_or_foreign_cache_is_made_anew(split, tokenizer, cached, name)
     file, damage = DAMAGES[name]
     damage(only_folder(cache) / file)
     assert ids_of(tokenize_split(split, tokenizer, 16, cache)) == ids
-    again = data.TokenizedPairs(only_folder(cache))
-    assert ids_of(again) == ids and again.info["version"] == data.CACHE_VERSION
+    again = TokenizedPairs(only_folder(cache))
+    assert ids_of(again) == ids and again.info["version"] == CACHE_VERSION
 
 
 def test_what_kills_left_in_the_cache_is_cleared_when_it_is_old(split, tokenizer, tmp_path):
@@ -420,7 +424,7 @@ def test_processes_at_once_make_one_sound_cache(split, tokenizer, cached, tmp_pa
     assert [results.get(timeout=60) for _ in processes] == [ids] * 3
     for process in processes:
         process.join()
-    assert ids_of(data.TokenizedPairs(only_folder(cache))) == ids
+    assert ids_of(TokenizedPairs(only_folder(cache))) == ids
 
 
 # ---- ids

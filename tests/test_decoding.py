@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from play import TINY
 
-from league.data import encode
 from league.decoding import score, translate
 from league.loading import load_checkpoint, prepare_model
+from league.tokens import encode
 
 SEARCH = dataclasses.replace(TINY, max_length=20, decoding={**TINY.decoding, "num_beams": 2})
 SENTENCES = ["Ein Mann.", "", "Die Frau im Park liest " * 30, "😀 \u00a0", "Ein Mann.", "Zwei Hunde rennen."]

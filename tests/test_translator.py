@@ -21,9 +21,10 @@ from play import TINY
 from transformers import GenerationMixin
 
 from league import conversion, engines
-from league.data import encode, load_split
+from league.data import load_split
 from league.errors import UserError
 from league.splitting import split_line
+from league.tokens import encode
 from league.translator import Hypothesis, Translator, find_checkpoint, find_rules
 from modeling import AingForConditionalGeneration
 from tools import translate as tool

@@ -15,7 +15,8 @@ from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
 from league import hardware, loading, training
-from league.data import PairCollator, Split, TrainingOrder
+from league.batches import PairCollator, TrainingOrder
+from league.data import Split
 from league.entry import Entry
 from league.errors import Interrupted, UserError, run_command
 from league.evidence import effective_values

@@ -34,7 +34,8 @@ def measure(bench: Bench) -> dict[str, Any]:
 
 def load_and_tokenize(channel, data_dir: str, pairs: int) -> None:
     """Job: what a stage does before its first step, with a training split of any size."""
-    from league.data import load_split, tokenize_split
+    from league.data import load_split
+    from league.tokens import tokenize_split
     from league_config import AING
     from modeling import train_tokenizer
 

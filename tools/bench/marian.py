@@ -14,7 +14,8 @@ from transformers import (
 )
 
 from league import hardware
-from league.data import Split, encode, load_split
+from league.data import Split, load_split
+from league.tokens import encode
 from league_config import AING, League, ModelHP
 from modeling import train_tokenizer
 

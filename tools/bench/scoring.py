@@ -154,8 +154,8 @@ def ours(channel, checkpoint: str, library_search: bool, test: list) -> None:
     from transformers import GenerationMixin
 
     from league import hardware, loading
-    from league.data import encode
     from league.decoding import translate
+    from league.tokens import encode
     from league_config import AING
 
     hardware.prepare_process()
@@ -186,7 +186,8 @@ def marian_arm(channel, folder: str, test: list) -> None:
     from transformers import MarianMTModel, PreTrainedTokenizerFast
 
     from league import hardware
-    from league.data import encode, pad
+    from league.batches import pad
+    from league.tokens import encode
     from league_config import AING
 
     sources, _ = read_test(*test)
@@ -225,7 +226,7 @@ def ctranslate2_arm(channel, folder: str, precision: str, work: str, test: list)
     import ctranslate2
     from transformers import PreTrainedTokenizerFast
 
-    from league.data import encode
+    from league.tokens import encode
     from league_config import AING
     from tools.bench.conversion import convert
 

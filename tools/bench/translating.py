@@ -51,7 +51,7 @@ def measure(bench: Bench) -> dict[str, Any]:
 
 def command(channel, checkpoint: str, engine: str, compute_type: str, test: list) -> None:
     """Job: what `python -m tools.translate` does between its input and its output."""
-    from league.data import encode
+    from league.tokens import encode
     from tools.translate import TranslateOptions, load, translate_lines
 
     sources, _ = read_test(*test)

@@ -400,7 +400,7 @@ def plain_trainer(contest: Contest, base: str, callback):
     from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments
 
     from league import loading, training
-    from league.data import PairCollator, TrainingOrder
+    from league.batches import PairCollator, TrainingOrder
     from tools.tune.space import start_values
 
     rules, stage = contest.rules, contest.rules.finetune

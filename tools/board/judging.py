@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from league.comparison import bleu_of, sentence_statistics
+from league.data import load_split
 from league.errors import UserError
 from league.rules import SCHEDULE, STRUCTURE, clock_problems, describe, verdict_problems
 from league.schema import parse_json, parse_record
@@ -33,8 +34,6 @@ class TestSets:
     def of(self, league: League):
         """Return a league's test set, or why it is not at hand."""
         if league.name not in self.loaded:
-            from league.data import load_split  # and torch with it, which a board of records does without
-
             try:
                 self.loaded[league.name] = load_split(league, league.pretrain.corpus, "test", self.data_dir)
             except UserError as error:

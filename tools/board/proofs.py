@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from league.data import load_split
 from league.errors import UserError
 from league.schema import parse_record
 from league_config import LEAGUES
@@ -29,8 +30,6 @@ class DataAtHand:
     def digests(self, name: str) -> dict[str, str] | str:
         """Return split -> sha256, or why the data are not at hand."""
         if name not in self.known:
-            from league.data import load_split
-
             league = LEAGUES[name]
             wanted = [(league.pretrain.corpus, split) for split in ("train", "validation", "test")]
             wanted += [(league.finetune.corpus, split) for split in ("train", "validation")]

@@ -261,6 +261,8 @@ def test_a_fine_tune_that_has_lost_more_already_is_not_run_in_full():
     ]
     job = planner.decide(tried, 300)
     assert job.promoted_from is None and job.fidelity < 1
+    job = planner.decide(tried, 33)
+    assert (job.fidelity, job.values) == (1.0, None), "time for one in full only, of values that are not beaten yet"
     better = [*tried[:-1], Tried(4, "finetune", values[2], structure, 0.25, "complete", 29.5, -0.5, base=0)]
     assert planner.decide(better, 300).promoted_from == 4
 

@@ -220,11 +220,7 @@ class Planner:
         done = {one.promoted_from for one in tried if one.fidelity == 1}
         ranked = self._ranked(stage, shorts, tried)
         waiting = [one for one in ranked if one.number not in done]
-        if base:  # what has lost more in a part of the steps than another in all of them is no candidate
-            fulls = [
-                one.worth for one in tried if one.fidelity == 1 and one.base == base.number and one.worth is not None
-            ]
-            waiting = [one for one in waiting if not fulls or one.worth > max(fulls)]
+        waiting = [one for one in waiting if not self._is_beaten(one, base, tried)]
         num_promoted = sum(one.promoted_from is not None for one in tried)
         if num_promoted < len(shorts) // self.preset.keep_one_in and (job := self._promote(waiting, room, base)):
             return job
@@ -235,6 +231,13 @@ class Planner:
             return job
         # What is left is too little for a short trial and then the one in full, but not for one in full at once.
         return self._new(stage, tried, room, base, 1.0) if any(one.fidelity == 1 for one in tried) else None
+
+    def _is_beaten(self, one: Tried, base: Tried | None, tried: list[Tried]) -> bool:
+        """Tell whether a fine-tune has lost more in a part of the steps than another in all of them."""
+        if base is None or one.fidelity == 1 or one.worth is None:
+            return False
+        fulls = (other.worth for other in tried if other.fidelity == 1 and other.base == base.number)
+        return any(worth is not None and worth >= one.worth for worth in fulls)
 
     def _fidelity(self, stage: str, tried: list[Tried]) -> float:
         if stage == "pretrain" and self._for_structures() < FEW * self.speed.trial(stage, self._typical(), 1.0):
@@ -286,7 +289,8 @@ class Planner:
         # A structure so slow that not even two fit into the search leaves nothing to compare it with.
         affordable = math.inf if base else max(needed, min(room(structure), self._for_structures() / 2))
         number = base and base.number
-        begun = [one.values for one in tried if one.fidelity >= fidelity and one.base in (None, number)]
+        mine = [one for one in tried if one.base in (None, number)]
+        begun = [one.values for one in mine if one.fidelity >= fidelity or self._is_beaten(one, base, mine)]
         candidates = self.candidates[stage]
         if base and fidelity == 1:  # there is time for few: what forgot least elsewhere, then the gentle ones
             known = [one for one in tried if one.fidelity == 1 and one.worth is not None]

@@ -233,15 +233,16 @@ def ours(channel, league: str, data_dir: str | None, minutes: float, seed: int) 
     """Job: our own search, with the score at its end and the proof of it, which is off the clock."""
     from league.entry import RUNS
     from league.proof import checks
+    from league.schema import read_record
     from tools.tune.__main__ import main
 
     where = ["--data_dir", data_dir] if data_dir else []
     main(["--league", league, "--entry", "ours", "--minutes", str(minutes), "--seed", str(seed), *where])
-    study, record = (
-        json.loads((RUNS / "ours" / name).read_text("utf-8")) for name in ("tune/study.json", "record.json")
-    )
-    failed = [check.name for check in checks(RUNS / "ours", data_dir) if check.problems]
-    score = study["final"] | {"minutes": record["clock"]["minutes"], "failed_checks": failed}
+    folder = RUNS / "ours"
+    study = json.loads((folder / "tune" / "study.json").read_text(encoding="utf-8"))
+    failed = [check.name for check in checks(folder, data_dir) if check.problems]
+    minutes = read_record(folder / "record.json")["clock"]["minutes"]
+    score = study["final"] | {"minutes": minutes, "failed_checks": failed}
     channel.answer(entries=complete_entries(study), trials=len(study["trials"]), score=score)
 
 

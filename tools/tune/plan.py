@@ -219,8 +219,7 @@ class Planner:
         shorts = [one for one in tried if one.fidelity == fidelity < 1 and one.state == "complete"]
         done = {one.promoted_from for one in tried if one.fidelity == 1}
         ranked = self._ranked(stage, shorts, tried)
-        waiting = [one for one in ranked if one.number not in done]
-        waiting = [one for one in waiting if not self._is_beaten(one, base, tried)]
+        waiting = [one for one in ranked if one.number not in done and not self._is_beaten(one, base, tried)]
         num_promoted = sum(one.promoted_from is not None for one in tried)
         if num_promoted < len(shorts) // self.preset.keep_one_in and (job := self._promote(waiting, room, base)):
             return job

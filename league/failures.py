@@ -2,6 +2,7 @@
 
 import errno
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
@@ -10,7 +11,9 @@ from .entry import Entry
 from .errors import OutOfMemory, UserError
 from .rules import STRUCTURE
 
-DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR}
+DISK = FULL | CLOSED | {errno.EIO}
 
 
 @contextmanager
@@ -25,12 +28,26 @@ def clear_failures(entry: Entry, device: torch.device, device_batch_size: int | 
         # torch.save speaks of its archive, safetensors of serializing; Python has a number.
         is_write = "PytorchStreamWriter" in text or "unexpected pos" in text or isinstance(error, SafetensorError)
         if is_write or getattr(error, "errno", None) in DISK:
-            reason = getattr(error, "strerror", None) or text.splitlines()[0]
-            raise UserError(
-                f"cannot write below {entry.folder}: {reason}. Make room; "
-                "the same command then goes on from the last whole checkpoint."
-            ) from None
+            raise UserError(_unwritable(entry.folder, error)) from None
         raise
+
+
+@contextmanager
+def clear_disk(folder: Path):
+    """Turn what the disk refuses inside the block into a user error."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        raise UserError(_unwritable(folder, error)) from None
+
+
+def _unwritable(folder: Path, error: Exception) -> str:
+    reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+    closed = getattr(error, "errno", None) in CLOSED
+    remedy = "It must be a folder that you may write to" if closed else "Make room"
+    return f"cannot write below {folder}: {reason}. {remedy}; the same command then goes on from what was saved last."
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -42,7 +59,9 @@ def _out_of_memory(entry: Entry, device: torch.device, held: int | None) -> str:
     asked = entry.record["asked"]
     structure = ", ".join(f"{name} {asked[name]}" for name in STRUCTURE if name in asked)
     if held is None:
-        remedy = "close what else uses it, or score on the CPU with CUDA_VISIBLE_DEVICES= before the command"
+        remedy = "close what else uses it"
+        if device.type != "cpu":
+            remedy += ", or go on with the CPU: CUDA_VISIBLE_DEVICES= before the command"
     elif held % 2 == 0:
         remedy = f"--device_batch_size {held // 2} needs about half the memory and trains the same global batch"
     else:

@@ -112,12 +112,27 @@ def test_the_search_tells_its_best_as_a_command_and_counts_on_the_entry(two, mon
     assert not record["broken_rules"]
 
 
-def test_a_search_ends_while_there_is_time_for_the_fine_tune(two, capsys):
+def test_a_search_ends_while_there_is_time_for_the_fine_tune(two, capsys, monkeypatch):
     trainer = two_s_trainer()
-    trainer.entry.clock.limit = trainer.entry.clock.used + 1e-3
+    search_one, trainer.entry.clock.limit = training.validate, 1e6
+
+    def validate(*args):
+        trainer.entry.clock.limit = trainer.entry.clock.used + 1e-3
+        return search_one(*args)
+
+    monkeypatch.setattr(training, "validate", validate)
     search(trainer, TRIALS)
     assert read_record(two / "record.json")["trials"] == 1
     assert "the search ends" in capsys.readouterr().out
+
+
+def test_a_search_without_time_for_the_fine_tune_is_refused_while_there_is_some(two):
+    trainer = two_s_trainer()
+    trainer.entry.clock.limit = trainer.entry.clock.used + 1e-3
+    with pytest.raises(UserError, match="run train_finetune.py without a search"):
+        search(trainer, TRIALS)
+    record = read_record(two / "record.json")
+    assert record["trials"] == 0 and "finetune" not in record["stages"]
 
 
 def test_a_trial_that_explodes_is_worth_nothing_and_the_search_goes_on(two):

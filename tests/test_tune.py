@@ -1,10 +1,13 @@
 """The search from end to end: whole, killed, shared by two, fed to the scripts, refused; and its parts one by one."""
 
 import dataclasses
+import functools
+import importlib.metadata
 import json
 import math
 import os
 import random
+import re
 import shlex
 import shutil
 import time
@@ -21,7 +24,7 @@ from searches import FROM, Process, spans_of, studies_of, trials_of
 
 import league_config
 import train_pretrain
-from league import watch
+from league import evidence, watch
 from league.data import load_split
 from league.entry import Entry
 from league.errors import UserError
@@ -33,12 +36,12 @@ from league_config import FinetuneHP, ModelHP, Range
 from tools import verify
 from tools.tune import __main__ as tune
 from tools.tune import presence, study
-from tools.tune.plan import Job, Planner
+from tools.tune.plan import Job, Planner, Wait
 from tools.tune.presence import Presence, union
 from tools.tune.search import Search
 from tools.tune.space import ranges, start_values, why_not
 from tools.tune.study import Study, distributions, from_params, to_params
-from tools.tune.trial import Bench
+from tools.tune.trial import Bench, share_left
 from train_finetune import FinetuneOptions
 
 SECONDS_A_TRIAL = 3.0  # in a search that is only simulated
@@ -126,6 +129,32 @@ def test_the_record_of_a_search_proves_itself(at_home, capsys):
     assert "PROVEN: t, " in capsys.readouterr().out
 
 
+def test_a_report_that_lacks_the_score_gets_it(at_home, capsys):
+    path = at_home / "runs/t/tune/study.json"
+    whole = read_json(path)
+    path.write_text(json.dumps(whole | {"state": "final", "final": None}))
+    page = at_home / "runs/t/tune/report.html"
+    page.unlink()
+    play.play("tools.tune.__main__", "--from", "from.json", "--entry", "t", "--preset", "best")
+    assert read_json(path) == whole and page.stat().st_size > 100
+
+
+def test_a_search_with_another_seed_does_not_tell_the_old_score(at_home, capsys):
+    with pytest.raises(UserError, match="has a score with seed 1: take another --entry"):
+        play.play("tools.tune.__main__", "--from", "from.json", "--entry", "t", "--preset", "best", "--seed", "2")
+    assert "FINAL_TEST_BLEU" not in capsys.readouterr().out
+
+
+def test_an_entry_is_played_whole_where_the_search_had_no_time(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_from(tmp_path)
+    monkeypatch.setattr(Bench, "probe", lambda *_: {"pretrain": 0.05, "finetune": 0.05})
+    play.play("tools.tune.__main__", "--from", "from.json", "--entry", "w", "--minutes", "0.001")
+    assert read_record(tmp_path / "runs/w/record.json")["official"]
+    told = capsys.readouterr()
+    assert "No entry was whole by the end of the search" in told.err and "FINAL_TEST_BLEU = " in told.out
+
+
 def test_the_same_command_again_only_tells_the_score(at_home, searched, capsys):
     before = {path: path.read_bytes() for path in at_home.rglob("*") if path.is_file()}
     play.play("tools.tune.__main__", "--from", "from.json", "--entry", "t", "--preset", "best")
@@ -168,7 +197,7 @@ def test_what_was_trained_with_other_values_is_not_scored_as_the_search_s(at_hom
     settings["finetune_hp"]["weight_decay"] = 0.0321
     (at_home / "other.json").write_text(json.dumps(settings))
     before = (at_home / "runs/t/record.json").read_bytes()
-    with pytest.raises(UserError, match=r"weight_decay .*now 0\.0321"):
+    with pytest.raises(UserError, match=r"other values than those of --from \(weight_decay .*leave --from out"):
         play.play("evaluate_bleu", "--entry", "t", "--from", "other.json", "--again")
     assert (at_home / "runs/t/record.json").read_bytes() == before
 
@@ -328,6 +357,15 @@ def test_a_trial_without_time_is_cut_and_one_that_explodes_has_diverged(bench, t
         assert outcome["state"] == "diverged" and outcome["bleu"] is None
 
 
+def test_what_is_left_of_a_trial_is_read_off_its_folder(bench, tmp_path):
+    assert share_left(tmp_path / "none", "pretrain", 24) == 1
+    bench.run("pretrain", FROM["model_hp"], 1.0, tmp_path / "a", 100.0)
+    assert share_left(tmp_path / "a", "pretrain", 24) == 0
+    assert share_left(tmp_path / "a", "finetune", 10) == 1
+    (tmp_path / "a/under_way/finetune/checkpoint-4").mkdir(parents=True)
+    assert share_left(tmp_path / "a", "finetune", 10) == pytest.approx(0.6)
+
+
 def test_a_machine_that_hardly_moves_is_measured_too(bench, tmp_path):
     paces = bench.probe(FROM["model_hp"], tmp_path / "probe", 1e-6, "")
     assert set(paces) == {"pretrain"} and 0 < paces["pretrain"] < 1e-5
@@ -376,6 +414,10 @@ def simulated(tmp_path, monkeypatch) -> Simulated:
         curve = {"curve": [[1, 5.0]], "validation_seconds": 0.5, "pace": 0.05, "seconds": 1.5, "steps": 10}
         return curve | {"state": "complete", "reason": None, "bleu": 20 + 5 * fidelity + size, "sha256": {}}
 
+    # What these search for is not lost by a kill, and the code stands still meanwhile.
+    monkeypatch.setattr(os, "fsync", lambda file: None)
+    monkeypatch.setattr("league.evidence.code_digest", functools.cache(evidence.code_digest))
+    monkeypatch.setattr("league.entry.version", functools.cache(importlib.metadata.version))
     monkeypatch.setattr(Bench, "run", run)
     monkeypatch.setattr(Bench, "probe", lambda *_: {"pretrain": 0.05, "finetune": 0.05})
     monkeypatch.setattr(Search, "used", property(lambda self: SECONDS_A_TRIAL * len(self.study.rows())))
@@ -433,11 +475,98 @@ def test_the_end_waits_for_a_trial_of_another_process(simulated, monkeypatch):
             with shared.locked():
                 shared.end(claim, outcome)
 
-        monkeypatch.setattr("tools.tune.search.time", SimpleNamespace(sleep=end_it))
+        monkeypatch.setattr("tools.tune.search.time", SimpleNamespace(sleep=end_it, monotonic=time.monotonic))
         monkeypatch.setattr(Planner, "decide", lambda *_: None)
         simulated.play("--minutes", "3")
     content = read_json(simulated.tune / "study.json")
     assert [one["state"] for one in content["trials"]].count("complete") == before + 1 == len(content["trials"])
+
+
+def identity_of(folder: Path) -> dict[str, str]:
+    (identity,) = {json.dumps(one.user_attrs["identity"]) for one in studies_of(folder) if one.user_attrs}
+    return json.loads(identity)
+
+
+def test_the_end_waits_for_the_first_structure_of_another_process(simulated, monkeypatch):
+    simulated.play("--minutes", "1")
+    identity = identity_of(simulated.tune)
+    shutil.rmtree(simulated.folder / "runs")
+    simulated.tune.mkdir(parents=True)
+    outcome = {"state": "complete", "bleu": 30.0, "steps": 24, "pace": 0.05, "seconds": 2.0, "sha256": {}}
+    outcome |= {"validation_seconds": 0.5, "reason": None, "curve": []}
+    with Presence(simulated.tune / "processes") as other:
+        shared = Study(simulated.tune, identity, "tpe", 1, other)
+        with shared.locked():
+            claim = shared.claim(Job("pretrain", 1.0, "other's", 9.0, FROM["model_hp"]), None)
+
+        def end_it(seconds: float) -> None:
+            with shared.locked():
+                shared.end(claim, outcome)
+
+        monkeypatch.setattr("tools.tune.search.time", SimpleNamespace(sleep=end_it, monotonic=time.monotonic))
+
+        def decide(planner, tried, left):
+            return Wait() if any(one.state == "running" for one in tried) else None
+
+        monkeypatch.setattr(Planner, "decide", decide)
+        simulated.play("--minutes", "0.6")  # too short for another structure, long enough for that one's fine-tune
+    (trial,) = read_json(simulated.tune / "study.json")["trials"]
+    assert trial["state"] == "complete"
+
+
+def test_what_outlives_the_final_entry_neither_searches_nor_charges(at_home):
+    entry = at_home / "runs" / "t"
+    before = {path: path.read_bytes() for path in (entry / "clock.json", entry / "record.json")}
+    options = FinetuneOptions(league="tiny", entry="t")
+    search = Search(Entry(options), options, None, "best", 4.0, "tpe", None, {})
+    del search.entry.record["score"]  # it was read before the end
+    search.entry.record["stages"].clear()
+    with Presence(search.folder / "processes") as search.presence:
+        search.study = Study(search.folder, identity_of(search.folder), "tpe", 1, search.presence)
+        search.earlier_trials, search.earlier = 0, 100.0
+        assert search._next() is None
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_search_of_other_minutes_ends_when_the_final_entry_has_begun(simulated):
+    simulated.play("--minutes", "1")
+    before = len(simulated.ran)
+    with Presence(simulated.tune / "processes") as other:
+        Study(simulated.tune, identity_of(simulated.tune), "tpe", 1, other).note("final", True)
+    simulated.play("--minutes", "4")
+    assert len(simulated.ran) == before
+
+
+def test_what_another_search_has_spent_is_not_planned_with(simulated):
+    write_from(simulated.folder, trials=7, minutes=TINY.minutes - 1)
+    simulated.play("--minutes", "2")
+    content = read_json(simulated.tune / "study.json")
+    assert content["budget_minutes"] == pytest.approx(1) and content["used_minutes"] <= 1
+
+
+def test_without_a_fine_tune_in_full_the_best_short_one_is_played(simulated, monkeypatch):
+    run = Bench.run
+
+    def cut_in_full(self, stage, values, fidelity, *rest):
+        outcome = run(self, stage, values, fidelity, *rest)
+        is_cut = stage == "finetune" and fidelity == 1
+        return outcome | ({"state": "cut", "bleu": None, "reason": "late"} if is_cut else {})
+
+    monkeypatch.setattr(Bench, "run", cut_in_full)
+    simulated.play("--minutes", "4")
+    trials = read_json(simulated.tune / "study.json")["trials"]
+    shorts = [one for one in trials if one["stage"] == "finetune" and one["state"] == "complete"]
+    best = read_json(simulated.tune / "best.json")
+    ours = [one for one in shorts if one["structure"] == best["model_hp"]]
+    assert best["finetune_hp"] == max(ours, key=lambda one: one["change"])["values"]
+
+
+def test_the_report_is_there_while_the_search_runs(simulated, monkeypatch):
+    pages = []
+    monkeypatch.setattr("tools.tune.search.FIRST_PAGE", 0.0)
+    monkeypatch.setattr("tools.tune.search.write_report", lambda content, folder: pages.append(content["state"]))
+    simulated.play("--minutes", "2")
+    assert pages[0] == "searching" and pages[-1] == "done"
 
 
 def test_only_one_half_is_searched(simulated):
@@ -537,10 +666,22 @@ def test_a_damaged_search_is_told_in_one_line(simulated, damage):
     assert "is damaged" in told and "put it back from a copy" in told and told.count("\n") == 0
     assert ("processes" if "process" in damage else "journal.log") in told
     assert_nothing_was_lost(before, simulated.files())
+    if "process" not in damage:
+        follow_the_advice(told)
+        simulated.play("--minutes", "1")
 
 
-@pytest.mark.parametrize("changed", ["seed", "code", "data", "rules"])
-def test_a_search_does_not_go_on_with_something_else(simulated, monkeypatch, changed):
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ("seed", "begun with other seed:"),
+        ("code", "begun with other code:"),
+        ("data", "begun with other data:"),
+        ("rules", "begun with other rules:"),
+        ("ranges", "begun with other ranges:"),
+    ],
+)
+def test_a_search_does_not_go_on_with_something_else(simulated, monkeypatch, changed, told):
     simulated.play("--minutes", "1")
     before, flags = simulated.files(), []
     if changed == "seed":
@@ -549,12 +690,22 @@ def test_a_search_does_not_go_on_with_something_else(simulated, monkeypatch, cha
         monkeypatch.setattr("tools.tune.search.code_digest", lambda: "0" * 64)
     elif changed == "rules":
         monkeypatch.setitem(league_config.LEAGUES, "tiny", dataclasses.replace(TINY, batch_size=8))
+    elif changed == "ranges":
+        wider = searches.annotated(ModelHP, (32, 48, 64), "d_model")
+        monkeypatch.setitem(ModelHP.__annotations__, "d_model", wider)
     else:
         flags = ["--data_dir", str(write_data(simulated.folder / "data"))]
-    with pytest.raises(UserError, match=f"begun with other {changed}|other data for|take another --entry") as error:
+    with pytest.raises(UserError) as error:
         simulated.play("--minutes", "2", *flags)
-    assert str(error.value).count("\n") == 0
+    assert told in str(error.value) and str(error.value).count("\n") == 0
     assert_nothing_was_lost(before, simulated.files())
+    follow_the_advice(str(error.value))
+    simulated.play("--minutes", "1", *flags)
+
+
+def follow_the_advice(told: str) -> None:
+    folder = Path(re.search(r"delete (\S+) to", told)[1])
+    shutil.rmtree(folder)
 
 
 def write_data(folder: Path) -> Path:
@@ -614,6 +765,13 @@ def test_a_broken_from_is_told(simulated, content, told):
         simulated.play()
     assert told in str(error.value) and str(error.value).count("\n") == 0
     assert not (simulated.folder / "runs").exists()
+
+
+def test_a_place_that_cannot_be_written_is_told(simulated):
+    (simulated.folder / "runs").write_text("a file")
+    with pytest.raises(UserError, match="runs") as error:
+        simulated.play("--minutes", "1")
+    assert str(error.value).count("\n") == 0
 
 
 def test_another_league_than_the_file_s_is_a_flag_that_wins(simulated):

@@ -7,11 +7,12 @@ label smoothing, turn a fractional warm-up into none, and train each trial with 
 """
 
 import os
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
-from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments
+from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 
 from league import hardware, loading, training
@@ -24,7 +25,7 @@ from league.failures import clear_failures
 from league.loss import SmoothedLoss
 from league.options import TrainingOptions, as_values, parse_options
 from league.rules import SCHEDULE
-from league.watch import highest_loss
+from league.watch import PACE_FROM, highest_loss
 from league_config import LEAGUES, FinetuneHP, Range
 from tools.tune.space import flags, ranges
 
@@ -39,12 +40,34 @@ class SearchOptions:
     trials: int = field(default=10, metadata={"help": "how many at most; the search ends before the clock does"})
 
 
+class LookAhead(TrainerCallback):
+    """Ends the first trial early where the fine-tune would have no time after it; later ones know what one takes."""
+
+    def __init__(self, entry: Entry):
+        self.entry = entry
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == PACE_FROM:
+            self.paced_from = time.monotonic()
+        if state.global_step != min(50, args.max_steps - 1) or args.max_steps <= PACE_FROM + 1:
+            return
+        pace = (time.monotonic() - self.paced_from) / (state.global_step - PACE_FROM)
+        needed = pace * (2 * args.max_steps - state.global_step)
+        needed += 3 * self.entry.record["stages"]["pretrain"]["validation_seconds"]
+        left = self.entry.clock.left
+        if left < needed and not self.entry.record["trials"]:
+            raise UserError(
+                f"the clock of entry {self.entry.name!r} has {left / 60:.1f} minutes left; a trial, the fine-tune and "
+                f"the score would take {needed / 60:.1f}: run train_finetune.py without a search."
+            )
+
+
 class TrialTrainer(Seq2SeqTrainer):
     """A call of `train` is a trial: fine-tuned with arguments of its own, and judged by BLEU on validation captions."""
 
     def __init__(self, entry: Entry, captions: dict[str, Split], fixed: dict[str, Any], **keywords):
         self.entry, self.captions, self.fixed = entry, captions, fixed
-        super().__init__(args=Seq2SeqTrainingArguments(**fixed), **keywords)
+        super().__init__(args=Seq2SeqTrainingArguments(**fixed), callbacks=[LookAhead(entry)], **keywords)
 
     def train(self, resume_from_checkpoint=None, trial=None, **keywords) -> None:
         asked = self.hp_space(trial)

@@ -9,6 +9,7 @@ and a report in runs/ENTRY/tune/.
 """
 
 import os
+import sys
 from dataclasses import dataclass, field, fields
 
 from league.errors import UserError, run_command
@@ -27,7 +28,11 @@ class EntryOptions(TrainingOptions):
 @dataclass
 class TuneOptions:
     minutes: float | None = field(
-        default=None, metadata={"help": "of the clock, for everything, the score included (default: the preset's)"}
+        default=None,
+        metadata={
+            "help": "of the clock, for everything, the score included (default: the preset's); "
+            "an entry is played whole even where that takes longer"
+        },
     )
     preset: str = field(
         default="balanced",
@@ -75,6 +80,11 @@ def main(argv: list[str] | None = None) -> None:
     if entry.record["asked"] and not search.folder.exists():
         raise UserError(f"entry {entry.name!r} was begun without a search: take another --entry.")
     if "score" in entry.record:
+        if entry.record["asked"]["seed"] != options.seed:
+            seed = entry.record["asked"]["seed"]
+            raise UserError(f"entry {entry.name!r} has a score with seed {seed}: take another --entry.")
+        print(f"entry {entry.name!r} has its score; another search needs another --entry.", file=sys.stderr)
+        search.report_score()  # a kill may have come between the score and its report
         return evaluate(entry)
     search.prepare()
     search.run()
@@ -84,12 +94,15 @@ def main(argv: list[str] | None = None) -> None:
         return evaluate(Entry(played))
     print(search.report("final"))
     winner = search.finish()
+    if not (entry.stage("pretrain") and entry.stage("finetune")):
+        left = f"{max(0.0, entry.clock.left) / 60:.0f} minutes that the league's clock has left"
+        print(f"No entry was whole by the end of the search: it is played now, in the {left}.", file=sys.stderr)
     if not entry.stage("pretrain"):
         pretrain(entry, ModelHP(**winner["pretrain"]))
     if not entry.stage("finetune"):
         finetune(entry, FinetuneHP(**winner["finetune"]))
     evaluate(entry)
-    search.report("done", entry.record)
+    search.report_score()
 
 
 if __name__ == "__main__":

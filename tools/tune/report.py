@@ -177,12 +177,8 @@ def draw_lost(axes: Axes, study: Study) -> None:
 
 
 def draw_end(axes: Axes, study: Study) -> None:
-    """Draw the end of the budget, what is booked of it for the final run, and that run's value."""
+    """Draw the end of the budget, and the value of the final run."""
     budget = study["budget_minutes"]
-    if booked := study.get("booked_minutes"):
-        axes.axvspan(
-            budget - booked, budget, color=LIGHT["faint"], alpha=0.25, linewidth=0, label="booked for the final"
-        )
     axes.axvline(budget, color=LIGHT["ink"], linestyle=":", linewidth=1.2, label="end of the budget")
     if study["final"]:
         value = study["final"]["validation_bleu"]

@@ -10,9 +10,11 @@ from typing import Any
 from league.entry import Entry
 from league.errors import Diverged, OutOfMemory
 from league.evidence import code_digest
+from league.failures import clear_disk
 from league.files import write_json
 from league.hardware import device_name
 from league.noise import seed_deviation
+from league.schema import read_json
 from league_config import Range, fingerprint
 
 from .plan import PRESETS, SAFETY, Job, Planner, Tried, outlook
@@ -30,12 +32,14 @@ from .space import (
     start_values,
     why_not,
 )
-from .speed import SHARE_VALIDATED, Speed
+from .speed import SHARE_VALIDATED, Speed, num_steps
 from .study import Claim, Study
-from .trial import Bench, load_data
+from .trial import Bench, load_data, share_left
 
 PROBE_SHARE = 0.02  # of the search, at most, for each measurement of the speed
 WAITING = 2.0  # seconds between two looks at what another process does
+FIRST_PAGE = 60.0  # seconds, before which nobody reads a report
+SHARE_SHOWN = 0.01  # of the search, for drawing it
 KEPT_TRIALS = 3  # fine-tunes in full whose checkpoints stay: the best ones
 
 
@@ -55,18 +59,20 @@ class Search:
     def __post_init__(self):
         self.folder = self.entry.folder / "tune"
         self.rules = self.entry.rules
-        self.said = ""
+        self.said, self.next_page = "", time.monotonic() + FIRST_PAGE
 
     # Before the first trial.
 
     def prepare(self) -> None:
         """Load the data and open the study; none of it is on the clock."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        load_data(self.entry)
+        with clear_disk(self.entry.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            load_data(self.entry)
         self.bench = Bench(self.rules, self.options, self.entry.name, self.entry.splits)
         digests = {split.name: split.report["sha256"] for split in self.entry.splits.values()}
         self.identity = {
             "rules": fingerprint(self.rules.fixed(), {}),
+            "ranges": fingerprint({stage: ranges(stage) for stage in KINDS}, {}),
             "data": fingerprint({}, digests),
             "seed": str(self.options.seed),
             "code": code_digest(),
@@ -101,8 +107,13 @@ class Search:
         return self.earlier_trials + len(self.study.tried())
 
     @property
+    def budget(self) -> float:
+        """Return the seconds of the whole search: what an earlier one has spent of the clock is gone."""
+        return min(self.minutes * 60, self.entry.clock.limit - self.earlier)
+
+    @property
     def left(self) -> float:
-        return min(self.minutes * 60, self.entry.clock.limit - self.earlier) - self.used
+        return self.budget - self.used
 
     def _say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
@@ -117,7 +128,7 @@ class Search:
             self._say(f"measuring how fast this machine trains {short('pretrain', place)}")
             folder = self.folder / f"probe-{self.presence.name}"
             try:
-                measured = self.bench.probe(place, folder, max(10.0, PROBE_SHARE * self.minutes * 60), "probe, ")
+                measured = self.bench.probe(place, folder, max(10.0, PROBE_SHARE * self.budget), "probe, ")
             except (Diverged, OutOfMemory):
                 if not paces:
                     raise
@@ -126,7 +137,7 @@ class Search:
                 shutil.rmtree(folder, ignore_errors=True)
             paces.append([place, measured])
             steps = self.rules.pretrain.arguments["max_steps"]
-            if number == 0 and measured.get("pretrain", 9.0) * steps > self.minutes * 60:
+            if number == 0 and measured.get("pretrain", 9.0) * steps > self.budget:
                 break  # larger ones are out of reach
         with self.study.locked():
             self.study.note("paces", paces)
@@ -148,7 +159,7 @@ class Search:
                 if row["fidelity"] == 1:
                     speed.learn_validation(row["structure"], row["validation_seconds"])
         fixed = self.fixed | {"finetune": self.untried}
-        return Planner(self.rules, speed, PRESETS[self.preset], self.minutes * 60, self.candidates, fixed, self.only)
+        return Planner(self.rules, speed, PRESETS[self.preset], self.budget, self.candidates, fixed, self.only)
 
     @cached_property
     def candidates(self) -> dict[str, list]:
@@ -196,14 +207,19 @@ class Search:
 
     def _is_over(self) -> bool:
         # What another process began now would be neither on the entry's clock nor in its choice.
-        return bool(self.entry.record["stages"]) or self.study.noted("over") == [self.minutes, self.only]
+        is_played = self.entry.record["stages"] or self.study.noted("final")
+        return bool(is_played) or self.study.noted("over") == [self.minutes, self.only]
 
     def _end(self, planner: Planner, tried: list[Tried]) -> bool:
         # Not while a trial of another process may still win, unless it is late.
         best = self.best()
         is_tuned = best is not None and best["stage"] == "finetune"
-        needed = planner.to_the_score(self.winner()["pretrain"], best is not None, is_tuned)
-        if any(one.state == "running" for one in tried) and self.left > needed:
+        needed = [planner.to_the_score(self.winner()["pretrain"], best is not None, is_tuned)]
+        running = [one for one in tried if one.state == "running"]
+        # What already runs in full need not be begun anew.
+        fulls = (one for one in running if one.fidelity == 1)
+        needed += [planner.to_the_score(one.structure, True, one.stage == "finetune") for one in fulls]
+        if running and self.left > min(needed):
             return False
         self.study.note("over", [self.minutes, self.only])
         return True
@@ -211,7 +227,9 @@ class Search:
     def _still_fits(self, claim: Claim, planner: Planner) -> bool:
         asked = claim.asked
         claim.seconds = self.left - planner.to_the_score(asked["structure"], True, asked["stage"] == "finetune")
-        if claim.seconds > 0.5 * planner.speed.trial(asked["stage"], asked["structure"], asked["fidelity"]):
+        rest = planner.speed.trial(asked["stage"], asked["structure"], asked["fidelity"])
+        rest *= share_left(claim.folder, asked["stage"], num_steps(self.rules, asked["stage"], asked["fidelity"]))
+        if claim.seconds > max(0.0, 0.5 * rest):
             return True
         self.study.end(claim, self._outcome_of_nothing("no time was left to go on with it"))
         return False
@@ -233,7 +251,7 @@ class Search:
             return
         self.said = occasion
         text = planner.describe(tried, self.left)
-        self._say(f"plan at minute {self.used / 60:.1f} of {self.minutes:g}: {text}")
+        self._say(f"plan at minute {self.used / 60:.1f} of {self.budget / 60:.4g}: {text}")
         with_this = [*self.study.noted("plan", []), {"minute": round(self.used / 60, 2), "text": text}]
         self.study.note("plan", with_this[-30:])
 
@@ -251,9 +269,20 @@ class Search:
             outcome["change"] = round(outcome["bleu"] - before["bleu"], 3)
         with self.study.locked():
             self.study.end(claim, outcome)
-        self._tidy()
+            is_late = self.study.noted("final")
         self._tell(asked, outcome)
-        self.export("searching")
+        if not is_late:  # the final entry is made of what was there before, and has its report
+            self._tidy()
+            self._show(asked)
+
+    def _show(self, asked: dict[str, Any]) -> None:
+        # The page takes seconds to draw: after a trial in full, and never more than a small part of the time.
+        now = time.monotonic()
+        if asked["fidelity"] < 1 or now < self.next_page:
+            self.export("searching")
+            return
+        self.report("searching")
+        self.next_page = time.monotonic() + (time.monotonic() - now) / SHARE_SHOWN
 
     def _headline(self, asked: dict[str, Any]) -> str:
         best = self.best()
@@ -284,7 +313,7 @@ class Search:
 
     def _charge(self) -> None:
         # The entry's clock shows the search while it runs; whichever process holds the entry writes it.
-        if self.entry.hold():
+        if self.entry.hold() and not self.entry.record["stages"]:  # which have their own minutes on the clock
             self.entry.start({})
             self.entry.charge_search(self.num_trials, self.earlier + self.used)
             self.entry.write()
@@ -304,7 +333,10 @@ class Search:
         best = self.best()
         if best is None:
             return self.fixed | {"finetune": self.untried}
-        tuned = best["values"] if best["stage"] == "finetune" else self.untried
+        if best["stage"] == "finetune":
+            return {"pretrain": best["structure"], "finetune": best["values"]}
+        shorts = [row for row in self.study.rows() if row["base"] == best["number"] and row["state"] == "complete"]
+        tuned = max(shorts, key=lambda row: row["change"])["values"] if shorts else self.untried
         return {"pretrain": best["structure"], "finetune": tuned}
 
     def settings(self) -> dict[str, Any]:
@@ -335,11 +367,15 @@ class Search:
         """Tell whether this process is the one to play the final entry; if not, it has been played."""
         while not self.entry.hold():
             time.sleep(WAITING)
-        return "score" not in self.entry.record
+        if "score" in self.entry.record:
+            return False
+        with self.study.locked():
+            self.study.note("final", True)
+        return True
 
     def finish(self) -> dict[str, dict[str, Any]]:
         """Take over what was trained of the winner, and charge the rest of the search; return the winner's values."""
-        best = self.best()
+        best, winner = self.best(), self.winner()
         used, taken = self.earlier + self.used, 0.0
         if best:
             folder = self.study.trial_folder(best["number"] if best["stage"] == "pretrain" else best["base"])
@@ -353,17 +389,17 @@ class Search:
         self.entry.record["trials"] = self.num_trials
         self.entry.clock.save()
         self.entry.write()
-        return self.winner()
+        return winner
 
-    def export(self, state: str, record: dict[str, Any] | None = None) -> dict[str, Any]:
+    def export(self, state: str) -> dict[str, Any]:
         """Write best.json and study.json, which the report is made of."""
         with self.study.locked():
-            content = self.content(state, record)
+            content = self.content(state)
             write_json(self.folder / "best.json", self.settings())
         write_json(self.folder / "study.json", content)
         return content
 
-    def content(self, state: str, record: dict[str, Any] | None) -> dict[str, Any]:
+    def content(self, state: str) -> dict[str, Any]:
         """Return all that the report shows."""
         rows, best, winner = self.study.rows(), self.best(), self.winner()
         return {
@@ -374,7 +410,7 @@ class Search:
             "sampler": self.sampler,
             "preset": self.preset,
             "only": self.only,
-            "budget_minutes": self.minutes,
+            "budget_minutes": round(self.budget / 60, 3),
             "used_minutes": round(self.used / 60, 3),
             "state": state,
             "num_processes": self.presence.count(),
@@ -400,14 +436,27 @@ class Search:
                 "change": best.get("change"),
             },
             "seed_deviation": seed_deviation(self.rules.name, self.rules.version),
-            "final": record and final_of(record, self.rules.pretrain.corpus.domain),
+            "final": None,
             "commands": self.commands(),
         }
 
-    def report(self, state: str, record: dict[str, Any] | None = None) -> str:
+    def report(self, state: str) -> str:
         """Write the report; return its short form."""
-        content = self.export(state, record)
+        content = self.export(state)
         return terminal_summary(content, write_report(content, self.folder))
+
+    def report_score(self) -> None:
+        """Bring the report up to date with the score, unless it is."""
+        path = self.folder / "study.json"
+        try:
+            content = read_json(path)
+        except (OSError, ValueError):
+            return  # the score stands without it
+        final = final_of(self.entry.record, self.rules.pretrain.corpus.domain)
+        if content["final"] != final:
+            content |= {"state": "done", "final": final}
+            write_json(path, content)
+            write_report(content, self.folder)
 
 
 def final_of(record: dict[str, Any], domain: str) -> dict[str, Any]:

@@ -30,6 +30,7 @@ class Speed:
     steps: dict[str, list[tuple[float, float, float]]] = field(default_factory=dict)  # stage: operations, s/step, trust
     validations: list[tuple[float, float]] = field(default_factory=list)  # operations, seconds in full
     extra: list[float] = field(default_factory=list)  # seconds of a trial besides steps and validation
+    _told: dict[tuple[str, float], float] = field(default_factory=dict, init=False, repr=False)
 
     def learn(self, stage: str, structure: dict[str, Any], seconds_per_step: float, trust: float = 1.0) -> None:
         """Take a measurement of a stage's steps in."""
@@ -38,6 +39,7 @@ class Speed:
         known.append((size, seconds_per_step, trust))
         trusted = [one for one in known if one[2] == 1]
         self.steps[stage] = [one for one in known if one[2] < 1] + trusted[-RECENT:]
+        self._told.clear()
 
     def learn_validation(self, structure: dict[str, Any], seconds: float) -> None:
         """Take in how long a validation in full took."""
@@ -45,6 +47,12 @@ class Speed:
 
     def per_step(self, stage: str, structure: dict[str, Any]) -> float:
         """Return the seconds that a step takes."""
+        key = stage, operations(structure, self.rules.vocab_size)
+        if key not in self._told:  # a plan asks for the same ones hundreds of times
+            self._told[key] = self._per_step(stage, structure)
+        return self._told[key]
+
+    def _per_step(self, stage: str, structure: dict[str, Any]) -> float:
         measured = self.steps.get(stage, [])
         if stage == "finetune" and not any(trust == 1 for _, _, trust in measured):
             # Until a fine-tune has run: what the probe says of the two stages' ratio, or that talks are longer.

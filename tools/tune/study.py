@@ -19,6 +19,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from league.errors import UserError
+from league.failures import clear_disk
 from league.files import lock
 from league_config import Range
 
@@ -72,7 +73,8 @@ class Study:
             elif before != identity:
                 names = ", ".join(name for name in identity if before.get(name) != identity[name])
                 raise UserError(
-                    f"the search in {folder} was begun with other {names}: take another --entry, or delete {folder}."
+                    f"the search in {folder} was begun with other {names}: "
+                    f"take another --entry, or delete {folder.parent} to begin anew."
                 )
 
     def _open(self) -> None:
@@ -97,7 +99,8 @@ class Study:
                 raise ValueError(f"it lacks trial {min(missing)}")
         except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
             raise UserError(
-                f"{self.journal} is damaged ({error}): put it back from a copy, or delete {self.folder} to begin anew."
+                f"{self.journal} is damaged ({error}): "
+                f"put it back from a copy, or delete {self.folder.parent} to begin anew."
             ) from None
 
     @contextmanager
@@ -105,15 +108,16 @@ class Study:
         """Be the only process that reads and writes the study, until the block ends."""
         until = time.monotonic() + PATIENCE
         path = self.folder / "lock"
-        while not (held := lock(path)):
-            if time.monotonic() > until:
-                raise UserError(f"{path} has been held for {PATIENCE:.0f} seconds: stop the process that hangs.")
-            time.sleep(0.05)
-        try:
-            self._mend()
-            yield self
-        finally:
-            held.close()
+        with clear_disk(self.folder):
+            while not (held := lock(path)):
+                if time.monotonic() > until:
+                    raise UserError(f"{path} has been held for {PATIENCE:.0f} seconds: stop the process that hangs.")
+                time.sleep(0.05)
+            try:
+                self._mend()
+                yield self
+            finally:
+                held.close()
 
     def _mend(self) -> None:
         # A kill in the middle of a write leaves half a line, which would make the whole journal unreadable.

@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from league.checkpoints import last_step
 from league.data import Split
 from league.entry import Entry
-from league.errors import Diverged, OutOfMemory, TooSlow
+from league.errors import Diverged, OutOfMemory, TooSlow, UserError
 from league.files import new_folder
 from league.loading import load, load_validation, tokenize, train_league_tokenizer
 from league.rules import broken_in_stage
+from league.schema import read_record
 from league.tracking import tracked
 from league.watch import PACE_FROM
 from league_config import Corpus, FinetuneHP, League, ModelHP, Stage
@@ -121,6 +123,16 @@ class Bench:
             trial.release()
         free_memory()
         return paces
+
+
+def share_left(folder: Path, stage: str, steps: int) -> float:
+    """Return how much of a trial's steps is still to be run, by what lies in its folder."""
+    try:
+        if read_record(folder / "record.json")["stages"].get(stage):
+            return 0.0
+    except (FileNotFoundError, UserError):
+        return 1.0
+    return 1 - last_step(folder / "under_way" / stage) / steps
 
 
 def load_data(entry: Entry) -> None:

@@ -24,7 +24,7 @@ from league import training
 from league.errors import UserError
 from league_config import LEAGUES, FinetuneHP, ModelHP, Stage
 from tools.bench import __main__ as bench
-from tools.bench import setting, tuning
+from tools.bench import rivals, setting, tuning
 from tools.bench.setting import Bench
 from tools.bench.tuning import TuningOptions, common_grid, in_turn, merge, on_grid, time_to_reach
 from tools.tune import __main__ as tune
@@ -194,14 +194,35 @@ def test_searches_of_other_code_or_another_setting_do_not_count(arena, monkeypat
 
 def test_the_code_of_a_search_is_what_it_runs(monkeypatch, tmp_path):
     codes = {rival: tuning.code_of(rival) for rival in tuning.JOBS}
-    assert codes["ours"] != codes["random"] == codes["tpe"] == codes["trainer"]
-    for path in (tuning.ROOT / "tools" / "tune").glob("*.py"):
-        (tmp_path / "tools" / "tune").mkdir(parents=True, exist_ok=True)
-        (tmp_path / "tools" / "tune" / path.name).write_bytes(path.read_bytes())
+    assert codes["random"] == codes["tpe"] and len(set(codes.values())) == 3
+    tools, copy = tuning.ROOT / "tools", tmp_path / "tools"
+    for path in (*tools.glob("tune/*.py"), *tools.glob("bench/*.py"), tools / "trainer_search.py"):
+        place = copy / path.relative_to(tools)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(path.read_bytes())
     monkeypatch.setattr(tuning, "ROOT", tmp_path)
     assert {rival: tuning.code_of(rival) for rival in tuning.JOBS} == codes
-    (tmp_path / "tools" / "tune" / "plan.py").write_text("")
-    assert {rival for rival in codes if tuning.code_of(rival) != codes[rival]} == {"ours"}
+    runs_it = {
+        "bench/tuning.py": set(),
+        "bench/rivals.py": set(codes),
+        "tune/trial.py": set(codes),
+        "tune/plan.py": {"ours"},
+        "trainer_search.py": {"trainer"},
+    }
+    for name, rivals_of_it in runs_it.items():
+        before = (copy / name).read_bytes()
+        (copy / name).write_text("")
+        assert {rival for rival in codes if tuning.code_of(rival) != codes[rival]} == rivals_of_it, name
+        (copy / name).write_bytes(before)
+
+
+def test_searches_over_other_ranges_do_not_count(arena, monkeypatch):
+    monkeypatch.setattr(tuning, "once", Searches())
+    tuning.measure(arena)
+    monkeypatch.setitem(space.KINDS, "pretrain", SmallModelHP)
+    monkeypatch.setattr(tuning, "once", again := Searches())
+    tuning.measure(arena)
+    assert len(again.played) == 8
 
 
 def test_it_runs_only_where_it_is_named():
@@ -294,7 +315,7 @@ class Ticking:
 def search(job: str, minutes: float, **more) -> tuple[list[dict], int, dict | None]:
     """Let a rival search in this process; return its entries, how many trials it began, and the score if it has one."""
     channel = Answers()
-    getattr(tuning, job)(channel, league="small", data_dir=None, minutes=minutes, seed=3, **more)
+    getattr(rivals, job)(channel, league="small", data_dir=None, minutes=minutes, seed=3, **more)
     [answer] = channel.answers
     for one in answer["entries"]:
         for stage, kind in space.KINDS.items():
@@ -329,7 +350,7 @@ def test_only_a_whole_fine_tune_is_an_entry():
             itertools.product(("pretrain", "finetune"), (0.25, 1.0), ("complete", "cut", "diverged", "running"))
         )
     ]
-    [entry] = tuning.complete_entries({"trials": trials})
+    [entry] = rivals.complete_entries({"trials": trials})
     assert trials[entry["minute"]].items() >= {"stage": "finetune", "fidelity": 1.0, "state": "complete"}.items()
     assert entry["pretrain"] == {"d_model": entry["minute"]} and entry["finetune"] == {}
 
@@ -337,7 +358,7 @@ def test_only_a_whole_fine_tune_is_an_entry():
 def test_samplers_play_whole_entries_until_the_time_is_over(small, monkeypatch):
     second_ones = []
     for rival in ("random", "tpe"):
-        monkeypatch.setattr(tuning, "time", Ticking(60))
+        monkeypatch.setattr(rivals, "time", Ticking(60))
         entries, num_trials, _ = search("whole_entries", 12.0, **tuning.JOBS[rival][1])
         assert 2 <= len(entries) <= num_trials
         minutes = [one["minute"] for one in entries]
@@ -349,7 +370,7 @@ def test_samplers_play_whole_entries_until_the_time_is_over(small, monkeypatch):
 
 
 def test_the_librarys_search_is_judged_by_entries_with_its_values(small, monkeypatch):
-    monkeypatch.setattr(tuning, "time", Ticking(1))
+    monkeypatch.setattr(rivals, "time", Ticking(1))
     bleu = itertools.count(1.0)
     monkeypatch.setattr("sacrebleu.corpus_bleu", lambda texts, references: SimpleNamespace(score=next(bleu)))
     entries, num_trials, _ = search("trainer", 0.75)
@@ -361,7 +382,7 @@ def test_the_librarys_search_is_judged_by_entries_with_its_values(small, monkeyp
 @given(st.lists(st.floats(0.0, 60.0), max_size=8), st.booleans())
 def test_improvements_are_what_the_best_value_rose_by(values, is_one_under_way):
     found = [{"told": value, "minute": float(i)} for i, value in enumerate(values)]
-    kept = tuning.improvements(found + [{"told": None, "minute": None}] * is_one_under_way)
+    kept = rivals.improvements(found + [{"told": None, "minute": None}] * is_one_under_way)
     points = [(one["minute"], one["told"]) for one in found]
     assert on_grid([(one["minute"], one["told"]) for one in kept], range(8)) == on_grid(points, range(8))
     assert [one["told"] for one in kept] == sorted({one["told"] for one in kept})

@@ -46,7 +46,7 @@ test-gpu: $(VENV)/ready-to-test  ## run the tests that need a CUDA device
 test-library: $(VENV)/ready-to-test  ## run Transformers' own shared model tests on the model (fetches the library's source)
 	$(RUN) -m tests.library.run
 
-tune: $(VENV)/ready  ## search for better settings and play them, on the demo league, or with ARGS="--entry mine"
+tune: $(VENV)/ready  ## search for better settings and play them, on the demo league, or with ARGS="--entry tuned"
 	$(RUN) -m tools.tune $(or $(ARGS),--league demo)
 
 board: $(VENV)/ready  ## rank the entries in runs/, or with ARGS="FOLDER --out DIR" those that were handed in

@@ -24,11 +24,14 @@ class ModelHP:
     dropout: Annotated[float, Range(0.0, 0.4), "share of activations dropped in training, in both stages"] = 0.1
 
 
+SCHEDULES = ("linear", "cosine", "constant_with_warmup", "inverse_sqrt")
+
+
 # 🔧 TUNE FT_HP: the fine-tune's optimizer and schedule, under the names of Seq2SeqTrainingArguments.
 @dataclass(frozen=True)
 class FinetuneHP:
     learning_rate: Annotated[float, Range(1e-6, 3e-3, log=True), "peak learning rate"] = 1e-4
-    lr_scheduler_type: Annotated[str, ("linear", "cosine", "constant_with_warmup", "inverse_sqrt"), "shape"] = "linear"
+    lr_scheduler_type: Annotated[str, SCHEDULES, "shape of the learning rate's schedule"] = "linear"
     warmup_steps: Annotated[float, (0, 25, 50, 100, 200), "steps of warm-up; below 1, a share of all steps"] = 50
     weight_decay: Annotated[float, Range(0.0, 0.1), "AdamW's weight decay"] = 0.0
     label_smoothing_factor: Annotated[float, Range(0.0, 0.3), "share of the target spread over the vocabulary"] = 0.1

@@ -42,6 +42,7 @@ def evaluate(entry, again: bool = False, finetuned: str | None = None) -> None:
     from league.decoding import effective_decoding, score, translate
     from league.failures import clear_failures
     from league.files import digest_of, digests_of, write_text
+    from league.rules import clock_problems
 
     state = PartialState(cpu=not hardware.has_gpu())
     rules = entry.rules
@@ -50,8 +51,11 @@ def evaluate(entry, again: bool = False, finetuned: str | None = None) -> None:
             entry.reuse("--finetuned", finetuned, "pretrain", "finetune")
     entry.require_stage("finetune", "train_finetune.py")
     if "score" in entry.record and not again:
-        if state.is_main_process and not (entry.folder / "report.html").is_file():
-            report.draw_report(entry)  # a kill came before
+        if state.is_main_process:
+            if any(clock_problems(entry.clock.spent, entry.record)):
+                entry.start({})  # which brings the record up to date: --again was killed
+            if not (entry.folder / "report.html").is_file():
+                report.draw_report(entry)  # a kill came before
         return report.finish_score(entry)
 
     model, tokenizer = loading.load_checkpoint(entry.checkpoint("finetune"), rules)
@@ -60,9 +64,13 @@ def evaluate(entry, again: bool = False, finetuned: str | None = None) -> None:
     test = loading.load(entry, rules.pretrain.corpus, "test")
     entry.open_test_set(test)
     batch_size = rules.decoding["batch_size"]
-    with entry.clock.charge("score"), clear_failures(entry, state.device):
-        hypotheses = translate(model, tokenizer, test.sources, batch_size, progress="translating")
-        result = score(hypotheses, test.targets)
+    try:
+        with entry.clock.charge("score"), clear_failures(entry, state.device):
+            hypotheses = translate(model, tokenizer, test.sources, batch_size, progress="translating")
+            result = score(hypotheses, test.targets)
+    except BaseException:
+        entry.write()  # with the minutes that this took
+        raise
 
     if state.is_main_process:
         translations = entry.folder / "translations.txt"

@@ -22,6 +22,7 @@ class Clock:
         self.spent: dict[str, float] = {}
         self.interruptions = 0
         self.running: str | None = None
+        self.was_running = False  # by the file: it was killed since, or is at work
         self._since = 0.0
         self._lock = threading.RLock()
         self._read()
@@ -35,7 +36,8 @@ class Clock:
                 raise ValueError("seconds that cannot be")
             self.spent = {name: float(seconds) for name, seconds in state["spent"].items()}
             self.interruptions = state["interruptions"]
-            if state["running"] is not None:  # was killed
+            self.was_running = state["running"] is not None
+            if self.was_running:  # or still is, in another process
                 self.interruptions += 1
                 self.add(state["running"], SAVE_EVERY)
         except FileNotFoundError:

@@ -109,7 +109,8 @@ def load_split(league: League, corpus: Corpus, split: str, data_dir: str | None)
         file = _write_pairs(rows, report, is_cleaned=split == "train")
         report["used"] = report["rows"] - report["dropped_one_sided"] - report["dropped_broken"]
         if not report["rows"]:
-            raise UserError(f"the {split} split of {corpus.name} holds no pairs.")
+            where = f"in {Path(data_dir) / corpus.name}" if data_dir else "at its origin in league_config.py"
+            raise UserError(f"the {split} split of {corpus.name} holds no pairs: look at its files {where}.")
         if split == "train" and report["used"] < league.batch_size:
             raise UserError(
                 f"the training split of {corpus.name} holds {report['used']} usable pairs, fewer than one batch of "

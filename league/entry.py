@@ -170,10 +170,10 @@ class Entry:
 
     def reuse(self, flag: str, name: str, *stages: str) -> None:
         """Take over stages of another entry, or of a repository on the Hub, for what they cost there."""
-        if all(self.record["stages"].get(stage, {}).get("reused") for stage in stages):
-            return  # the same command again, which needs no network
         if Path(name).parent == RUNS:
             name = Path(name).name  # runs/mine, as the tools take it, is no name on the Hub
+        if all(self.record["stages"].get(stage, {}).get("reused") for stage in stages):
+            return self._check_origin(flag, name, stages)  # the same command again, which needs no network
         if "/" in name:
             from .hub import fetch_stages
 
@@ -184,6 +184,18 @@ class Entry:
             folder, downloaded = RUNS / name, {}
         for stage in stages:
             self.take_over(folder, stage, f"{flag} {name}", downloaded.get(stage))
+
+    def _check_origin(self, flag: str, name: str, stages: tuple[str, ...]) -> None:
+        try:
+            others = read_record(RUNS / name / "record.json")["stages"]
+        except FileNotFoundError:
+            return  # on the Hub, or gone since
+        for stage in stages:
+            if stage in others and others[stage]["sha256"] != self.record["stages"][stage]["sha256"]:
+                raise UserError(
+                    f"entry {self.name!r} has taken over another {stage} stage than that of {name}: "
+                    f"take another --entry for {flag} {name}."
+                )
 
     def take_over(self, folder: Path, stage: str, what: str, downloaded: Path | None = None) -> None:
         """Take over a stage that was trained in another folder, for what it cost there; `what` names it in errors.
@@ -198,13 +210,17 @@ class Entry:
         try:
             other = read_record(folder / "record.json")
         except FileNotFoundError:
-            raise UserError(f"{what}: there is no entry {folder}.") from None
+            raise UserError(f"{what}: there is no entry {folder}; python -m tools.status lists them.") from None
         facts = other["stages"].get(stage)
         if not facts:
-            raise UserError(f"{what}: its {stage} stage is not complete.")
+            script = {"pretrain": "train_pretrain.py", "finetune": "train_finetune.py"}[stage]
+            raise UserError(f"{what}: its {stage} stage is not complete: run {script} for it first.")
         has_rules = other["asked"]["league"] == self.rules.name and other["league"]["fixed"] == self.rules.fixed()
         if not (has_rules or self.is_trial):
-            raise UserError(f"{what}: it plays by other rules than this entry.")
+            league = other["asked"]["league"]
+            if league != self.rules.name:
+                raise UserError(f"{what}: it plays the {league} league, this entry {self.rules.name}: say --league.")
+            raise UserError(f"{what}: it was played by other fixed values than league_config.py has now.")
         names = ("league", "seed", *(STRUCTURE if stage == "pretrain" else SCHEDULE))
         asked = {name: other["asked"][name] for name in names if name in other["asked"]}
         if asked.get("seed") != self.options.seed:
@@ -233,7 +249,9 @@ class Entry:
                 if is_plain(source):
                     shutil.copyfile(source, copy / source.name)
             if digests_of(copy) != digests:
-                raise UserError(f"{what}: its checkpoint is not the one that its record describes.")
+                raise UserError(
+                    f"{what}: its {stage} checkpoint is not the one that its record describes: put it back from a copy."
+                )
 
     def diverge(self, stage: str, step: int, loss: float | None) -> str:
         """Record that a stage's loss exploded; return what to tell the participant."""
@@ -257,8 +275,17 @@ class Entry:
         """Count an opening of the test set, before anything of it is shown."""
         self._lock()
         self.record["test_openings"] += 1
-        settings = self.options.settings
-        self.start({**settings["model_hp"], **settings["finetune_hp"]} if settings else {}, test)
+        wanted = {}
+        if settings := self.options.settings:
+            wanted = {**settings["model_hp"], **settings["finetune_hp"]}
+            asked = self.record["asked"]
+            others = [f"{name} {asked[name]!r}" for name in wanted if name in asked and asked[name] != wanted[name]]
+            if others:
+                raise UserError(
+                    f"entry {self.name!r} was trained with other values than those of --from ({', '.join(others)}): "
+                    "leave --from out, or take another --entry."
+                )
+        self.start(wanted, test)
 
     def add_score(self, score: dict[str, Any]) -> None:
         self.record["score"] = score

@@ -25,6 +25,10 @@ class OutOfMemory(UserError):
     """A model that does not fit."""
 
 
+class NotAtHand(UserError):
+    """What this machine lacks for a proof, which says nothing of the entry."""
+
+
 class Interrupted(Exception):
     """The user asked to stop, and all is saved; the message says what and how to go on."""
 

@@ -77,7 +77,7 @@ def effective_values(trainer: Seq2SeqTrainer) -> dict[str, Any]:
         "label_smoothing_factor": trainer.compute_loss_func.epsilon,
         "max_grad_norm": args.max_grad_norm,
         "max_steps": args.max_steps,
-        "batch_size": args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size,
+        "batch_size": args.train_batch_size * args.gradient_accumulation_steps * args.world_size,
         "seed": args.seed,
     }
 

@@ -13,9 +13,9 @@ from .errors import UserError
 
 def prepare_process() -> None:
     """Settle what must be settled before torch looks at the hardware."""
-    # Left alone, Transformers spreads one process over all GPUs (DataParallel), which changes the batch.
+    # Left alone, Transformers spreads one process over all GPUs it sees (DataParallel), which changes the batch.
     if "WORLD_SIZE" not in os.environ:
-        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
+        os.environ["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
     if torch.cuda.is_available():
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
@@ -55,6 +55,13 @@ def check_memory(num_parameters: int) -> None:
 
 def has_gpu() -> bool:
     return torch.cuda.is_available() or torch.backends.mps.is_available()
+
+
+def device_like(name: str) -> torch.device:
+    """Return the device of this machine that is of the kind of a recorded one, as far as there is one."""
+    if name == "cpu" or not has_gpu():
+        return torch.device("cpu")
+    return torch.device("cuda" if torch.cuda.is_available() else "mps")
 
 
 def device_name() -> str:

@@ -40,7 +40,8 @@ def train_league_tokenizer(captions: Split, rules: League) -> PreTrainedTokenize
     if len(tokenizer) != rules.vocab_size:
         raise UserError(
             f"the text of {rules.pretrain.corpus.name} gives a vocabulary of {len(tokenizer)} entries, the league asks "
-            f"for {rules.vocab_size}; give it more text, or lower vocab_size in league_config.py."
+            f"for {rules.vocab_size}; give it more text, or lower vocab_size in league_config.py "
+            "(records are open then)."
         )
     return tokenizer
 
@@ -139,8 +140,8 @@ def _checked_config(folder: Path, rules: League) -> AingConfig:
     return AingConfig(**structure, vocab_size=rules.vocab_size, max_position_embeddings=rules.max_length)
 
 
-def prepare_model(model: AingForConditionalGeneration, rules: League) -> None:
+def prepare_model(model: AingForConditionalGeneration, rules: League, on_gpu: bool | None = None) -> None:
     """Give the model the league's decoding, which its checkpoint keeps, and the attention that trains fastest here."""
     model.generation_config = decoding_config(rules, model)
     # On short sentences the spelled-out attention outruns the fused kernel of CPUs.
-    model.set_attn_implementation("sdpa" if has_gpu() else "eager")
+    model.set_attn_implementation("sdpa" if (has_gpu() if on_gpu is None else on_gpu) else "eager")

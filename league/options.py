@@ -193,7 +193,8 @@ def _check_integrations(options: Options) -> None:
         installed = ["none", *get_available_reporting_integrations()]
         if options.report_to not in installed:
             raise UserError(
-                f"--report_to {options.report_to!r}: not installed here; choose from {', '.join(installed)}."
+                f"--report_to {options.report_to!r}: not installed here: pip install {options.report_to}, "
+                f"or take {' or '.join(installed)}."
             )
     if options.push_to_hub:
         check_repo_name("--hub_model_id", options.hub_model_id or options.entry)

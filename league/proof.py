@@ -3,6 +3,7 @@
 import math
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +15,8 @@ from .clock import Clock
 from .data import Split, load_split
 from .decoding import score, translate
 from .entry_files import CHECKPOINT, differing_files, is_plain, read_entry
-from .errors import UserError
+from .errors import NotAtHand, UserError
+from .hardware import device_like
 from .loading import load_checkpoint, prepare_model
 from .rules import STRUCTURE, clock_problems, verdict_problems
 from .schema import read_json
@@ -58,6 +60,11 @@ def checks(folder: Path, data_dir: str | None) -> Iterator[Check]:
     """Prove a scored record, the quick checks first; what needs a file that is missing or damaged stops there."""
     record, league = read_scored_entry(folder)
     yield Check("the verdict follows from the rules", list(verdict_problems(record)))
+    if record["league"]["fixed"] != league.fixed():
+        raise NotAtHand(
+            f"{folder} was played by other fixed values than league_config.py has here: "
+            "prove it with the code that it was made with."
+        )
     wrong = list(_files(folder, record))
     yield Check("the files are those that the record describes", wrong)
     yield Check("the clock is the record's", list(_clock(folder, record)))
@@ -71,9 +78,20 @@ def checks(folder: Path, data_dir: str | None) -> Iterator[Check]:
     yield Check("the tokenizer is that of the training data", list(_tokenizer(folder, record, league, splits)))
     yield Check("the order of the data is the seed's", list(_order(record, league, splits, tokenizer)))
     yield Check("the weights have the structure", list(_structure(record, model)))
-    prepare_model(model, league)
+    device = device_like(record["score"]["device"])
+    prepare_model(model, league, on_gpu=device.type != "cpu")
+    model.to(device)
     again = translate(model, tokenizer, test.sources, league.decoding["batch_size"], progress="translating anew")
     yield Check("the weights translate as recorded", list(_translations(record, hypotheses, again, test)))
+
+
+@contextmanager
+def needed_here():
+    """Tell what this machine lacks for a proof apart from what is wrong with an entry."""
+    try:
+        yield
+    except UserError as error:
+        raise NotAtHand(str(error)) from None
 
 
 def _files(folder: Path, record: dict[str, Any]) -> Iterator[str]:
@@ -107,7 +125,8 @@ def _data(record: dict, league: League, data_dir: str | None, splits: dict[str, 
     ]
     for corpus, names in wanted:
         for name in names:
-            split = load_split(league, corpus, name, data_dir)
+            with needed_here():
+                split = load_split(league, corpus, name, data_dir)
             splits[split.name] = split
             told = record["data"].get(split.name)
             if told is None:
@@ -161,7 +180,8 @@ def _order(record: dict, league: League, splits: dict[str, Split], tokenizer) ->
             continue
         facts, split = record["stages"][name], splits[f"{stage.corpus.name}.train"]
         with tempfile.TemporaryDirectory() as cache:
-            pairs = tokenize_split(split, tokenizer, league.max_length, Path(cache))
+            with needed_here():
+                pairs = tokenize_split(split, tokenizer, league.max_length, Path(cache))
             order = TrainingOrder(pairs, league.batch_size, stage.arguments["max_steps"], seed)
             found = {
                 "order": order.digest(),

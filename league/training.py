@@ -84,10 +84,13 @@ def run_stage(trainer: Seq2SeqTrainer, watch: StageWatch, validation: dict[str, 
     with trainer.args.main_process_first():
         checkpoint = last_complete_checkpoint(entry.checkpoints(name), trainer.args.world_size)
     failures = partial(clear_failures, entry, trainer.args.device, trainer.args.per_device_train_batch_size)
+    if trainer.accelerator.scaler is None:
+        # A checkpoint that was written in fp16 has the state of a scaler, for which there is no place here.
+        trainer._load_scaler = lambda checkpoint: None
     with entry.clock.charge(name), watch, failures():
         trainer.train(resume_from_checkpoint=checkpoint)
         watch.raise_if_stopped()
-    with entry.clock.charge(name), failures():
+    with entry.clock.charge(name), clear_failures(entry, trainer.args.device):
         started = time.monotonic()
         bleu = validate(trainer, validation)
     facts = stage_facts(trainer) | {

@@ -209,6 +209,14 @@ def test_equal_scores_go_to_the_earlier_one(elsewhere, one):
     assert [row.name for row in build(elsewhere).entries] == ["e1", "e2", "e0"]
 
 
+def test_an_entry_that_is_not_ranked_takes_nobody_the_rank(elsewhere, one):
+    late = varied(one, 1, bleu=10.0) | {"official": False}
+    late["data"]["captions.train"]["origin"] = "files"
+    deal(elsewhere / "own-files", late, age=2)
+    deal(elsewhere / "official", varied(one, 1, bleu=10.0), age=1)
+    assert [row.name for row in build(elsewhere).entries] == ["official"]
+
+
 def test_of_entries_with_the_same_weights_only_the_earlier_one_is_ranked(elsewhere, one):
     deal(elsewhere / "copycat", varied(one, 1, bleu=10.0), age=1)
     deal(elsewhere / "original", varied(one, 1, bleu=10.0), age=2)

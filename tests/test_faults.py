@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,15 @@ import torch
 from conftest import SMALL, command, run
 from play import TINY, play
 
-from league import checkpoints, training, watch
+from league import checkpoints, failures, hardware, training, watch
 from league.clock import Clock
 from league.entry import Entry
 from league.errors import UserError
 from league.files import digests_of
 from league.options import Options
+from league.rules import clock_problems
 from league.schema import read_record
+from train_finetune import FinetuneOptions
 
 PRETRAIN = command("train_pretrain", "--entry", "one", *SMALL)
 
@@ -258,8 +261,12 @@ def test_out_of_memory_while_scoring_is_told(here, monkeypatch):
         raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
 
     monkeypatch.setattr("modeling.AingForConditionalGeneration.generate", no_room)
-    with pytest.raises(UserError, match="out of memory on cpu .*score on the CPU"):
+    with pytest.raises(UserError, match="out of memory on cpu .*close what else uses it.$"):
         play("evaluate_bleu", "--entry", "one", "--again")
+    entry = Entry(FinetuneOptions(league="tiny", entry="one"))
+    with pytest.raises(UserError, match="out of memory on cuda .*CUDA_VISIBLE_DEVICES= before the command"):
+        with failures.clear_failures(entry, torch.device("cuda")):
+            no_room()
 
 
 def test_a_structure_that_no_memory_holds_is_refused_at_once(tmp_path, monkeypatch):
@@ -379,6 +386,57 @@ def test_a_stage_a_that_cannot_be_taken_over_is_refused(here, flags, told):
     with pytest.raises(UserError, match=told):
         play("train_finetune", "--entry", "two", "--warmup_steps", "2", *flags)
     assert not (here / "runs/two/pretrain").exists()
+
+
+def test_an_entry_that_took_over_one_stage_a_does_not_take_another(here):
+    words = ["train_finetune", "--entry", "two", "--warmup_steps", "2", "--pretrained"]
+    play(*words, "one")
+    shutil.copytree(here / "runs/one", here / "runs/other")
+    path = here / "runs/other/record.json"
+    record = json.loads(path.read_text())
+    record["stages"]["pretrain"]["sha256"]["model.safetensors"] = "0" * 64
+    path.write_text(json.dumps(record))
+    with pytest.raises(UserError, match="has taken over another pretrain stage than that of other"):
+        play(*words, "other")
+    shutil.rmtree(here / "runs/one")
+    play(*words, "one")
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_scoring_again_that_is_stopped_leaves_a_record_that_agrees_with_its_clock(here, monkeypatch, is_killed):
+    def stop(*_, **__):
+        time.sleep(1.5)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr("modeling.AingForConditionalGeneration.generate", stop)
+        if is_killed:
+            broken.setattr(Entry, "write", lambda self: None)
+        with pytest.raises(KeyboardInterrupt):
+            play("evaluate_bleu", "--entry", "one", "--again")
+    play("evaluate_bleu", "--entry", "one")
+    clock = Clock(here / "runs/one/clock.json", TINY.minutes, writes=False)
+    assert not list(clock_problems(clock.spent, record_of(here, "one")))
+
+
+def test_one_process_sees_one_gpu(monkeypatch):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    for before, after in ((None, "0"), ("2,3", "2"), ("", ""), ("1", "1")):
+        if before is None:
+            monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        else:
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", before)
+        hardware.prepare_process()
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == after
+
+
+def test_a_stage_that_was_begun_in_fp16_goes_on_without_a_scaler(played, stopped, monkeypatch):
+    newest = stopped / "runs/one/under_way/pretrain/checkpoint-17"
+    torch.save({"scale": 65536.0}, newest / "scaler.pt")
+    checkpoints.seal(newest, 1)
+    monkeypatch.chdir(stopped)
+    play(*PRETRAIN[2:])
+    assert weights_of(stopped) == weights_of(played)
 
 
 def test_a_kill_right_after_a_stage_was_taken_over_saves_nobody_its_search(here, monkeypatch):

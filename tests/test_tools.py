@@ -180,6 +180,14 @@ def test_status_shows_all_entries_and_one(here, capsys, monkeypatch):
     assert f"BLEU {record['score']['bleu']:.2f}" in out and "pretrain: complete, 24 steps" in out
 
 
+def test_an_entry_that_is_held_and_charges_nothing_was_not_interrupted(here, capsys):
+    entry = Entry(TrainingOptions(league="tiny", entry="one"))
+    assert entry.hold()
+    status.main(["one"])
+    entry.release()
+    assert "interruptions: 0," in capsys.readouterr().out
+
+
 def test_status_of_nothing_is_told(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     status.main([])

@@ -394,6 +394,12 @@ def test_the_command_translates_a_file(played, tmp_path, translator):
     assert done.stdout == "" and "1 line was longer than 48 tokens" in done.stderr
     with pytest.raises(UserError, match="is the input"):
         tool.main([words[0], "--input", str(source), "--output", str(source)])
+    os.link(source, tmp_path / "same.de")
+    before = source.read_bytes()
+    with source.open("rb") as stdin:
+        words = command(words[0], "--output", str(tmp_path / "same.de"))
+        done = subprocess.run(words, cwd=ROOT, stdin=stdin, capture_output=True, text=True)
+    assert done.returncode == 2 and "that is the input" in done.stderr and source.read_bytes() == before
     with pytest.raises(UserError, match="--input"):
         tool.main([words[0], "--input", str(tmp_path)])
 

@@ -68,7 +68,8 @@ def show(folder: Path) -> None:
     print(f"clock: {clock.used / 60:.1f} of {clock.limit / 60:g} min used, {max(0.0, clock.left) / 60:.1f} left")
     for purpose, seconds in clock.spent.items():
         print(f"  {purpose:<10}{seconds / 60:>7.1f} min")
-    print(f"interruptions: {clock.interruptions - running}, trials: {record['trials']}, ", end="")
+    interruptions = clock.interruptions - (running and clock.was_running)
+    print(f"interruptions: {interruptions}, trials: {record['trials']}, ", end="")
     print(f"test set opened: {record['test_openings']}")
     for name in ("pretrain", "finetune"):
         facts = record["stages"].get(name)

@@ -17,7 +17,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
 from typing import BinaryIO
@@ -61,12 +60,13 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def run(where: str, options: TranslateOptions) -> None:
-    if options.input and options.output and Path(options.input).resolve() == Path(options.output).resolve():
-        raise UserError(f"--output {options.output}: that is the input; name another file.")
     with ExitStack() as files:
-        source = open(0, "rb", closefd=False)
         if options.input:
             source = files.enter_context(_open("--input", options.input, "rb"))
+        else:
+            source = _open("standard input", 0, "rb", closefd=False)
+        if options.output and _is_open_file(options.output, source):
+            raise UserError(f"--output {options.output}: that is the input; name another file.")
         translator = load(where, options)
         if options.input is options.output is None and sys.stdin.isatty() and sys.stdout.isatty():
             return converse(translator, options)
@@ -76,9 +76,16 @@ def run(where: str, options: TranslateOptions) -> None:
         translate_lines(translator, options, source, target)
 
 
-def _open(flag: str, path: str, mode: str) -> BinaryIO:
+def _is_open_file(path: str, file: BinaryIO) -> bool:
     try:
-        return open(path, mode)
+        return os.path.samestat(os.stat(path), os.fstat(file.fileno()))
+    except (OSError, ValueError):
+        return False  # it is not there yet
+
+
+def _open(flag: str, path: str | int, mode: str, closefd: bool = True) -> BinaryIO:
+    try:
+        return open(path, mode, closefd=closefd)
     except (OSError, ValueError) as error:
         raise UserError(f"{flag} {path}: {getattr(error, 'strerror', None) or error}.") from None
 

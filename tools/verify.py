@@ -13,7 +13,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from league.errors import UserError, run_command
+from league.errors import NotAtHand, UserError, run_command
 from league.options import check_data_dir, parse_options
 
 MOST_DEVIATIONS = 3.0  # between a score and that of the same entry trained anew where weights cannot be equal
@@ -43,6 +43,8 @@ def main(argv: list[str] | None = None) -> None:
     try:
         for check in checks(folder, options.data_dir):
             failed += show(check)
+    except NotAtHand:
+        raise
     except UserError as error:
         failed += show(Check("what is needed is there and whole", [str(error)]))
     if options.retrain and not failed:

@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> None:
     if options.space is not None:
         from .space import write_space
 
-        return print(write_space(folder, Path(options.space), options.entries))
+        return print(write_space(folder, Path(options.space), options.entries, not options.no_hub))
     if options.entries:
         raise UserError("--entries: only goes with --space.")
     try:

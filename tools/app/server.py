@@ -8,6 +8,7 @@ import threading
 import warnings
 from html import escape
 from pathlib import Path
+from typing import Any
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
@@ -98,7 +99,7 @@ class Files:
         self._made = tempfile.TemporaryDirectory(prefix="league-app-")
         self._lock = threading.Lock()
         self._shown: dict[str, object] = {}
-        self._entries: dict[str, str] = {}  # by what the board calls their reports
+        self._rows: dict[str, Any] = {}  # by what the board calls their reports
 
     def board(self, name: str) -> Path:
         """Return a file of the board."""
@@ -107,7 +108,7 @@ class Files:
             with self._lock:
                 self._make_board(out)
         elif report := re.fullmatch(r"reports/(\w+)\.html", name):
-            return self.report(self._entries.get(report[1]))
+            return self._report_of_row(report[1])
         path = out / name
         if not re.fullmatch(r"(\w+/)?\w[\w.-]*", name) or not path.is_file():
             raise UserError("the board has no such file.")
@@ -119,13 +120,32 @@ class Files:
 
         watched = ("record.json", "translations.txt")
         now = {name: [stamp(self.folder.path / name / file) for file in watched] for name in self.folder.names()}
+        now |= {path.name: [stamp(path)] for path in self.folder.path.glob("*") if path.name not in now}
         if self._shown.get("board") != now:
             # Kept for as long as the app runs: nothing is written where it was started.
             cache = Cache(Path(self._made.name) / "cache")
             board = build(self.folder.path, self.data_dir, cache=cache)
             write(board, out, reports=None)
-            self._entries = {row.id: row.name for row in (*board.entries, *board.unranked)}
+            self._rows = {row.id: row for row in (*board.entries, *board.unranked)}
             self._shown["board"] = now
+
+    def _report_of_row(self, row_id: str) -> Path:
+        row = self._rows.get(row_id)
+        if row is None or row.name in self.folder.names():
+            return self.report(row and row.name)
+        # It lies in a zip, or deeper.
+        from league.entry_report import write_entry_report
+        from league.hardware import prepare_process
+
+        prepare_process()
+        out = Path(self._made.name) / "handed-in" / row_id
+        with self._lock:
+            if self._shown.get(f"row {row_id}") is not row:
+                with row.handed_in.unpacked() as folder:
+                    out.mkdir(parents=True, exist_ok=True)
+                    write_entry_report(folder, out=out, data_dir=self.data_dir, has_plots=False)
+                self._shown[f"row {row_id}"] = row
+        return out / "report.html"
 
     def report(self, name: str | None) -> Path:
         """Return the report of an entry: one that is made here, never one that lies there."""

@@ -43,11 +43,11 @@ sys.path.insert(0, str(HERE / "source"))
 from tools.app.server import serve
 
 if __name__ == "__main__":
-    serve(HERE / "entries", "0.0.0.0", int(os.environ.get("GRADIO_SERVER_PORT", "7860")))
+    serve(HERE / "entries", "0.0.0.0", int(os.environ.get("GRADIO_SERVER_PORT", "7860")), allows_hub={allows_hub})
 '''
 
 
-def write_space(folder: Path, out: Path, names: list[str]) -> str:
+def write_space(folder: Path, out: Path, names: list[str], allows_hub: bool = True) -> str:
     """Write the Space; return the command that uploads it."""
     known = Folder(folder).names()
     if missing := [name for name in names if name not in known]:
@@ -59,7 +59,7 @@ def write_space(folder: Path, out: Path, names: list[str]) -> str:
     with new_folder(out.absolute()) as space:
         pins = requirements()
         write_text(space / "README.md", CARD.format(gradio=pins["gradio"]))
-        write_text(space / "app.py", APP)
+        write_text(space / "app.py", APP.format(allows_hub=allows_hub))
         write_text(space / "requirements.txt", as_text(pins))
         for part in CODE:
             shutil.copytree(ROOT / part, space / "source" / part, ignore=shutil.ignore_patterns("__pycache__"))

@@ -1,11 +1,12 @@
 """The full proof of entries: minutes each, so that what was proven once is not proven again."""
 
 from collections.abc import Callable
+from importlib.metadata import version
 
 from league.data import load_split
-from league.errors import UserError
+from league.errors import NotAtHand, UserError
 from league.schema import parse_record
-from league_config import LEAGUES
+from league_config import LEAGUES, fingerprint
 
 from .cache import Cache
 from .handed_in import RECORD, STAGES, Refused, shown
@@ -62,6 +63,7 @@ def prove(rows: list[Row], data_dir: str | None, cache: Cache, say: Say) -> None
 def _proof(row: Row, data: DataAtHand, cache: Cache, begin: Callable[[], None]) -> tuple[list[str] | str, bool]:
     """Return what is wrong with an entry, or in a text why that cannot be told; and whether it was looked at anew."""
     from league.evidence import code_digest
+    from league.hardware import device_name
 
     missing = sorted(NEEDED - row.handed_in.files)
     if missing:
@@ -76,7 +78,9 @@ def _proof(row: Row, data: DataAtHand, cache: Cache, begin: Callable[[], None]) 
         others = [name for name in digests if told.get(name) != digests[name]]
         if others:
             return f"the data at hand are others than its ({', '.join(others)})", False
-        key = key_of(row.handed_in, code_digest())
+        # What else the outcome depends on: sums are rounded otherwise on another device, and the rules may be edited.
+        rules = fingerprint(LEAGUES[row.league[0]].fixed(), {})
+        key = key_of(row.handed_in, code_digest(), rules, device_name(), version("torch"))
         if (known := cache.get("proofs", key)) is not None:
             return known, False
         begin()
@@ -103,6 +107,8 @@ def _check(row: Row, data_dir: str | None) -> list[str]:
     with row.handed_in.unpacked() as folder:
         try:
             found = [f"{check.name}: {problem}" for check in checks(folder, data_dir) for problem in check.problems]
+        except NotAtHand as error:
+            raise BrokenOff(str(error).replace(str(folder), row.name)) from None
         except UserError as error:
             found = [str(error).replace(str(folder), row.name)]
         except Exception as error:

@@ -80,15 +80,20 @@ def _standing(league: tuple[str, int], rows: list[Row]) -> Standing:
 
 
 def _find_copies(rows: list[Row]) -> None:
-    """Leave of entries with the same weights only the one that came first, where one is proven among those."""
+    """Leave of entries with the same weights one: official before open, proven before not, then the first."""
     first: dict[str, Row] = {}
-    for row in sorted(rows, key=lambda row: (row.state != "verified", row.handed_in.received, row.name)):
+    # What is not ranked itself cannot take another one's rank.
+    for row in sorted(rows, key=lambda row: (not row.is_official, row.state != "verified", *_arrival(row))):
         if row.state == "refuted" or not row.weights:
             continue
         original = first.setdefault(row.weights, row)
         if original is not row:
             row.copy_of = original.name
             row.reasons = [f"has the very weights of {original.name}, which came first", *row.reasons]
+
+
+def _arrival(row: Row) -> tuple:
+    return row.handed_in.received, row.name
 
 
 def _count_seeds(rows: list[Row]) -> None:

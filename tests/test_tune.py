@@ -460,31 +460,36 @@ def test_a_search_that_is_over_stays_so_whatever_the_plan_says_later(simulated, 
     assert len(simulated.ran) == before
 
 
+def identity_of(folder: Path) -> dict[str, str]:
+    (identity,) = {json.dumps(one.user_attrs["identity"]) for one in studies_of(folder) if one.user_attrs}
+    return json.loads(identity)
+
+
+def begin_elsewhere(simulated, other: Presence, identity: dict[str, str], outcome: dict, monkeypatch) -> None:
+    """Begin a structure in another process's name; it ends as soon as the search waits."""
+    shared = Study(simulated.tune, identity, "tpe", 1, other)
+    with shared.locked():
+        claim = shared.claim(Job("pretrain", 1.0, "other's", 9.0, FROM["model_hp"]), None)
+
+    def end_it(seconds: float) -> None:
+        with shared.locked():
+            shared.end(claim, outcome)
+
+    monkeypatch.setattr("tools.tune.search.time", SimpleNamespace(sleep=end_it, monotonic=time.monotonic))
+
+
 def test_the_end_waits_for_a_trial_of_another_process(simulated, monkeypatch):
     simulated.play("--minutes", "1")
     before = len(simulated.ran)
-    (identity,) = {json.dumps(one.user_attrs["identity"]) for one in studies_of(simulated.tune) if one.user_attrs}
+    identity = identity_of(simulated.tune)
     outcome = {"state": "complete", "bleu": 99.0, "steps": 24, "pace": 0.05, "seconds": 2.0}
     outcome |= {"validation_seconds": 0.5, "reason": None, "curve": []}
     with Presence(simulated.tune / "processes") as other:
-        shared = Study(simulated.tune, json.loads(identity), "tpe", 1, other)
-        with shared.locked():
-            claim = shared.claim(Job("pretrain", 1.0, "other's", 9.0, FROM["model_hp"]), None)
-
-        def end_it(seconds: float) -> None:
-            with shared.locked():
-                shared.end(claim, outcome)
-
-        monkeypatch.setattr("tools.tune.search.time", SimpleNamespace(sleep=end_it, monotonic=time.monotonic))
+        begin_elsewhere(simulated, other, identity, outcome, monkeypatch)
         monkeypatch.setattr(Planner, "decide", lambda *_: None)
         simulated.play("--minutes", "3")
     content = read_json(simulated.tune / "study.json")
     assert [one["state"] for one in content["trials"]].count("complete") == before + 1 == len(content["trials"])
-
-
-def identity_of(folder: Path) -> dict[str, str]:
-    (identity,) = {json.dumps(one.user_attrs["identity"]) for one in studies_of(folder) if one.user_attrs}
-    return json.loads(identity)
 
 
 def test_the_end_waits_for_the_first_structure_of_another_process(simulated, monkeypatch):
@@ -495,15 +500,7 @@ def test_the_end_waits_for_the_first_structure_of_another_process(simulated, mon
     outcome = {"state": "complete", "bleu": 30.0, "steps": 24, "pace": 0.05, "seconds": 2.0, "sha256": {}}
     outcome |= {"validation_seconds": 0.5, "reason": None, "curve": []}
     with Presence(simulated.tune / "processes") as other:
-        shared = Study(simulated.tune, identity, "tpe", 1, other)
-        with shared.locked():
-            claim = shared.claim(Job("pretrain", 1.0, "other's", 9.0, FROM["model_hp"]), None)
-
-        def end_it(seconds: float) -> None:
-            with shared.locked():
-                shared.end(claim, outcome)
-
-        monkeypatch.setattr("tools.tune.search.time", SimpleNamespace(sleep=end_it, monotonic=time.monotonic))
+        begin_elsewhere(simulated, other, identity, outcome, monkeypatch)
 
         def decide(planner, tried, left):
             return Wait() if any(one.state == "running" for one in tried) else None

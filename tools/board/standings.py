@@ -67,7 +67,7 @@ def _as_many_as_are_listed(refused: list[Refusal]) -> list[Refusal]:
 
 
 def _by_score(rows: Iterable[Row]) -> list[Row]:
-    return sorted(rows, key=lambda row: (-row.bleu, row.handed_in.received, row.name))
+    return sorted(rows, key=lambda row: (-row.bleu, *_arrival(row)))
 
 
 def _standing(league: tuple[str, int], rows: list[Row]) -> Standing:

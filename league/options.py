@@ -79,6 +79,7 @@ def parse_options(
         _add_fields(parser, kind)
     for name, settings in (words or {}).items():
         parser.add_argument(name, **settings)
+    argv = [_underscored(word) for word in (sys.argv[1:] if argv is None else argv)]
     values, leftovers = parser.parse_known_args(argv)
     settings = None
     if path := getattr(values, "settings_file", None):
@@ -96,6 +97,12 @@ def parse_options(
             options.settings = settings
             check_options(options)
     return (*parsed, values) if words else tuple(parsed)
+
+
+def _underscored(word: str) -> str:
+    """Spell a flag as ours are: --no-final is --no_final, as in the library's own scripts."""
+    flag, equals, value = word.partition("=")
+    return flag.replace("-", "_").replace("__", "--", 1) + equals + value if flag.startswith("--") else word
 
 
 def _command() -> str | None:

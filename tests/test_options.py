@@ -43,6 +43,13 @@ def test_every_tune_value_has_a_flag_of_its_name():
     assert as_values(model_hp) | as_values(finetune_hp) == given
 
 
+def test_a_flag_may_be_spelled_with_dashes_and_a_value_stays_as_it_is():
+    options, model_hp = parse(
+        "--d-model", "64", "--num-layers=1", "--hub-model-id=my-club/a-b", kinds=(Options, ModelHP)
+    )
+    assert (model_hp.d_model, model_hp.num_layers, options.hub_model_id) == (64, 1, "my-club/a-b")
+
+
 def test_whole_numbers_stay_whole_and_shares_stay_shares():
     assert repr(as_values(FinetuneHP(warmup_steps=50.0))["warmup_steps"]) == "50"
     assert repr(as_values(FinetuneHP(warmup_steps=0.5))["warmup_steps"]) == "0.5"

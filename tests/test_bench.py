@@ -11,11 +11,12 @@ from pathlib import Path
 from string import ascii_lowercase
 
 import pytest
+import torch
 from conftest import ROOT
 
 from league.errors import UserError
 from tools.bench import __main__ as bench
-from tools.bench import data, setting, startup
+from tools.bench import data, products, setting, startup
 from tools.bench.setting import Bench, BenchOptions
 from tools.bench.shared import Worker, environment, ratios, show, spread, table
 
@@ -101,7 +102,7 @@ def test_the_arms_of_training_alternate_and_wait_without_work(texts, tmp_path, m
             *TINY,
         ]
     )
-    arms = ["ours", "marian-defaults", "marian-best-flags"]
+    arms = ["ours", "marian-defaults", "our-products-alone", "marian-best-flags"]
     assert [name for name, _, _ in asked] == arms + arms + [*arms[1:], arms[0]], "warm-up, then two rounds"
     for _, answer, idle in asked:
         assert answer["steps"] == 2 and 2 * 64 * 10 < answer["tokens"] <= answer["slots"] and idle < 0.1
@@ -118,9 +119,24 @@ def test_the_arms_of_training_alternate_and_wait_without_work(texts, tmp_path, m
         assert str(secret) not in text
     assert [row["arm"] for row in part["rows"]] == arms and part["baseline"] == arms[1]
     assert part["rows"][1]["ratio of tokens/s"]["median"] == 1.0
+    assert ["GFLOP/s" in row for row in part["rows"]] == [True, False, True, False]
     last = [answer for name, answer, _ in asked if name == "ours"][-1]
     assert part["rows"][0]["tokens/s"]["values"][-1] == pytest.approx(last["tokens"] / last["seconds"])
     assert "marian-best-flags" in capsys.readouterr().out
+
+
+def test_each_product_of_a_step_is_noted_as_it_was():
+    mode, block = products.ProductsMode(), torch.nn.Linear(8, 16)
+    x = torch.randn(4, 8, requires_grad=True)
+    with mode:
+        (torch.relu(block(x)) ** 2).sum().backward()
+    sizes = [[one.size for one in args if isinstance(one, products.Operand)] for _, args, _ in mode.noted]
+    # Forward, and the gradients of the input and of the weights.
+    assert sorted(map(sorted, sizes)) == sorted([[(4, 8), (8, 16), (16,)], [(4, 16), (16, 8)], [(4, 8), (16, 4)]])
+    assert products.operations(mode.noted) == 3 * 2 * 4 * 8 * 16
+    for _, args, _ in mode.noted:
+        for one in args:
+            assert not isinstance(one, products.Operand) or products.Operand.of(one.made()) == one
 
 
 def test_a_worker_that_dies_says_of_what(tmp_path, capsys):

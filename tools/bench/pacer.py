@@ -32,14 +32,20 @@ class Pacer(TrainerCallback):
             self._wait()
 
     def count(self, inputs) -> None:
-        """Count a batch: its tokens on both sides, and its slots, padding included."""
-        self.tokens += [inputs["attention_mask"].sum(), (inputs["labels"] != -100).sum()]
-        self.slots += inputs["input_ids"].numel() + inputs["labels"].numel()
+        tokens, slots = size_of(inputs)
+        self.tokens.append(tokens)
+        self.slots += slots
 
     def _wait(self) -> None:
         self.left = self.steps = self.channel.wait()["steps"]
         self.tokens, self.slots = [], 0
         self.began = time.perf_counter()
+
+
+def size_of(inputs) -> tuple[torch.Tensor, int]:
+    """Return a batch's tokens on both sides, and its slots, padding included."""
+    tokens = inputs["attention_mask"].sum() + (inputs["labels"] != -100).sum()
+    return tokens, inputs["input_ids"].numel() + inputs["labels"].numel()
 
 
 def install(channel: Channel) -> None:

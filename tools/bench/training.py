@@ -6,6 +6,7 @@ from tools.bench.setting import Bench
 from tools.bench.shared import Worker, alternate, progress, ratios, spread
 
 BASELINE = "marian-defaults"
+OURS, PRODUCTS = "ours", "our-products-alone"
 
 
 def measure(bench: Bench) -> dict[str, Any]:
@@ -13,8 +14,9 @@ def measure(bench: Bench) -> dict[str, Any]:
     shared = {"structure": options.structure, "data_dir": str(bench.data_dir)}
     marian = shared | {"max_steps": options.warm_up + (options.rounds + 1) * options.steps}
     jobs = {
-        "ours": ("training.ours", shared),
+        OURS: ("training.ours", shared),
         BASELINE: ("training.marian_arm", marian | {"best": False, "compiled": False}),
+        PRODUCTS: ("products.alone", shared | {"steps": options.steps}),
         "marian-best-flags": ("training.marian_arm", marian | {"best": True, "compiled": options.compile}),
     }
     workers = []
@@ -28,17 +30,16 @@ def measure(bench: Bench) -> dict[str, Any]:
     finally:
         for worker in workers:
             worker.close()
-    return {
-        "notes": notes(options),
-        "baseline": BASELINE,
-        "rows": [row(name, answers[name], answers[BASELINE]) for name in jobs],
-    }
+    rows = [row(name, answers[name], answers[BASELINE]) for name in jobs]
+    add_operations(rows, answers)
+    return {"notes": notes(options), "baseline": BASELINE, "rows": rows}
 
 
 def notes(options) -> list[str]:
     from importlib.util import find_spec
 
     told = [f"batch 64, {options.rounds} rounds of {options.steps} steps, tokens of both sides without padding"]
+    told.append(f"{PRODUCTS}: our steps' matrix products and nothing else, which no such step can do without")
     if options.compile:
         told.append("marian-best-flags with torch_compile")
     if find_spec("joeynmt") is None:
@@ -63,16 +64,30 @@ def row(name: str, answers: list[dict], baseline: list[dict]) -> dict[str, Any]:
     }
 
 
-def ours(channel, structure: dict[str, int], data_dir: str) -> None:
+def add_operations(rows: list[dict[str, Any]], answers: dict[str, list[dict]]) -> None:
+    """Add to our arms the operations a second of their products, all padding included."""
+    per_slot = sum(one["operations"] for one in answers[PRODUCTS]) / sum(one["slots"] for one in answers[PRODUCTS])
+    for line in rows:
+        if line["arm"] in (OURS, PRODUCTS):
+            done = [per_slot * one["slots"] / one["seconds"] / 1e9 for one in answers[line["arm"]]]
+            line["GFLOP/s"] = spread(done)
+
+
+def ours(channel, **shared: Any) -> None:
     """Job: the real stage A, step by step."""
-    import train_pretrain
-    from league import watch
     from tools.bench import pacer
 
     pacer.install(channel)
+    play_stage_a("ours", **shared)
+
+
+def play_stage_a(entry: str, structure: dict[str, int], data_dir: str) -> None:
+    import train_pretrain
+    from league import watch
+
     watch.SAVE_EVERY = float("inf")  # the time that it is blocked would count; the other arms save nothing either
     flags = [word for name, value in structure.items() for word in (f"--{name}", str(value))]
-    train_pretrain.main(["--entry", "bench", "--data_dir", data_dir, *flags])
+    train_pretrain.main(["--entry", entry, "--data_dir", data_dir, *flags])
 
 
 def marian_arm(channel, structure: dict[str, int], data_dir: str, max_steps: int, best: bool, compiled: bool) -> None:

@@ -19,6 +19,8 @@ def prepare_process() -> None:
     if torch.cuda.is_available():
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
+        # Nothing here reads what it has not written: filling every new tensor would be one more kernel for each.
+        torch.utils.deterministic.fill_uninitialized_memory = False
     else:
         # oneDNN compiles a kernel for each shape, milliseconds each, and forgets all but 1024: sentences have more.
         os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16384")

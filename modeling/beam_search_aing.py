@@ -188,7 +188,7 @@ def beam_search(
     decoder = IncrementalDecoder(model, memory, memory_mask, angles, config.num_beams)
     sequences, scores, lengths = (part.clone() for part in (hypotheses.finished, hypotheses.scores, hypotheses.lengths))
     sentences = torch.arange(len(prompt), device=prompt.device)
-    is_open = torch.ones_like(sentences, dtype=torch.bool)
+    is_open, num_open = torch.ones_like(sentences, dtype=torch.bool), len(sentences)
     tokens = prompt
     for length in range(1, config.max_length):
         logits = decoder.step(tokens, length - 1)
@@ -196,12 +196,13 @@ def beam_search(
         log_probs += hypotheses.running_scores[:, : tokens.shape[1]].reshape(-1, 1)
         decoder.follow(hypotheses.extend(log_probs, length, ends))
         goes_on = is_open & hypotheses.can_improve(length + 1) & (length + 1 < config.max_length)
-        closed = (is_open & ~goes_on).nonzero().squeeze(1)
-        sequences[sentences[closed]] = hypotheses.finished[closed]
-        scores[sentences[closed]] = hypotheses.scores[closed]
-        lengths[sentences[closed]] = hypotheses.lengths[closed]
-        is_open = goes_on
-        num_open = int(is_open.sum())
+        num_going_on = int(goes_on.sum())
+        if num_going_on < num_open:
+            closed = (is_open & ~goes_on).nonzero().squeeze(1)
+            sequences[sentences[closed]] = hypotheses.finished[closed]
+            scores[sentences[closed]] = hypotheses.scores[closed]
+            lengths[sentences[closed]] = hypotheses.lengths[closed]
+        is_open, num_open = goes_on, num_going_on
         if num_open == 0:
             break
         if num_open <= KEPT * len(is_open):

@@ -15,6 +15,8 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR}
 DISK = FULL | CLOSED | {errno.EIO}
 
+NO_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+
 
 @contextmanager
 def clear_failures(entry: Entry, device: torch.device, device_batch_size: int | None = None):
@@ -52,7 +54,7 @@ def _unwritable(folder: Path, error: Exception) -> str:
 
 def is_out_of_memory(error: Exception) -> bool:
     """Tell whether memory was short, of whatever device."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(word in str(error) for word in NO_MEMORY)
 
 
 def _out_of_memory(entry: Entry, device: torch.device, held: int | None) -> str:

@@ -137,7 +137,8 @@ class Worker:
 def environment() -> dict[str, str]:
     """Return a child's environment: this package importable from any folder, one GPU, no network."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    return {"CUDA_VISIBLE_DEVICES": "0", "HF_HUB_OFFLINE": "1", **os.environ, "PYTHONPATH": path}
+    gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+    return {"HF_HUB_OFFLINE": "1", **os.environ, "CUDA_VISIBLE_DEVICES": gpu, "PYTHONPATH": path}
 
 
 def once(job: str, folder: Path, /, **options: Any) -> dict[str, Any]:

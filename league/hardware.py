@@ -4,15 +4,21 @@ import ctypes
 import os
 import sys
 import warnings
+from pathlib import Path
 
 import torch
 from transformers.utils import logging
 
 from .errors import UserError
 
+YES = ("1", "on", "t", "true", "y", "yes")  # in accelerate's variables
+NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
+
 
 def prepare_process() -> None:
     """Settle what must be settled before torch looks at the hardware."""
+    if os.environ.get("ACCELERATE_USE_CPU", "").lower() in YES:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # accelerate alone would put the model there, the Trainer its batches
     # Left alone, Transformers spreads one process over all GPUs it sees (DataParallel), which changes the batch.
     if "WORLD_SIZE" not in os.environ:
         os.environ["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
@@ -21,14 +27,27 @@ def prepare_process() -> None:
         torch.use_deterministic_algorithms(True, warn_only=True)
         # Nothing here reads what it has not written: filling every new tensor would be one more kernel for each.
         torch.utils.deterministic.fill_uninitialized_memory = False
+        # cuDNN's attention builds a plan for each pair of lengths, tens of milliseconds each: sentences have too many.
+        torch.backends.cuda.enable_cudnn_sdp(False)
     else:
         # oneDNN compiles a kernel for each shape, milliseconds each, and forgets all but 1024: sentences have more.
         os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16384")
         if sys.platform == "linux":
             _keep_memory()
+        _tell_of_a_gpu_that_is_not_used()
     warnings.filterwarnings("ignore", message=".*pin_memory.*")
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+
+
+def _tell_of_a_gpu_that_is_not_used() -> None:
+    is_first = os.environ.get("RANK", "0") == "0"
+    if is_first and os.environ.get("CUDA_VISIBLE_DEVICES") != "" and NVIDIA_DRIVER.exists():
+        print(
+            f"This machine has an NVIDIA GPU that torch {torch.__version__} cannot use, so the CPU computes: its "
+            "driver may be too old for this build, or the build is for CPUs; https://pytorch.org lists others.",
+            file=sys.stderr,
+        )
 
 
 def _keep_memory() -> None:

@@ -17,7 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # here as in what the tests start
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-FIXED = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "ACCELERATE_USE_CPU": "true"}
+FIXED = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "ACCELERATE_USE_CPU": "true"}  # which hides a GPU, too
 USUAL = {**os.environ, **FIXED}
 ACCIDENTS = {"SIGNAL_AT", "SAVE_EVERY", "MINUTES", "SLOW_STEPS"}  # of play.py, which reads them in the fork
 PATIENCE = 120  # seconds

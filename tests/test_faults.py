@@ -430,6 +430,33 @@ def test_one_process_sees_one_gpu(monkeypatch):
         assert os.environ["CUDA_VISIBLE_DEVICES"] == after
 
 
+@pytest.mark.parametrize(("asked", "seen"), [("true", ""), ("1", ""), ("false", "0"), ("", "0")])
+def test_a_gpu_is_hidden_where_accelerate_is_told_to_use_the_cpu(monkeypatch, asked, seen):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setenv("ACCELERATE_USE_CPU", asked)
+    hardware.prepare_process()
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == seen
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="torch can use this machine's GPU")
+def test_a_gpu_that_torch_cannot_use_is_told_unless_it_is_hidden(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "no")
+    for driver, visible, is_told in ((True, "0", True), (True, "", False), (False, "0", False)):
+        monkeypatch.setattr(hardware, "NVIDIA_DRIVER", tmp_path if driver else tmp_path / "none")
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        hardware.prepare_process()
+        told = capsys.readouterr().err
+        assert ("cannot use, so the CPU computes" in told and told.count("\n") == 1) if is_told else not told
+
+
+@pytest.mark.parametrize(
+    "told", ["CUDA error: out of memory", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"]
+)
+def test_memory_that_is_short_outside_of_torchs_allocator_is_known_for_it(told):
+    assert failures.is_out_of_memory(RuntimeError(f"{told}\nCUDA kernel errors might be reported elsewhere"))
+
+
 def test_a_stage_that_was_begun_in_fp16_goes_on_without_a_scaler(played, stopped, monkeypatch):
     newest = stopped / "runs/one/under_way/pretrain/checkpoint-17"
     torch.save({"scale": 65536.0}, newest / "scaler.pt")

@@ -9,9 +9,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from league_config import League
+from league_config import League, Range
 
-from .space import gentle_first, short
+from .space import gentle_first, point, ranges, short
 from .speed import Speed, num_steps, operations
 
 SAFETY = 1.15  # on every estimate that the final entry depends on
@@ -19,6 +19,8 @@ FEW = 8  # structures in full, that there must be time for before short trials p
 TELLING = 5.0  # BLEU: below, all models babble, and the best is so by chance
 HOPELESS = 5.0  # BLEU below the best: structures of that size are not looked at any more
 FIRST_BY = 0.5  # of the search: when there should be a whole entry of the better of two structures
+MIDDLE, BELOW_MIDDLE = 0.5, (0.4, 0.3)  # of the ranges of a structure
+CHEAP = 0.15  # of the search: what a first whole entry may cost that a better structure will replace
 RENEWED_AFTER = 2.5  # times what a fine-tune in full costs: when there may be a better one
 SLACK = 0.01  # of the search, kept besides
 CLOSE = 0.3  # BLEU: nearer structures are equal, and the cheaper one is taken
@@ -100,7 +102,9 @@ class Planner:
         """Return the next trial, or None when it is time for the final entry."""
         if not self.is_tuning(tried):
             structures = [one for one in tried if one.stage == "pretrain"]
-            if job := self._renewal(tried, left) or self._structure_job(structures, left):
+            job = self._structure_job(structures, left)
+            other = job.values if isinstance(job, Job) and job.values else self._typical()
+            if job := self._renewal(other, tried, left) or job:
                 return job
         return self._finetune_job(tried, left)
 
@@ -153,28 +157,45 @@ class Planner:
     def _has_room(self, left: float) -> bool:
         return self.to_the_score(self.fixed["pretrain"], False, False) <= left
 
-    def _renewal(self, tried: list[Tried], left: float) -> Job | None:
-        """Return a fine-tune of the best structure so far, now and then: there should be a whole entry early."""
+    def _renewal(self, other: dict[str, Any], tried: list[Tried], left: float) -> Job | None:
+        """Return a fine-tune of the best structure so far, now and then: there should be a whole entry early.
+
+        `other` is the structure that would come next.
+        """
         base = self.base(tried, left)
         if base is None or self.only or any(one.base == base.number for one in tried):
             return None
-        cost = self.speed.trial("finetune", base.structure, 1.0)
+        cost = SAFETY * self.speed.trial("finetune", base.structure, 1.0)
         tunes = [one for one in tried if one.stage == "finetune"]
-        after_another = self.seconds - left + self.cost("pretrain", self._typical(), 1.0) + SAFETY * cost
-        if not tunes and len(self._fulls(tried)) > 1 and after_another > FIRST_BY * self.seconds:
+        first = next(one.number for one in tried if one.stage == "pretrain" and one.fidelity == 1)
+        has_one = any(one.base != first for one in tunes)
+        if not has_one and self._would_be_late(cost, other, tried, left):
             room = left - self.to_the_score(base.structure, True, True)  # there may be no better one to fine-tune
         else:
             last = max((one.number for one in tunes), default=-1)
             since = sum(self.speed.trial(one.stage, one.structure, one.fidelity) for one in tried if one.number > last)
-            if since < RENEWED_AFTER * cost:
+            if SAFETY * since < RENEWED_AFTER * cost:
                 return None
             room = left - self._kept(base.structure, tried)
-        if SAFETY * cost > room:
+        if cost > room:
             return None
         known = [one for one in tried if one.stage == "finetune" and one.state == "complete"]
-        gentle = gentle_first(self.candidates["finetune"])[0][1]
-        values = max(known, key=lambda one: one.change).values if known else gentle
+        values = max(known, key=lambda one: one.change).values if known else self._gentle()
         return Job("finetune", 1.0, "a whole entry early", room, values, base)
+
+    def _would_be_late(self, cost: float, other: dict[str, Any], tried: list[Tried], left: float) -> bool:
+        """Tell whether the first whole entry would come late with one more structure before it."""
+        another, by = self.cost("pretrain", other, 1.0), self.seconds - left
+        if len(self._fulls(tried)) > 1:
+            return by + another + cost > FIRST_BY * self.seconds
+        # The first structure has nothing beside it yet: it is fine-tuned at once only if that leaves time for a second.
+        is_late = by + another + SAFETY * self.speed.trial("finetune", other, 1.0) > FIRST_BY * self.seconds
+        return is_late and cost <= CHEAP * self.seconds and cost + another + self._kept(other, tried) <= left
+
+    def _gentle(self) -> dict[str, Any]:
+        """Return a fine-tune that keeps what stage A has learned: nobody knows yet which one gains anything."""
+        values, span = gentle_first(self.candidates["finetune"])[0][1], ranges("finetune")["learning_rate"]
+        return values | {"learning_rate": span.low if isinstance(span, Range) else min(span)}
 
     # Fine-tunes.
 
@@ -239,7 +260,10 @@ class Planner:
         return any(worth is not None and worth >= one.worth for worth in fulls)
 
     def _fidelity(self, stage: str, tried: list[Tried]) -> float:
-        if stage == "pretrain" and self._for_structures() < FEW * self.speed.trial(stage, self._typical(), 1.0):
+        # Structures that are worth an entry are no smaller, even where there is hardly time for one of them.
+        sizes = (self._typical(), point("pretrain", MIDDLE))
+        full = max(self.speed.trial("pretrain", one, 1.0) for one in sizes)
+        if stage == "pretrain" and self._for_structures() < FEW * full:
             return 1.0
         for fidelity in self.preset.fidelities:
             found = [one.bleu for one in tried if one.fidelity == fidelity and one.bleu is not None]
@@ -285,7 +309,7 @@ class Planner:
             needed += SAFETY * self.speed.trial(stage, structure, fidelity)
         if needed > room(structure):
             return None
-        # A structure so slow that not even two fit into the search leaves nothing to compare it with.
+        # A sampled structure so slow that not even two fit into the search is too much of a gamble.
         affordable = math.inf if base else max(needed, min(room(structure), self._for_structures() / 2))
         number = base and base.number
         mine = [one for one in tried if one.base in (None, number)]
@@ -295,13 +319,22 @@ class Planner:
             known = [one for one in tried if one.fidelity == 1 and one.worth is not None]
             known.sort(key=lambda one: -one.worth)
             candidates = [("best elsewhere", one.values) for one in known] + gentle_first(candidates)
+        if not base and fidelity == 1:
+            candidates = [*candidates, *self._next_best(begun)]
         for origin, values in candidates:
             seconds = room(base.structure if base else values)
-            if values not in begun and (base or self.cost(stage, values, fidelity) <= min(affordable, seconds)):
+            if values not in begun and (base or self.cost(stage, values, fidelity) <= seconds):
                 return Job(stage, fidelity, origin, seconds, values, base, affordable=affordable)
         if stage in self.exhausted:
             return None
         return Job(stage, fidelity, "sampler", room(structure), None, base, affordable=affordable)
+
+    def _next_best(self, begun: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+        """Return what comes next in size where there was no time for any of the larger structures to begin with."""
+        first, *larger = [values for _, values in self.candidates["pretrain"]] or [None]
+        if not larger or any(one in begun for one in larger):
+            return []
+        return [("next best size", point("pretrain", share) | {"dropout": first["dropout"]}) for share in BELOW_MIDDLE]
 
     def allows(self, job: Job, values: dict[str, Any], tried: list[Tried], left: float) -> bool:
         """Tell whether there is time for values that the sampler has picked."""
@@ -341,9 +374,10 @@ class Planner:
         return f"{', '.join(parts)}; {score / 60:.1f} min kept for the score".lstrip("; ")
 
     def _typical(self) -> dict[str, Any]:
+        """Return the largest of the structures to begin with that can become an entry after the first one."""
         points = [values for _, values in self.candidates["pretrain"]] or [self.fixed["pretrain"]]
-        most = self._for_structures() / 2
-        fit = [values for values in points if self.cost("pretrain", values, self.preset.fidelities[0]) <= most]
+        room = self.seconds - self.cost("pretrain", points[0], 1.0)
+        fit = [one for one in points if self.cost("pretrain", one, 1.0) + self._kept(one, []) <= room]
         return fit[-1] if fit else self.fixed["pretrain"]
 
     def _counts(self, stage: str, structure: dict[str, Any], seconds: float, tried: list[Tried]) -> str:

@@ -117,6 +117,7 @@ def validate(trainer: Seq2SeqTrainer, validation: dict[str, Split]) -> dict[str,
     # Not by evaluate.load: it copies the module into a cache, and never mends a copy that a kill has torn.
     metric = ValidationBleu(keep_in_memory=True)
     tokenizer, bleu = trainer.processing_class, {}
+    trainer.prediction_step = partial(_translate_batch, trainer)
     # In float32, as the final score is: this takes the mixed precision off the forward pass.
     trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     for domain, split in validation.items():
@@ -134,6 +135,13 @@ def validate(trainer: Seq2SeqTrainer, validation: dict[str, Split]) -> dict[str,
         metrics = trainer.evaluate(Subset(tokens, by_length), metric_key_prefix=domain)
         bleu[domain] = round(metrics[f"{domain}_bleu"], 2)
     return bleu
+
+
+def _translate_batch(trainer: Seq2SeqTrainer, model, inputs, prediction_loss_only, ignore_keys=None):
+    # The Trainer's own step also computes the loss on the references, which nothing reads: smoothed, it tells little.
+    inputs = trainer._prepare_inputs(inputs)
+    ids = trainer.model.generate(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
+    return None, ids, inputs["labels"]
 
 
 @torch.no_grad()

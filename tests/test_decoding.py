@@ -1,18 +1,22 @@
 """Translating: every sentence exactly once, in order, whatever it holds; the score is SacreBLEU's."""
 
 import dataclasses
+import functools
 
 import evaluate
 import pytest
 import sacrebleu
-from conftest import ROOT
+from conftest import ROOT, SMALL
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from play import TINY
+from play import TINY, play
 
+from league.data import load_split
 from league.decoding import score, translate
 from league.loading import load_checkpoint, prepare_model
+from league.schema import read_record
 from league.tokens import encode
+from modeling import AingForConditionalGeneration
 
 SEARCH = dataclasses.replace(TINY, max_length=20, decoding={**TINY.decoding, "num_beams": 2})
 SENTENCES = ["Ein Mann.", "", "Die Frau im Park liest " * 30, "😀 \u00a0", "Ein Mann.", "Zwei Hunde rennen."]
@@ -44,6 +48,27 @@ def test_ids_are_cut_to_the_limit_and_end_with_eos(trained, texts):
         assert 1 <= len(ids) <= 10 and ids[-1] == tokenizer.eos_token_id
         assert tokenizer.eos_token_id not in ids[:-1]
         assert not was_cut or len(ids) == 10
+
+
+def test_a_validation_translates_and_computes_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    forward = AingForConditionalGeneration.forward
+
+    @functools.wraps(forward)
+    def only_in_training(self, *args, **kwargs):
+        assert self.training, "a loss on the references, which nobody reads"
+        return forward(self, *args, **kwargs)
+
+    monkeypatch.setattr(AingForConditionalGeneration, "forward", only_in_training)
+    play("train_pretrain", "--entry", "one", *SMALL)
+    model, tokenizer = load_checkpoint(tmp_path / "runs/one/pretrain", TINY)
+    prepare_model(model, TINY)
+    record = read_record(tmp_path / "runs/one/record.json")
+    for stage in (TINY.pretrain, TINY.finetune):
+        split = load_split(TINY, stage.corpus, "validation", None)
+        texts = translate(model, tokenizer, list(split.sources), batch_size=4)
+        bleu = sacrebleu.corpus_bleu(texts, [list(split.targets)]).score
+        assert record["stages"]["pretrain"]["validation_bleu"][stage.corpus.domain] == round(bleu, 2)
 
 
 def test_score_is_sacrebleus_with_its_interval():

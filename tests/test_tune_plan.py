@@ -132,7 +132,7 @@ def test_it_never_overruns_and_uses_its_time(slowness, wrong, heating, rules, mi
     if alone * heating > 0.75 * minutes * 60:
         return  # hardly time for one entry: it is played as it would be by hand, and stops in time
     assert structure is not None
-    rest = 5 + 1.3 * machine.validation(structure.structure)
+    rest = 5 + 1.3 * machine.validation((best or structure).structure)
     if best is None:
         assert only == "structure"
         rest += machine.validation(structure.structure)
@@ -159,6 +159,45 @@ def test_there_is_a_whole_entry_by_half_time_or_soon_after(rules, minutes, slown
     ]
     # Where two structures take most of that time it is later; what it would be without care is three quarters.
     assert whole[0] <= 0.65 * planner.seconds
+
+
+def in_full(tried: list[Tried], stage: str) -> list[Tried]:
+    return [one for one in tried if (one.stage, one.fidelity, one.state) == (stage, 1.0, "complete")]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("exponent", [0.7, 0.8, 0.9])
+def test_a_search_with_time_for_few_structures_takes_the_largest_that_fits(exponent, seed):
+    """On a machine that computes one thing at a time a middling structure takes almost all of it."""
+    machine = Machine(DEMO, 0.085, seed=seed, exponent=exponent)
+    planner, tried, used = simulate(DEMO, machine, 10, ends=(ends := []))
+    structures, tunes = (in_full(tried, stage) for stage in ("pretrain", "finetune"))
+    assert structures[0].values == start_values("pretrain")
+    assert all(one.fidelity == 1 for one in tried if one.stage == "pretrain")
+    sizes = [operations(point("pretrain", share), DEMO.vocab_size) for share in (0.3, 0.5)]
+    assert sizes[0] <= operations(structures[1].values, DEMO.vocab_size) <= sizes[1]
+    assert structures[1].number in {one.base for one in tunes}, "it becomes an entry, too"
+    first = ends[tunes[0].number]
+    assert first <= 0.55 * planner.seconds and used <= planner.seconds
+
+
+def test_where_a_second_structure_comes_late_the_first_is_fine_tuned_at_once_and_gently():
+    planner = demo_planner(0.1)
+    start = start_values("pretrain")
+    tried = [Tried(0, "pretrain", start, start, 1.0, "complete", 30.0)]
+    left = 600 - 60
+    job = planner.decide(tried, left)
+    assert (job.stage, job.fidelity, job.base.number) == ("finetune", 1.0, 0)
+    assert job.values["learning_rate"] == ranges("finetune")["learning_rate"].low
+    # It does not stand in the way of the next structure, and the better of two is fine-tuned at once as well.
+    tried.append(Tried(1, "finetune", job.values, start, 1.0, "complete", 29.9, -0.1, base=0))
+    job = planner.decide(tried, left - 60)
+    assert (job.stage, job.origin) == ("pretrain", "middle of the sizes")
+    tried.append(Tried(2, "pretrain", job.values, job.values, 1.0, "complete", 50.0))
+    job = planner.decide(tried, left - 60 - 150)
+    assert (job.stage, job.fidelity, job.base.number) == ("finetune", 1.0, 2)
+    quick = demo_planner(0.02)
+    assert quick.decide(tried[:1], 580).stage == "pretrain", "a fast machine compares first"
 
 
 def test_the_best_short_trials_are_run_in_full_and_the_best_of_these_is_fine_tuned():

@@ -6,7 +6,7 @@ compressed into a part of its steps; the best of every few are run in full, and 
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from league_config import League, Range
@@ -15,12 +15,14 @@ from .space import gentle_first, point, ranges, short
 from .speed import Speed, num_steps, operations
 
 SAFETY = 1.15  # on every estimate that the final entry depends on
+FOR_SCORE = 1.3  # on the score's, which nothing can cut short
+BOLD = 1.05  # on those that only a better one depends on: there is a whole entry to fall back on
 FEW = 8  # structures in full, that there must be time for before short trials pay
 TELLING = 5.0  # BLEU: below, all models babble, and the best is so by chance
 HOPELESS = 5.0  # BLEU below the best: structures of that size are not looked at any more
 FIRST_BY = 0.5  # of the search: when there should be a whole entry of the better of two structures
 MIDDLE, BELOW_MIDDLE = 0.5, (0.4, 0.3)  # of the ranges of a structure
-CHEAP = 0.15  # of the search: what a first whole entry may cost that a better structure will replace
+CHEAP = 0.2  # of the search: what a first whole entry may cost that a better structure will replace
 RENEWED_AFTER = 2.5  # times what a fine-tune in full costs: when there may be a better one
 SLACK = 0.01  # of the search, kept besides
 CLOSE = 0.3  # BLEU: nearer structures are equal, and the cheaper one is taken
@@ -97,9 +99,12 @@ class Planner:
     fixed: dict[str, dict[str, Any]]  # what is taken where a stage is not searched
     only: str | None = None
     exhausted: tuple[str, ...] = ()  # stages for which the sampler finds nothing new
+    margin: float = field(default=SAFETY, init=False)  # on every estimate but the score's
 
     def decide(self, tried: list[Tried], left: float) -> Job | Wait | None:
         """Return the next trial, or None when it is time for the final entry."""
+        entries = [one for one in tried if (one.stage, one.fidelity, one.state) == ("finetune", 1.0, "complete")]
+        self.margin = BOLD if entries else SAFETY
         if not self.is_tuning(tried):
             structures = [one for one in tried if one.stage == "pretrain"]
             job = self._structure_job(structures, left)
@@ -116,12 +121,12 @@ class Planner:
 
     def to_the_score(self, structure: dict[str, Any], has_stage_a: bool, has_stage_b: bool) -> float:
         """Return the seconds to keep for what lies between now and the printed score."""
-        seconds = self.speed.scoring(structure)
+        seconds = 0.0
         if not has_stage_b:
             seconds += self.speed.trial("finetune", structure, 1.0)
         if not has_stage_a:
             seconds += self.speed.trial("pretrain", structure, 1.0)
-        return SAFETY * seconds + SLACK * self.seconds
+        return FOR_SCORE * self.speed.scoring(structure) + self.margin * seconds + SLACK * self.seconds
 
     def _kept(self, structure: dict[str, Any], tried: list[Tried]) -> float:
         # For everything after stage A: the search for a fine-tune, or at least one in full, also of the best so far.
@@ -165,7 +170,7 @@ class Planner:
         base = self.base(tried, left)
         if base is None or self.only or any(one.base == base.number for one in tried):
             return None
-        cost = SAFETY * self.speed.trial("finetune", base.structure, 1.0)
+        cost = self.margin * self.speed.trial("finetune", base.structure, 1.0)
         tunes = [one for one in tried if one.stage == "finetune"]
         first = next(one.number for one in tried if one.stage == "pretrain" and one.fidelity == 1)
         has_one = any(one.base != first for one in tunes)
@@ -174,7 +179,7 @@ class Planner:
         else:
             last = max((one.number for one in tunes), default=-1)
             since = sum(self.speed.trial(one.stage, one.structure, one.fidelity) for one in tried if one.number > last)
-            if SAFETY * since < RENEWED_AFTER * cost:
+            if self.margin * since < RENEWED_AFTER * cost:
                 return None
             room = left - self._kept(base.structure, tried)
         if cost > room:
@@ -188,9 +193,9 @@ class Planner:
         another, by = self.cost("pretrain", other, 1.0), self.seconds - left
         if len(self._fulls(tried)) > 1:
             return by + another + cost > FIRST_BY * self.seconds
-        # The first structure has nothing beside it yet: it is fine-tuned at once only if that leaves time for a second.
-        is_late = by + another + SAFETY * self.speed.trial("finetune", other, 1.0) > FIRST_BY * self.seconds
-        return is_late and cost <= CHEAP * self.seconds and cost + another + self._kept(other, tried) <= left
+        # The first structure has nothing beside it yet: it is fine-tuned at once only where that costs little.
+        is_late = by + another + self.margin * self.speed.trial("finetune", other, 1.0) > FIRST_BY * self.seconds
+        return is_late and cost <= CHEAP * self.seconds
 
     def _gentle(self) -> dict[str, Any]:
         """Return a fine-tune that keeps what stage A has learned: nobody knows yet which one gains anything."""
@@ -214,7 +219,7 @@ class Planner:
             return None
         if fulls:
             return Wait()
-        if SAFETY * self.speed.trial("finetune", base.structure, 1.0) > left - self.speed.scoring(base.structure):
+        if self.margin * self.speed.trial("finetune", base.structure, 1.0) > left - self.speed.scoring(base.structure):
             return None  # the entry itself trains it, and is stopped in time where a trial would be given up
         shorts = sorted((one for one in mine if one.state == "complete"), key=lambda one: -one.change)
         values, number = (shorts[0].values, shorts[0].number) if shorts else (self.fixed["finetune"], None)
@@ -297,7 +302,7 @@ class Planner:
     def _promote(self, waiting: list[Tried], room, base: Tried | None) -> Job | None:
         for one in waiting:
             structure = base.structure if base else one.values
-            if SAFETY * self.speed.trial(one.stage, structure, 1.0) <= room(structure):
+            if self.margin * self.speed.trial(one.stage, structure, 1.0) <= room(structure):
                 return Job(one.stage, 1.0, "promoted", room(structure), one.values, base, one.number)
         return None
 
@@ -306,7 +311,7 @@ class Planner:
         needed = self.cost(stage, structure, fidelity)
         is_first = not any(one.fidelity == fidelity for one in tried)
         if fidelity < 1 and is_first:  # one with nothing beside it tells nothing
-            needed += SAFETY * self.speed.trial(stage, structure, fidelity)
+            needed += self.margin * self.speed.trial(stage, structure, fidelity)
         if needed > room(structure):
             return None
         # A sampled structure so slow that not even two fit into the search is too much of a gamble.
@@ -348,7 +353,7 @@ class Planner:
     def cost(self, stage: str, structure: dict[str, Any], fidelity: float) -> float:
         """Return the seconds of a trial, with those of the one in full that may follow a short one."""
         shares = {fidelity, 1.0}
-        return SAFETY * sum(self.speed.trial(stage, structure, share) for share in shares)
+        return self.margin * sum(self.speed.trial(stage, structure, share) for share in shares)
 
     def _for_structures(self) -> float:
         return self.seconds - self._kept(self.fixed["pretrain"], [])
@@ -360,7 +365,7 @@ class Planner:
         base = self.base(tried, left)
         typical = base.structure if base else self._typical()
         is_tuning = self.is_tuning(tried)
-        score = SAFETY * self.speed.scoring(typical)
+        score = FOR_SCORE * self.speed.scoring(typical)
         parts, for_finetunes = [], left - score
         if not is_tuning and self.only != "finetune":
             for_structures = max(0.0, left - self._kept(typical, tried))

@@ -420,7 +420,8 @@ def test_scoring_again_that_is_stopped_leaves_a_record_that_agrees_with_its_cloc
 
 
 def test_one_process_sees_one_gpu(monkeypatch):
-    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    for name in ("WORLD_SIZE", "ACCELERATE_USE_CPU"):
+        monkeypatch.delenv(name, raising=False)
     for before, after in ((None, "0"), ("2,3", "2"), ("", ""), ("1", "1")):
         if before is None:
             monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)

@@ -11,7 +11,7 @@ from typing import Any
 
 from league_config import League, Range
 
-from .space import gentle_first, point, ranges, short
+from .space import MIDDLE, gentle_first, point, ranges, short
 from .speed import Speed, num_steps, operations
 
 SAFETY = 1.15  # on every estimate that the final entry depends on
@@ -21,7 +21,7 @@ FEW = 8  # structures in full, that there must be time for before short trials p
 TELLING = 5.0  # BLEU: below, all models babble, and the best is so by chance
 HOPELESS = 5.0  # BLEU below the best: structures of that size are not looked at any more
 FIRST_BY = 0.5  # of the search: when there should be a whole entry of the better of two structures
-MIDDLE, BELOW_MIDDLE = 0.5, (0.4, 0.3)  # of the ranges of a structure
+BELOW_MIDDLE = (0.4, 0.3)  # of the ranges of a structure, where there is no time for the middle
 CHEAP = 0.2  # of the search: what a first whole entry may cost that a better structure will replace
 RENEWED_AFTER = 2.5  # times what a fine-tune in full costs: when there may be a better one
 SLACK = 0.01  # of the search, kept besides
@@ -65,6 +65,11 @@ class Tried:
         return self.state in ("running", "complete")
 
     @property
+    def is_entry(self) -> bool:
+        """Tell whether it is a whole entry: a fine-tune in full."""
+        return (self.stage, self.fidelity, self.state) == ("finetune", 1, "complete")
+
+    @property
     def worth(self) -> float:
         return self.bleu if self.stage == "pretrain" else self.change
 
@@ -103,8 +108,7 @@ class Planner:
 
     def decide(self, tried: list[Tried], left: float) -> Job | Wait | None:
         """Return the next trial, or None when it is time for the final entry."""
-        entries = [one for one in tried if (one.stage, one.fidelity, one.state) == ("finetune", 1.0, "complete")]
-        self.margin = BOLD if entries else SAFETY
+        self.margin = BOLD if any(one.is_entry for one in tried) else SAFETY
         if not self.is_tuning(tried):
             structures = [one for one in tried if one.stage == "pretrain"]
             job = self._structure_job(structures, left)
@@ -229,7 +233,7 @@ class Planner:
     def base(self, tried: list[Tried], left: float) -> Tried | None:
         """Return the structure to fine-tune: the best in full, or one as good as it that leaves more time."""
         fulls = sorted(self._fulls(tried), key=lambda one: -one.bleu)
-        tunes = [one for one in tried if one.stage == "finetune" and one.fidelity == 1 and one.state == "complete"]
+        tunes = [one for one in tried if one.is_entry]
         if tunes:  # a worse structure than has been fine-tuned already could not win
             best = max(one.bleu for one in fulls if one.number in {tune.base for tune in tunes})
             fulls = [one for one in fulls if one.bleu >= best]
@@ -265,11 +269,11 @@ class Planner:
         return any(worth is not None and worth >= one.worth for worth in fulls)
 
     def _fidelity(self, stage: str, tried: list[Tried]) -> float:
-        # Structures that are worth an entry are no smaller, even where there is hardly time for one of them.
-        sizes = (self._typical(), point("pretrain", MIDDLE))
-        full = max(self.speed.trial("pretrain", one, 1.0) for one in sizes)
-        if stage == "pretrain" and self._for_structures() < FEW * full:
-            return 1.0
+        if stage == "pretrain":
+            # Structures that are worth an entry are no smaller, even where there is hardly time for one of them.
+            sizes = (self._typical(), point(stage, MIDDLE))
+            if self._for_structures() < FEW * max(self.speed.trial(stage, one, 1.0) for one in sizes):
+                return 1.0
         for fidelity in self.preset.fidelities:
             found = [one.bleu for one in tried if one.fidelity == fidelity and one.bleu is not None]
             if not found or max(found) >= TELLING:

@@ -8,6 +8,7 @@ from league.errors import UserError
 from league.options import as_values, check_finetune_hp, check_model_hp
 from league_config import FinetuneHP, League, ModelHP, Range
 
+MIDDLE = 0.5  # of every range of a structure
 KNOWN = 2  # entries whose values are tried early
 KINDS = {"pretrain": ModelHP, "finetune": FinetuneHP}
 
@@ -42,7 +43,7 @@ def first_candidates(stage: str) -> list[tuple[str, dict[str, Any]]]:
     """Return what is tried before the sampler has anything to learn from: a name for each, and its values."""
     if stage == "pretrain":
         dropout = {"dropout": start_values(stage)["dropout"]}
-        points = {"middle of the sizes": point(stage, 0.5) | dropout, "larger sizes": point(stage, 0.7) | dropout}
+        points = {"middle of the sizes": point(stage, MIDDLE) | dropout, "larger sizes": point(stage, 0.7) | dropout}
     else:
         points = {"lower part of the ranges": point(stage, 0.25), "middle of the ranges": point(stage, 0.5)}
     return [("baseline", start_values(stage)), *points.items()]

@@ -56,7 +56,7 @@ app: $(VENV)/ready-to-show  ## board, translator, reports and live progress in t
 	$(RUN) -m tools.app $(ARGS)
 
 bench: $(VENV)/ready  ## measure the speed beside the library's own, or with ARGS="training --rounds 8" a part of it
-	$(RUN) -m tools.bench $(ARGS)
+	$(RUN) -m benchmarks $(ARGS)
 
 clean:  ## remove .venv and caches; runs/ stays
 	rm -rf $(VENV) .pytest_cache .ruff_cache .cache

@@ -9,8 +9,8 @@ stages for what they cost there. A score once given is printed again; --again sc
 
 from dataclasses import dataclass, field
 
+from league.cli.options import Options, parse_options
 from league.errors import run_command
-from league.options import Options, parse_options
 
 
 @dataclass
@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> None:
     options, scoring = parse_options(__doc__, Options, ScoreOptions, argv=argv)
 
     from league import hardware
-    from league.entry import Entry
+    from league.run.entry import Entry
 
     hardware.prepare_process()
     evaluate(Entry(options), scoring.again, scoring.finetuned)
@@ -38,11 +38,13 @@ def evaluate(entry, again: bool = False, finetuned: str | None = None) -> None:
     """Score an entry, or show the score that it has."""
     from accelerate import PartialState
 
-    from league import hardware, loading, report
-    from league.decoding import effective_decoding, score, translate
-    from league.failures import clear_failures
+    from league import hardware
+    from league.cli import ending as report
     from league.files import digest_of, digests_of, write_text
-    from league.rules import clock_problems
+    from league.record.rules import clock_problems
+    from league.run import loading
+    from league.run.failures import clear_failures
+    from league.tasks.decoding import effective_decoding, score, translate
 
     state = PartialState(cpu=not hardware.has_gpu())
     rules = entry.rules

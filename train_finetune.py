@@ -9,8 +9,8 @@ captions: a careless fine-tune forgets them.
 
 from dataclasses import dataclass, field
 
+from league.cli.options import TrainingOptions, as_values, check_finetune_hp, parse_options
 from league.errors import run_command
-from league.options import TrainingOptions, as_values, check_finetune_hp, parse_options
 from league_config import FinetuneHP
 
 
@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> None:
     check_finetune_hp(finetune_hp, options.rules.finetune.arguments["max_steps"])
 
     from league import hardware
-    from league.entry import Entry
+    from league.run.entry import Entry
 
     hardware.prepare_process()
     finetune(Entry(options), finetune_hp)
@@ -39,9 +39,11 @@ def finetune(entry, finetune_hp: FinetuneHP) -> None:
     """Train stage B of an entry, or go on with it."""
     from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, set_seed
 
-    from league import loading, report, training
-    from league.batches import PairCollator, TrainingOrder
-    from league.loss import SmoothedLoss
+    from league.cli import ending as report
+    from league.data.batches import PairCollator, TrainingOrder
+    from league.run import loading
+    from league.run import stage as training
+    from league.tasks.loss import SmoothedLoss
 
     options, rules, stage = entry.options, entry.rules, entry.rules.finetune
     tuned = as_values(finetune_hp)

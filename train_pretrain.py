@@ -6,8 +6,8 @@
 Next: train_finetune.py, evaluate_bleu.py.
 """
 
+from league.cli.options import TrainingOptions, as_values, check_model_hp, parse_options
 from league.errors import run_command
-from league.options import TrainingOptions, as_values, check_model_hp, parse_options
 from league_config import ModelHP
 
 
@@ -16,8 +16,8 @@ def main(argv: list[str] | None = None) -> None:
     check_model_hp(model_hp)
 
     from league import hardware
-    from league.entry import Entry
-    from league.rules import count_parameters
+    from league.record.rules import count_parameters
+    from league.run.entry import Entry
 
     hardware.prepare_process()
     hardware.check_memory(count_parameters(**as_values(model_hp), vocab_size=options.rules.vocab_size))
@@ -28,9 +28,11 @@ def pretrain(entry, model_hp: ModelHP) -> None:
     """Train stage A of an entry, or go on with it."""
     from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, set_seed
 
-    from league import loading, report, training
-    from league.batches import PairCollator, TrainingOrder
-    from league.loss import SmoothedLoss
+    from league.cli import ending as report
+    from league.data.batches import PairCollator, TrainingOrder
+    from league.run import loading
+    from league.run import stage as training
+    from league.tasks.loss import SmoothedLoss
     from modeling import AingConfig, AingForConditionalGeneration
 
     options, rules, stage = entry.options, entry.rules, entry.rules.pretrain

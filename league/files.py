@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .errors import UserError
+from league.errors import UserError
 
 MASK = os.umask(0)  # there is no way to ask for it, but to set it
 os.umask(MASK)

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from transformers.utils import logging
 
-from .errors import UserError
+from league.errors import UserError
 
 YES = ("1", "on", "t", "true", "y", "yes")  # in accelerate's variables
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")

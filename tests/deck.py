@@ -7,9 +7,9 @@ from pathlib import Path
 
 from play import TINY
 
-from league import rules
-from league.data import load_split
+from league.data.corpora import load_split
 from league.files import digest_of
+from league.record import rules
 from league_config import fingerprint
 
 EARLY = 1_700_000_000
@@ -52,7 +52,7 @@ def deal(folder: Path, record: dict, translations: list[str] | None = None, age:
     """Write an entry's record, and its translations with their true score where there are any."""
     folder.mkdir(parents=True, exist_ok=True)
     if translations is not None:
-        from league.decoding import score
+        from league.tasks.decoding import score
 
         (folder / "translations.txt").write_text("\n".join(translations) + "\n")
         record["score"]["sha256"] = {"translations.txt": digest_of(folder / "translations.txt")}

@@ -32,10 +32,11 @@ import torch
 from conftest import SMALL
 from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, modeling_utils  # noqa: F401
 
-from league import clock, report, training, watch  # noqa: F401
-from league.checkpoints import damage
 from league.errors import run_command
-from league.schema import read_record
+from league.record import clock
+from league.record.shape import read_record
+from league.run import watch  # noqa: F401
+from league.run.checkpoints import damage
 
 SCRIPTS = {
     "train_pretrain": [*SMALL],

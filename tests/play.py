@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import league_config
-from league import rules
+from league.record import rules
 from league_config import DEMO, Corpus, Generated, Stage
 
 
@@ -56,7 +56,7 @@ def play(script: str, *flags: str) -> None:
 
 
 def _stage_accidents() -> None:
-    from league import watch
+    from league.run import watch
 
     watch.SAVE_EVERY = float(os.environ.get("SAVE_EVERY", watch.SAVE_EVERY))
     step, _, name = os.environ.get("SIGNAL_AT", "").partition(":")

@@ -20,9 +20,9 @@ from optuna.storages.journal import JournalFileBackend
 from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, modeling_utils  # noqa: F401
 
 import league_config
-from league import report, training, validation_bleu, watch  # noqa: F401
 from league.errors import run_command
-from league.schema import read_json
+from league.record.shape import read_json
+from league.run import watch  # noqa: F401
 from tools.tune import search, trial  # noqa: F401
 
 FROM = {

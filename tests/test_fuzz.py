@@ -27,12 +27,7 @@ from hypothesis import strategies as st
 from play import TINY
 
 from evaluate_bleu import ScoreOptions
-from league import checkpoints
-from league.clock import Clock
-from league.data import load_split
-from league.errors import UserError
-from league.loading import load_checkpoint
-from league.options import (
+from league.cli.options import (
     Options,
     TrainingOptions,
     check_entry_name,
@@ -41,8 +36,13 @@ from league.options import (
     check_options,
     parse_options,
 )
-from league.rules import broken_rules
-from league.schema import problems, read_record
+from league.data.corpora import load_split
+from league.errors import UserError
+from league.record.clock import Clock
+from league.record.rules import broken_rules
+from league.record.shape import problems, read_record
+from league.run import checkpoints
+from league.run.loading import load_checkpoint
 from league_config import AING, FinetuneHP, ModelHP
 from train_finetune import FinetuneOptions
 

@@ -10,8 +10,8 @@ for the league, answers that.
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from league.cli.options import check_data_dir, parse_options
 from league.errors import run_command
-from league.options import check_data_dir, parse_options
 
 
 @dataclass
@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> None:
     options, named = parse_options(__doc__, CompareOptions, argv=argv, words=words)
     check_data_dir(options.data_dir)
 
-    from league.comparison import compare
+    from league.proof.comparison import compare
 
     for line in compare(tuple(map(Path, named.entries)), options.data_dir).lines():
         print(line)

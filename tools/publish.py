@@ -9,11 +9,11 @@ The contents of generated corpora are pinned by sha256; --hub also downloads the
 import json
 from dataclasses import dataclass, field
 
-from league.data import load_split
+from league.cli.options import parse_options
+from league.data.corpora import load_split
 from league.errors import UserError, run_command
 from league.files import write_json
-from league.options import parse_options
-from league.rules import PUBLISHED
+from league.record.rules import PUBLISHED
 from league_config import LEAGUES, Generated, League
 
 

@@ -16,8 +16,8 @@ import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from league.cli.options import check_repo_name, parse_options
 from league.errors import UserError, run_command
-from league.options import check_repo_name, parse_options
 
 
 @dataclass
@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> None:
     if options.hub_private_repo and not has_page:
         raise UserError("--hub_private_repo: beside --board or --zip it only goes with --hub_model_id.")
 
-    from league.hub import hand_in, push
+    from league.hub.transfer import hand_in, push
 
     if options.zip:
         print(f"written: {write_zip(folder, Path(options.zip))}")
@@ -56,8 +56,8 @@ def main(argv: list[str] | None = None) -> None:
 
 def write_zip(folder: Path, path: Path) -> Path:
     """Write all that proves an entry to a zip, whole or not at all."""
-    from league.entry_files import files_to_hand_in
     from league.files import MASK
+    from league.record.folder import files_to_hand_in
 
     if path.suffix != ".zip":
         raise UserError(f"--zip {str(path)!r}: the name has to end in .zip.")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from league.errors import UserError
-from league.rules import SCHEDULE, STRUCTURE
+from league.record.rules import SCHEDULE, STRUCTURE
 
 ROOT = Path(__file__).resolve().parent.parent
 

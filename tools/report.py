@@ -10,8 +10,8 @@ hand, the page says so and shows the rest.
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from league.cli.options import check_data_dir, parse_options
 from league.errors import run_command
-from league.options import check_data_dir, parse_options
 
 
 @dataclass
@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> None:
     check_data_dir(options.data_dir)
 
     from league import hardware
-    from league.entry_report import write_entry_report
+    from league.report.write import write_entry_report
 
     hardware.prepare_process()
     print(f"report: {write_entry_report(Path(named.entry), data_dir=options.data_dir)}")

@@ -10,8 +10,8 @@ import statistics
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from league.cli.options import check_data_dir, parse_options
 from league.errors import UserError, run_command
-from league.options import check_data_dir, parse_options
 
 
 @dataclass
@@ -28,10 +28,10 @@ def main(argv: list[str] | None = None) -> None:
     if not 2 <= options.seeds <= 100:
         raise UserError(f"--seeds {options.seeds}: must be between 2 and 100.")
 
-    from league.entry import RUNS
     from league.files import write_json
-    from league.noise import publish
-    from league.proof import read_scored_entry
+    from league.proof.checks import read_scored_entry
+    from league.proof.noise import publish
+    from league.run.entry import RUNS
     from tools.replay import replay
 
     folder = Path(named.entry)

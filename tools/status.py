@@ -6,11 +6,11 @@ python -m tools.status mine
 
 from pathlib import Path
 
-from league.clock import Clock
+from league.cli.options import check_entry_name, parse_options
 from league.errors import UserError, run_command
 from league.files import is_locked
-from league.options import check_entry_name, parse_options
-from league.schema import read_record
+from league.record.clock import Clock
+from league.record.shape import read_record
 
 RUNS = Path("runs")
 

@@ -15,17 +15,19 @@ import optuna
 from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 
-from league import hardware, loading, training
-from league.batches import PairCollator, TrainingOrder
-from league.data import Split
-from league.entry import Entry
+from league import hardware
+from league.cli.options import TrainingOptions, as_values, parse_options
+from league.data.batches import PairCollator, TrainingOrder
+from league.data.corpora import Split
 from league.errors import Interrupted, UserError, run_command
-from league.evidence import effective_values
-from league.failures import clear_failures
-from league.loss import SmoothedLoss
-from league.options import TrainingOptions, as_values, parse_options
-from league.rules import SCHEDULE
-from league.watch import PACE_FROM, highest_loss
+from league.record.rules import SCHEDULE
+from league.run import loading
+from league.run import stage as training
+from league.run.entry import Entry
+from league.run.evidence import effective_values
+from league.run.failures import clear_failures
+from league.run.watch import PACE_FROM, highest_loss
+from league.tasks.loss import SmoothedLoss
 from league_config import LEAGUES, FinetuneHP, Range
 from tools.tune.space import flags, ranges
 

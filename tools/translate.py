@@ -21,8 +21,8 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import BinaryIO
 
+from league.cli.options import parse_options
 from league.errors import Interrupted, UserError, run_command
-from league.options import parse_options
 
 LINES, BYTES = 2000, 1_000_000  # of a window, at most: lines are sorted by length in it
 IDLE = 0.2  # seconds without another line after which a window is translated as it is
@@ -93,7 +93,7 @@ def _open(flag: str, path: str | int, mode: str, closefd: bool = True) -> Binary
 def load(where: str, options: TranslateOptions):
     """Return the translator, with the number of beams settled."""
     from league import hardware
-    from league.translator import Translator, check_search
+    from league.translate.translator import Translator, check_search
 
     hardware.prepare_process()
     translator = Translator(where, options.engine, options.compute_type)

@@ -13,8 +13,8 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from league.cli.options import check_data_dir, parse_options
 from league.errors import NotAtHand, UserError, run_command
-from league.options import check_data_dir, parse_options
 
 MOST_DEVIATIONS = 3.0  # between a score and that of the same entry trained anew where weights cannot be equal
 
@@ -31,8 +31,8 @@ def main(argv: list[str] | None = None) -> None:
     check_data_dir(options.data_dir)
 
     from league import hardware
-    from league.evidence import code_digest
-    from league.proof import Check, checks, read_scored_entry
+    from league.proof.checks import Check, checks, read_scored_entry
+    from league.run.evidence import code_digest
 
     hardware.prepare_process()
     folder = Path(named.entry)
@@ -66,8 +66,8 @@ def show(check) -> bool:
 
 def retrain(record: dict, data_dir: str | None) -> list[str]:
     """Play the entry anew in a folder of its own; return how it differs."""
-    from league.noise import seed_deviation
-    from league.schema import read_record
+    from league.proof.noise import seed_deviation
+    from league.record.shape import read_record
     from tools.replay import replay
 
     with tempfile.TemporaryDirectory() as elsewhere:

@@ -6,9 +6,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from league.entry_files import is_plain
 from league.errors import UserError
-from league.schema import NAME, read_record
+from league.record.folder import is_plain
+from league.record.shape import NAME, read_record
 
 MOST = 10_000
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from league.clock import STATE
 from league.errors import UserError
-from league.progress import is_running, read_progress
-from league.schema import ANY, NAME, NUMBER, Map, OrNull, problems, read_json
+from league.record.clock import STATE
+from league.record.shape import ANY, NAME, NUMBER, Map, OrNull, problems, read_json
+from league.run.progress import is_running, read_progress
 
 from .folder import Folder, record_of
 

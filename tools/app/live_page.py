@@ -2,7 +2,7 @@
 
 from html import escape
 
-from league.page import tiles
+from league.report.look import tiles
 
 from .live import STAGES, Row, is_shown
 

@@ -2,8 +2,8 @@
 
 import gradio as gr
 
-from league import page
-from league.page import DARK, LIGHT
+from league.report import look as page
+from league.report.look import DARK, LIGHT
 
 from . import live_page
 

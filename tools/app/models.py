@@ -57,8 +57,8 @@ class Models:
             return Answer(translated, attention_page(translator, translated))
 
     def _translator(self, entry: str | None, hub_id: str):
-        from league.hub import fetch
-        from league.translator import Translator
+        from league.hub.transfer import fetch
+        from league.translate.translator import Translator
 
         if hub_id := hub_id.strip():
             if not self.allows_hub:
@@ -82,9 +82,9 @@ class Models:
 
 def attention_page(translator, translated: list[Translated]) -> str:
     """Return a page on what the model looked at: for all translations of a single line, or the best of each."""
-    from league.attention import attend
-    from league.entry_attention import CSS, attention_part, script
-    from league.page import html_page
+    from league.report.attention import CSS, attention_part, script
+    from league.report.look import html_page
+    from league.tasks.attention import attend
 
     whole = len(translated) == 1
     pairs = [(one.source, words) for one in translated for words, _ in (one.found if whole else one.found[:1])]

@@ -19,7 +19,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from league.errors import UserError
-from league.page import html_page
+from league.report.look import html_page
 
 from .folder import Folder, stamp
 from .look import head, theme
@@ -134,8 +134,8 @@ class Files:
         if row is None or row.name in self.folder.names():
             return self.report(row and row.name)
         # It lies in a zip, or deeper.
-        from league.entry_report import write_entry_report
         from league.hardware import prepare_process
+        from league.report.write import write_entry_report
 
         prepare_process()
         out = Path(self._made.name) / "handed-in" / row_id
@@ -149,8 +149,8 @@ class Files:
 
     def report(self, name: str | None) -> Path:
         """Return the report of an entry: one that is made here, never one that lies there."""
-        from league.entry_report import write_entry_report
         from league.hardware import prepare_process
+        from league.report.write import write_entry_report
 
         prepare_process()
         entry = self.folder.entry(name)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from league.errors import UserError
 from league.files import new_folder, write_text
-from league.schema import read_record
+from league.record.shape import read_record
 
 from .folder import Folder
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from league import schema
+from league.record import shape as schema
 
 RECORD = "record.json"
 STAGES = ("pretrain", "finetune")

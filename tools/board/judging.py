@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from league.comparison import bleu_of, sentence_statistics
-from league.data import load_split
+from league.data.corpora import load_split
 from league.errors import UserError
-from league.rules import SCHEDULE, STRUCTURE, clock_problems, describe, verdict_problems
-from league.schema import parse_json, parse_record
+from league.proof.comparison import bleu_of, sentence_statistics
+from league.record.rules import SCHEDULE, STRUCTURE, clock_problems, describe, verdict_problems
+from league.record.shape import parse_json, parse_record
 from league_config import LEAGUES, League
 
 from .cache import Cache

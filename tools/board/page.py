@@ -7,9 +7,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from league.comparison import LEVEL, NUM_TRIALS, Comparison
-from league.page import html_page
-from league.rules import SCHEDULE, STRUCTURE
+from league.proof.comparison import LEVEL, NUM_TRIALS, Comparison
+from league.record.rules import SCHEDULE, STRUCTURE
+from league.report.look import html_page
 
 from .rows import STATES, Board, Refusal, Row
 from .words import about_ranks, state_of

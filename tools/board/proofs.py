@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from importlib.metadata import version
 
-from league.data import load_split
+from league.data.corpora import load_split
 from league.errors import NotAtHand, UserError
-from league.schema import parse_record
+from league.record.shape import parse_record
 from league_config import LEAGUES, fingerprint
 
 from .cache import Cache
@@ -62,8 +62,8 @@ def prove(rows: list[Row], data_dir: str | None, cache: Cache, say: Say) -> None
 
 def _proof(row: Row, data: DataAtHand, cache: Cache, begin: Callable[[], None]) -> tuple[list[str] | str, bool]:
     """Return what is wrong with an entry, or in a text why that cannot be told; and whether it was looked at anew."""
-    from league.evidence import code_digest
     from league.hardware import device_name
+    from league.run.evidence import code_digest
 
     missing = sorted(NEEDED - row.handed_in.files)
     if missing:
@@ -101,8 +101,8 @@ def _data_of(row: Row) -> dict:
 
 
 def _check(row: Row, data_dir: str | None) -> list[str]:
-    from league.failures import is_out_of_memory
-    from league.proof import checks
+    from league.proof.checks import checks
+    from league.run.failures import is_out_of_memory
 
     with row.handed_in.unpacked() as folder:
         try:

@@ -32,7 +32,7 @@ def pull(repo_id: str, folder: Path, with_checkpoints: bool) -> list[Refusal]:
     """Download what an entry is made of, and date it as the Hub does; return what is too large to be of one."""
     from huggingface_hub import HfApi, snapshot_download
 
-    from league.connection import persist, told
+    from league.hub.connection import persist, told
 
     folder.mkdir()
     with told(f"{repo_id} is no folder here, and cannot be pulled from the Hub"):

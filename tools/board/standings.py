@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from league.comparison import Comparison, paired_test_on
 from league.errors import UserError
-from league.noise import seed_deviation
+from league.proof.comparison import Comparison, paired_test_on
+from league.proof.noise import seed_deviation
 
 from .cache import Cache
 from .crowd import judged

@@ -149,7 +149,7 @@ def _write_reports(board: Board, folder: Path, most: int, cache: Cache, say: Cal
 
 
 def _write_report(row: Row, path: Path, data_dir: str | None, cache: Cache, place, say) -> None:
-    from league.evidence import code_digest
+    from league.run.evidence import code_digest
 
     try:
         key = key_of(row.handed_in, code_digest(), f"with the test set: {row.statistics is not None}")
@@ -166,7 +166,7 @@ def _write_report(row: Row, path: Path, data_dir: str | None, cache: Cache, plac
 
 
 def _report(row: Row, data_dir: str | None) -> str:
-    from league.entry_report import write_entry_report
+    from league.report.write import write_entry_report
 
     with row.handed_in.unpacked() as folder:
         page = write_entry_report(folder, folder.parent / "report", data_dir, has_plots=False)

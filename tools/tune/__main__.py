@@ -12,8 +12,8 @@ import os
 import sys
 from dataclasses import dataclass, field, fields
 
+from league.cli.options import TrainingOptions, as_values, check_finetune_hp, check_model_hp, parse_options
 from league.errors import UserError, run_command
-from league.options import TrainingOptions, as_values, check_finetune_hp, check_model_hp, parse_options
 from league_config import FinetuneHP, ModelHP
 
 from .plan import PRESETS
@@ -66,7 +66,7 @@ def main(argv: list[str] | None = None) -> None:
 
     from evaluate_bleu import evaluate
     from league import hardware
-    from league.entry import Entry
+    from league.run.entry import Entry
     from train_finetune import FinetuneOptions, finetune
     from train_pretrain import pretrain
 

@@ -14,9 +14,9 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
-from league.drawing import as_png, as_svg, say_empty
 from league.files import write_bytes, write_text
-from league.page import LIGHT, html_page, panel, tiles
+from league.report.drawing import as_png, as_svg, say_empty
+from league.report.look import LIGHT, html_page, panel, tiles
 
 from .effects import Effect, Expectation, complete_trials, expectation, main_effects, value_of
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
-from league.entry import Entry
 from league.errors import Diverged, OutOfMemory
-from league.evidence import code_digest
-from league.failures import clear_disk
 from league.files import write_json
 from league.hardware import device_name
-from league.noise import seed_deviation
-from league.schema import read_json
+from league.proof.noise import seed_deviation
+from league.record.shape import read_json
+from league.run.entry import Entry
+from league.run.evidence import code_digest
+from league.run.failures import clear_disk
 from league_config import Range, fingerprint
 
 from .plan import PRESETS, SAFETY, Job, Planner, Tried, outlook

@@ -4,8 +4,8 @@ import math
 from dataclasses import asdict, fields
 from typing import Any, get_args, get_type_hints
 
+from league.cli.options import as_values, check_finetune_hp, check_model_hp
 from league.errors import UserError
-from league.options import as_values, check_finetune_hp, check_model_hp
 from league_config import FinetuneHP, League, ModelHP, Range
 
 MIDDLE = 0.5  # of every range of a structure
@@ -56,8 +56,8 @@ def gentle_first(candidates: list[tuple[str, dict[str, Any]]]) -> list[tuple[str
 
 def known_entries(stage: str, rules: League, name: str) -> list[tuple[str, dict[str, Any]]]:
     """Return the values of the two entries beside `name` that did best on the validation captions."""
-    from league.entry import RUNS
-    from league.schema import read_record
+    from league.record.shape import read_record
+    from league.run.entry import RUNS
 
     found = []
     for path in RUNS.glob("*/record.json"):

@@ -19,8 +19,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from league.errors import UserError
-from league.failures import clear_disk
 from league.files import lock
+from league.run.failures import clear_disk
 from league_config import Range
 
 from .plan import Job, Tried

@@ -11,16 +11,16 @@ from typing import Any
 
 import torch
 
-from league.checkpoints import last_step
-from league.data import Split
-from league.entry import Entry
+from league.data.corpora import Split
 from league.errors import Diverged, OutOfMemory, TooSlow, UserError
 from league.files import new_folder
-from league.loading import load, load_validation, tokenize, train_league_tokenizer
-from league.rules import broken_in_stage
-from league.schema import read_record
-from league.tracking import tracked
-from league.watch import PACE_FROM
+from league.record.rules import broken_in_stage
+from league.record.shape import read_record
+from league.run.checkpoints import last_step
+from league.run.entry import Entry
+from league.run.loading import load, load_validation, tokenize, train_league_tokenizer
+from league.run.tracking import tracked
+from league.run.watch import PACE_FROM
 from league_config import Corpus, FinetuneHP, League, ModelHP, Stage
 from train_finetune import FinetuneOptions, finetune
 from train_pretrain import pretrain

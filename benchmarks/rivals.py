@@ -1,0 +1,218 @@
+"""The searches that part `tuning` compares, each a job in a process of its own: ours, and three others."""
+
+import json
+import math
+import shutil
+import time
+from typing import Any
+
+from league_config import LEAGUES
+
+
+def ours(channel, league: str, data_dir: str | None, minutes: float, seed: int) -> None:
+    """Job: our own search, with the score at its end and the proof of it, which is off the clock."""
+    from league.proof.checks import checks
+    from league.record.shape import read_record
+    from league.run.entry import RUNS
+    from tools.tune.__main__ import main
+
+    where = ["--data_dir", data_dir] if data_dir else []
+    main(["--league", league, "--entry", "ours", "--minutes", str(minutes), "--seed", str(seed), *where])
+    folder = RUNS / "ours"
+    study = json.loads((folder / "tune" / "study.json").read_text(encoding="utf-8"))
+    failed = [check.name for check in checks(folder, data_dir) if check.problems]
+    minutes = read_record(folder / "record.json")["clock"]["minutes"]
+    score = study["final"] | {"minutes": minutes, "failed_checks": failed}
+    channel.answer(entries=complete_entries(study), trials=len(study["trials"]), score=score)
+
+
+def complete_entries(study: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the fine-tunes in full of a search, whose structures are trained in full as well."""
+    entries = []
+    for trial in study["trials"]:
+        if (trial["stage"], trial["fidelity"], trial["state"]) == ("finetune", 1, "complete"):
+            values = {"pretrain": trial["structure"], "finetune": trial["values"]}
+            entries.append({"minute": trial["ended_minute"], "bleu": trial["bleu"], **values})
+    return entries
+
+
+class Contest:
+    """What the other rivals share: the league's own trials in full, and a clock that starts when the data are there."""
+
+    def __init__(self, league: str, data_dir: str | None, minutes: float, seed: int):
+        from league import hardware
+        from league.run.entry import RUNS, Entry
+        from league.run.loading import load, load_validation
+        from tools.tune import trial
+        from train_finetune import FinetuneOptions
+
+        hardware.prepare_process()
+        self.rules, self.folder, self.seed = LEAGUES[league], RUNS / "rival", seed
+        options = FinetuneOptions(league=league, entry="rival", data_dir=data_dir, seed=seed)
+        entry = Entry(options)
+        trial.load_data(entry)
+        self.captions, self.talks = (
+            load(entry, stage.corpus, "train") for stage in (self.rules.pretrain, self.rules.finetune)
+        )
+        self.validation = load_validation(entry)
+        self.trials = trial.Bench(self.rules, options, "rival", entry.splits)
+        self.seconds, self.began = 60 * minutes, time.monotonic()
+
+    @property
+    def used(self) -> float:
+        return time.monotonic() - self.began
+
+    @property
+    def left(self) -> float:
+        return self.seconds - self.used
+
+    def run(self, stage: str, values: dict, name: str, base: str | None = None, seconds: float | None = None) -> dict:
+        """Run a stage in full, in what is left of the time unless told otherwise; return what came of it."""
+        limit = self.left if seconds is None else seconds
+        return self.trials.run(stage, values, 1.0, self.folder / name, limit, base and self.folder / base)
+
+    def play(self, values: dict[str, dict], number: int) -> dict[str, Any]:
+        """Play both stages, as far as they come; return what came of the last one."""
+        base = None
+        for stage in ("pretrain", "finetune"):
+            name = f"{number}-{stage}"
+            outcome = self.run(stage, values[stage], name, base)
+            if outcome["state"] != "complete":
+                break
+            base = name
+        shutil.rmtree(self.folder)
+        return outcome
+
+
+def whole_entries(channel, sampler: str, seed: int, **where: Any) -> None:
+    """Job: one whole entry after the other, with values that a sampler picks; the start values first."""
+    import optuna
+
+    from tools.tune.space import KINDS, start_values, why_not
+    from tools.tune.study import START_UP, distributions, from_params, to_params
+
+    contest = Contest(seed=seed, **where)
+    # TPE begins to learn as early as in our search: with Optuna's usual ten trials it hardly would. Until then it is a
+    # random search, and from the same seed the other rival's very own.
+    seed = 2 * seed + (sampler == "TPESampler")
+    more = {"n_startup_trials": START_UP, "multivariate": True} if sampler == "TPESampler" else {}
+    study = optuna.create_study(direction="maximize", sampler=getattr(optuna.samplers, sampler)(seed=seed, **more))
+    study.enqueue_trial({name: one for stage in KINDS for name, one in to_params(stage, start_values(stage)).items()})
+    spans = {name: one for stage in KINDS for name, one in distributions(stage).items()}
+    entries, trials = [], 0
+    while contest.left > 0:
+        trial = study.ask(spans)
+        values = {stage: from_params(stage, trial.params) for stage in KINDS}
+        if any(why_not(stage, values[stage], contest.rules) for stage in KINDS):
+            study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            continue
+        trials += 1
+        outcome, minute = contest.play(values, trials), contest.used / 60
+        if outcome["state"] == "complete":
+            entries.append({"minute": minute, "bleu": outcome["bleu"], **values})
+        worth = {"complete": outcome["bleu"], "diverged": 0.0}.get(outcome["state"])
+        study.tell(trial, worth, state=None if worth is not None else optuna.trial.TrialState.FAIL)
+        channel.say(f"minute {minute:.1f}: entry {trials}, {outcome['reason'] or outcome['bleu']}")
+    channel.answer(entries=entries, trials=trials)
+
+
+def trainer(channel, **where: Any) -> None:
+    """Job: the library's own search for the fine-tune, from the start structure, as its guides show it."""
+    from tools.tune.space import start_values
+
+    contest = Contest(**where)
+    structure, entries, found = start_values("pretrain"), [], []
+    if contest.run("pretrain", structure, "start")["state"] == "complete":
+        found = search_with_trainer(contest, "start")
+    for number, one in enumerate(improvements(found)):
+        # What the library reads off its trials is not what an entry with these values gets: it drops some of them.
+        played = contest.run("finetune", one["finetune"], str(number), "start", seconds=math.inf)
+        if played["state"] == "complete":
+            entries.append({"minute": one["minute"], "bleu": played["bleu"], "pretrain": structure, **one})
+    channel.answer(entries=entries, trials=len(found))
+
+
+def improvements(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the trials that were the best ones when they ended; the last one may not have ended."""
+    ended = [one for one in found if one["minute"] is not None]
+    return [one for number, one in enumerate(ended) if all(one["told"] > other["told"] for other in ended[:number])]
+
+
+class TimeIsOver(Exception):
+    pass
+
+
+def search_with_trainer(contest: Contest, base: str) -> list[dict[str, Any]]:
+    """Search until the time is over; return values, BLEU as the library tells it, and minute of each trial."""
+    import optuna
+    from transformers import TrainerCallback
+
+    from tools.trainer_search import suggest
+
+    found, max_steps = [], contest.rules.finetune.arguments["max_steps"]
+
+    class Deadline(TrainerCallback):
+        # `timeout` would let the last trial run to its end.
+        def on_step_end(self, args, state, control, **kwargs):
+            if contest.left <= 0:
+                raise TimeIsOver
+
+        on_prediction_step = on_step_end
+
+    def hp_space(trial):
+        found.append({"finetune": suggest(trial, max_steps), "told": None, "minute": None})
+        return found[-1]["finetune"]
+
+    def compute_objective(metrics):
+        found[-1] |= {"told": metrics["eval_bleu"], "minute": contest.used / 60}
+        return found[-1]["told"]
+
+    plain = plain_trainer(contest, base, Deadline())
+    sampler = optuna.samplers.TPESampler(seed=contest.seed)
+    named = {"direction": "maximize", "backend": "optuna", "n_trials": 1_000_000, "sampler": sampler}
+    try:
+        plain.hyperparameter_search(hp_space=hp_space, compute_objective=compute_objective, **named)
+    except TimeIsOver:
+        return found
+
+
+def plain_trainer(contest: Contest, base: str, callback):
+    """Return a Seq2SeqTrainer on the league's batches and precision, judged by BLEU on captions."""
+    import numpy as np
+    from sacrebleu import corpus_bleu
+    from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments
+
+    from league.data.batches import PairCollator, TrainingOrder
+    from league.run import loading
+    from league.run import stage as training
+    from tools.tune.space import start_values
+
+    rules, stage = contest.rules, contest.rules.finetune
+    captions = contest.validation[rules.pretrain.corpus.domain]
+    entry = contest.trials.entry(contest.folder / "search", rules, "")
+    fixed = training.fixed_arguments(entry, stage, "finetune")
+    checkpoint = contest.folder / base / "pretrain"
+    model, tokenizer = loading.load_checkpoint(checkpoint, rules)
+    tokens = {split.name: loading.tokenize(entry, split, tokenizer) for split in (contest.talks, captions)}
+
+    def load_model():
+        fresh, _ = loading.load_checkpoint(checkpoint, rules)
+        loading.prepare_model(fresh, rules)
+        return fresh
+
+    def compute_metrics(prediction):
+        ids = np.where(prediction.predictions < 0, tokenizer.pad_token_id, prediction.predictions)
+        texts = tokenizer.batch_decode(ids, skip_special_tokens=True)
+        return {"bleu": corpus_bleu(texts, [list(captions.targets)]).score}
+
+    order = TrainingOrder(tokens[contest.talks.name], rules.batch_size, stage.arguments["max_steps"], contest.seed)
+    return Seq2SeqTrainer(
+        model_init=load_model,
+        args=Seq2SeqTrainingArguments(**fixed, **start_values("finetune")),
+        train_dataset=order,
+        eval_dataset=tokens[captions.name],
+        data_collator=PairCollator(model),
+        processing_class=tokenizer,
+        compute_metrics=compute_metrics,
+        callbacks=[callback],
+    )

@@ -1,0 +1,262 @@
+"""Part `scoring`: sentences a second under beam search, each engine on a trained model of the same size."""
+
+import json
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.setting import STRUCTURE, Bench, bench_league, cache_folder, cores, has_ctranslate2, read_test
+from benchmarks.shared import Worker, alternate, once, progress, ratios, spread
+from league.errors import UserError
+
+BASELINE = "marian"
+BATCH_SIZES = (16, 32, 64, 100)
+CT2_BATCHES = (("examples", 16), ("examples", 32), ("examples", 64), ("tokens", 1024), ("tokens", 4096))
+TRIAL = 200  # sentences on which an arm finds its best batch size
+SAME_AS = {"ours-library-search": "ours", "ctranslate2-float32": BASELINE, "ctranslate2-int8": BASELINE}
+
+
+def measure(bench: Bench) -> dict[str, Any]:
+    options = bench.options
+    test = [str(bench.data_dir), options.sentences]
+    sources, targets = read_test(*test)
+    checkpoint, marian = models(bench)
+    jobs = {
+        "ours": ("scoring.ours", {"checkpoint": str(checkpoint), "library_search": False}),
+        "ours-library-search": ("scoring.ours", {"checkpoint": str(checkpoint), "library_search": True}),
+        BASELINE: ("scoring.marian_arm", {"folder": str(marian)}),
+    }
+    if has_ctranslate2():
+        for precision in ("float32", "int8"):
+            values = {"folder": str(marian), "precision": precision, "work": str(bench.folder)}
+            jobs[f"ctranslate2-{precision}"] = ("scoring.ctranslate2_arm", values)
+    workers, ready = [], {}
+    try:
+        for name, (job, values) in jobs.items():
+            progress(f"scoring: preparing {name}")
+            workers.append(Worker(job, bench.folder, name, test=test, **values))
+            ready[name] = workers[-1].receive()
+        answers = alternate(workers, options.rounds)
+        texts = {worker.name: worker.ask(texts=True)["texts"] for worker in workers}
+    finally:
+        for worker in workers:
+            worker.close()
+    told = [f"{len(sources)} sentences, beam 4, length penalty 1, no early stopping, at most 128 tokens, float32"]
+    told.append("each arm's time is from texts to texts; tokens are those of the texts that it returns, <eos> included")
+    if not has_ctranslate2():
+        told.append("ctranslate2 is not installed: no such arms")
+    rows = [row(name, answers, texts, targets) | {"batch": ready[name]["batch"]} for name in jobs]
+    return {"notes": told, "baseline": BASELINE, "rows": rows}
+
+
+def row(name: str, answers: dict[str, list], texts: dict[str, list[str]], targets: list[str]) -> dict[str, Any]:
+    """Return an arm's line of the table."""
+    import sacrebleu
+
+    def rates(arm: str, what: str) -> list[float]:
+        return [one[what] / one["seconds"] for one in answers[arm]]
+
+    peer = SAME_AS.get(name)
+    same = sum(one == other for one, other in zip(texts[name], texts[peer], strict=True)) if peer else None
+    return {
+        "arm": name,
+        "sentences/s": spread(rates(name, "sentences")),
+        "tokens/s": spread(rates(name, "tokens")),
+        "ratio of sentences/s": ratios(rates(name, "sentences"), rates(BASELINE, "sentences")),
+        "ratio of tokens/s": ratios(rates(name, "tokens"), rates(BASELINE, "tokens")),
+        "tokens a sentence": answers[name][0]["tokens"] / answers[name][0]["sentences"],
+        "BLEU": sacrebleu.corpus_bleu(texts[name], [targets]).score,
+        "identical": f"{same} of {len(texts[name])} to {peer}" if peer else None,
+    }
+
+
+def our_checkpoint(bench: Bench) -> tuple[Path, dict[str, int]]:
+    """Return the folder of our trained model, and its structure; train it here if none was given."""
+    options, structure = bench.options, bench.options.structure
+    if options.checkpoint:
+        try:
+            config = json.loads((Path(options.checkpoint) / "config.json").read_text())
+            return Path(options.checkpoint).resolve(), {name: config[name] for name in STRUCTURE}
+        except (OSError, ValueError, LookupError, TypeError):
+            raise UserError(f"--checkpoint {options.checkpoint}: its config.json describes no Aing model.") from None
+    checkpoint = cache_folder("ours", bench.data_dir, structure, options.marian_steps)
+    if not checkpoint.is_dir():
+        shared = {"structure": structure, "data_dir": str(bench.data_dir), "steps": options.marian_steps}
+        once("scoring.train_ours", bench.folder, to=str(checkpoint), **shared)
+    return checkpoint, structure
+
+
+def models(bench: Bench) -> tuple[Path, Path]:
+    """Return the folders of both trained models; train here what was not given."""
+    options = bench.options
+    checkpoint, structure = our_checkpoint(bench)
+    if options.marian:
+        return checkpoint, Path(options.marian).resolve()
+    tokenizer = (checkpoint / "tokenizer.json").read_text()
+    marian = cache_folder("marian", bench.data_dir, structure, options.marian_steps, tokenizer)
+    if not marian.is_dir():
+        shared = {"structure": structure, "data_dir": str(bench.data_dir), "steps": options.marian_steps}
+        made = marian.with_name(f".{marian.name}")
+        once("marian.train", bench.folder, to=str(made), tokenizer=str(checkpoint), **shared)
+        made.rename(marian)
+    return checkpoint, marian
+
+
+# Jobs
+
+
+def train_ours(channel, structure: dict[str, int], data_dir: str, steps: int, to: str) -> None:
+    """Job: play a shortened stage A and keep its checkpoint."""
+    import train_pretrain
+    from league.files import new_folder
+    from league.run.entry import RUNS
+    from league_config import LEAGUES
+
+    LEAGUES["bench"] = bench_league(steps)
+    channel.say(f"training ours for {steps} steps")
+    flags = [word for name, value in structure.items() for word in (f"--{name}", str(value))]
+    train_pretrain.main(["--league", "bench", "--entry", "trained", "--data_dir", data_dir, *flags])
+    with new_folder(Path(to)) as made:
+        shutil.copytree(RUNS / "trained" / "pretrain", made, dirs_exist_ok=True)
+    channel.answer(done=True)
+
+
+def serve(channel, translate, encode_all, sources: list[str], batch: Any) -> None:
+    """Translate the sentences whenever the parent asks."""
+    translate(sources[:64])
+    channel.answer(ready=True, batch=batch)
+    while True:
+        question = channel.wait()
+        started = time.perf_counter()
+        texts = translate(sources)
+        seconds = time.perf_counter() - started
+        tokens = sum(len(ids) for ids, _ in encode_all(texts))
+        facts = {"texts": texts} if question.get("texts") else {}
+        channel.answer(seconds=seconds, sentences=len(texts), tokens=tokens, **facts)
+
+
+def fastest(translate, sources: list[str], candidates) -> Any:
+    """Return the candidate with which a few of the sentences, of all lengths, are translated in the least time."""
+    some = sources[:: max(1, len(sources) // TRIAL)]
+    seconds = {}
+    for candidate in candidates:
+        started = time.perf_counter()
+        translate(some, candidate)
+        seconds[candidate] = time.perf_counter() - started
+    return min(seconds, key=seconds.get)
+
+
+def ours(channel, checkpoint: str, library_search: bool, test: list) -> None:
+    """Job: the league's decoding, or the library's own search on the same model and batches."""
+    from accelerate import PartialState
+    from transformers import GenerationMixin
+
+    from league import hardware
+    from league.data.tokens import encode
+    from league.run import loading
+    from league.tasks.decoding import translate
+    from league_config import AING
+
+    hardware.prepare_process()
+    state = PartialState(cpu=not hardware.has_gpu())
+    vocab_size = json.loads((Path(checkpoint) / "config.json").read_text())["vocab_size"]
+    rules = replace(AING, vocab_size=vocab_size)
+    sources, _ = read_test(*test)
+    model, tokenizer = loading.load_checkpoint(Path(checkpoint), rules)
+    loading.prepare_model(model, rules)
+    model.to(state.device)
+    if library_search:
+        model.__class__ = type(
+            model.__class__.__name__, (model.__class__,), {"_beam_search": GenerationMixin._beam_search}
+        )
+    batch = rules.decoding["batch_size"]
+    serve(
+        channel,
+        lambda texts: translate(model, tokenizer, texts, batch),
+        lambda texts: encode(tokenizer, texts, rules.max_length),
+        sources,
+        batch,
+    )
+
+
+def marian_arm(channel, folder: str, test: list) -> None:
+    """Job: the library's translator and search, sentences sorted by length, at its best batch size."""
+    import torch
+    from transformers import MarianMTModel, PreTrainedTokenizerFast
+
+    from league import hardware
+    from league.data.batches import pad
+    from league.data.tokens import encode
+    from league_config import AING
+
+    sources, _ = read_test(*test)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    device = "cpu" if not hardware.has_gpu() else "cuda" if torch.cuda.is_available() else "mps"
+    model = MarianMTModel.from_pretrained(folder, dtype=torch.float32).to(device).eval()
+    search = {name: value for name, value in AING.decoding.items() if name != "batch_size"}
+
+    @torch.inference_mode()
+    def translate(texts: list[str], batch_size: int) -> list[str]:
+        rows = [ids for ids, _ in encode(tokenizer, texts, AING.max_length)]
+        order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+        done = [""] * len(rows)
+        for first in range(0, len(order), batch_size):
+            batch = order[first : first + batch_size]
+            ids = pad([rows[i] for i in batch], tokenizer.pad_token_id).to(device)
+            mask = (ids != tokenizer.pad_token_id).long()
+            output = model.generate(input_ids=ids, attention_mask=mask, max_length=AING.max_length, **search)
+            for i, text in zip(batch, tokenizer.batch_decode(output, skip_special_tokens=True), strict=True):
+                done[i] = text
+        return done
+
+    translate(sources[:32], 32)
+    best = fastest(translate, sources, BATCH_SIZES)
+    serve(
+        channel,
+        lambda texts: translate(texts, best),
+        lambda texts: encode(tokenizer, texts, AING.max_length),
+        sources,
+        best,
+    )
+
+
+def ctranslate2_arm(channel, folder: str, precision: str, work: str, test: list) -> None:
+    """Job: the same Marian model under CTranslate2, at its best batch size."""
+    import ctranslate2
+    from transformers import PreTrainedTokenizerFast
+
+    from benchmarks.marian_export import convert
+    from league.data.tokens import encode
+    from league_config import AING
+
+    sources, _ = read_test(*test)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
+    translator = ctranslate2.Translator(
+        convert(folder, work), device=device, compute_type=precision, inter_threads=1, intra_threads=cores()
+    )
+    backend = tokenizer.backend_tokenizer
+
+    def translate(texts: list[str], batch: tuple[str, int]) -> list[str]:
+        rows = [tokenizer.convert_ids_to_tokens(ids) for ids, _ in encode(tokenizer, texts, AING.max_length)]
+        results = translator.translate_batch(
+            rows,
+            batch_type=batch[0],
+            max_batch_size=batch[1],
+            beam_size=AING.decoding["num_beams"],
+            length_penalty=AING.decoding["length_penalty"],
+            max_decoding_length=AING.max_length,
+        )
+        return backend.decode_batch([tokenizer.convert_tokens_to_ids(one.hypotheses[0]) for one in results])
+
+    translate(sources[:32], CT2_BATCHES[0])
+    best = fastest(translate, sources, CT2_BATCHES)
+    serve(
+        channel,
+        lambda texts: translate(texts, best),
+        lambda texts: encode(tokenizer, texts, AING.max_length),
+        sources,
+        f"{best[1]} {best[0]}",
+    )

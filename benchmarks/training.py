@@ -1,0 +1,102 @@
+"""Part `training`: tokens a second inside the real training loops, ours beside the library's own translator."""
+
+from typing import Any
+
+from benchmarks.setting import Bench
+from benchmarks.shared import Worker, alternate, progress, ratios, spread
+
+BASELINE = "marian-defaults"
+OURS, PRODUCTS = "ours", "our-products-alone"
+
+
+def measure(bench: Bench) -> dict[str, Any]:
+    options = bench.options
+    shared = {"structure": options.structure, "data_dir": str(bench.data_dir)}
+    marian = shared | {"max_steps": options.warm_up + (options.rounds + 1) * options.steps}
+    jobs = {
+        OURS: ("training.ours", shared),
+        BASELINE: ("training.marian_arm", marian | {"best": False, "compiled": False}),
+        PRODUCTS: ("products.alone", shared | {"steps": options.steps}),
+        "marian-best-flags": ("training.marian_arm", marian | {"best": True, "compiled": options.compile}),
+    }
+    workers = []
+    try:
+        for name, (job, values) in jobs.items():
+            progress(f"training: preparing {name}")
+            workers.append(Worker(job, bench.folder, name, **values))
+            workers[-1].receive()
+            workers[-1].ask(steps=options.warm_up)  # while the others wait
+        answers = alternate(workers, options.rounds, steps=options.steps)
+    finally:
+        for worker in workers:
+            worker.close()
+    rows = [row(name, answers[name], answers[BASELINE]) for name in jobs]
+    add_operations(rows, answers)
+    return {"notes": notes(options), "baseline": BASELINE, "rows": rows}
+
+
+def notes(options) -> list[str]:
+    from importlib.util import find_spec
+
+    told = [f"batch 64, {options.rounds} rounds of {options.steps} steps, tokens of both sides without padding"]
+    told.append(f"{PRODUCTS}: our steps' matrix products and nothing else, which no such step can do without")
+    if options.compile:
+        told.append("marian-best-flags with torch_compile")
+    if find_spec("joeynmt") is None:
+        told.append("joeynmt is not installed: no such arm")
+    return told
+
+
+def row(name: str, answers: list[dict], baseline: list[dict]) -> dict[str, Any]:
+    """Return an arm's line of the table."""
+
+    def rates(rounds: list[dict], what: str) -> list[float]:
+        return [one[what] / one["seconds"] for one in rounds]
+
+    tokens = rates(answers, "tokens")
+    return {
+        "arm": name,
+        "tokens/s": spread(tokens),
+        "steps/s": spread(rates(answers, "steps")),
+        "ratio of tokens/s": ratios(tokens, rates(baseline, "tokens")),
+        "padding %": 100 * (1 - sum(one["tokens"] for one in answers) / sum(one["slots"] for one in answers)),
+        "peak MiB": max(one["peak_mib"] for one in answers),
+    }
+
+
+def add_operations(rows: list[dict[str, Any]], answers: dict[str, list[dict]]) -> None:
+    """Add to our arms the operations a second of their products, all padding included."""
+    per_slot = sum(one["operations"] for one in answers[PRODUCTS]) / sum(one["slots"] for one in answers[PRODUCTS])
+    for line in rows:
+        if line["arm"] in (OURS, PRODUCTS):
+            done = [per_slot * one["slots"] / one["seconds"] / 1e9 for one in answers[line["arm"]]]
+            line["GFLOP/s"] = spread(done)
+
+
+def ours(channel, **shared: Any) -> None:
+    """Job: the real stage A, step by step."""
+    from benchmarks import pacer
+
+    pacer.install(channel)
+    play_stage_a("ours", **shared)
+
+
+def play_stage_a(entry: str, structure: dict[str, int], data_dir: str) -> None:
+    import train_pretrain
+    from league.run import watch
+
+    watch.SAVE_EVERY = float("inf")  # the time that it is blocked would count; the other arms save nothing either
+    flags = [word for name, value in structure.items() for word in (f"--{name}", str(value))]
+    train_pretrain.main(["--entry", entry, "--data_dir", data_dir, *flags])
+
+
+def marian_arm(channel, structure: dict[str, int], data_dir: str, max_steps: int, best: bool, compiled: bool) -> None:
+    """Job: the library's translator under its own Trainer, step by step."""
+    from benchmarks import marian, pacer
+    from league_config import AING
+
+    tokenizer, pairs = marian.prepare(data_dir)
+    model = marian.build(tokenizer, structure, AING)
+    flags = marian.best_flags() | {"torch_compile": compiled} if best else {}
+    pacer.install(channel)
+    marian.trainer(model, tokenizer, pairs, max_steps=max_steps, **flags).train()

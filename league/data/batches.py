@@ -1,0 +1,82 @@
+"""The order in which a stage sees the pairs, and the batches it sees them in."""
+
+import hashlib
+from itertools import count
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from league.data.tokens import TokenizedPairs
+
+MEGABATCH = 50  # batches that are sorted by length together
+
+
+class TrainingOrder(Dataset):
+    """The pairs in the order a stage sees them, all epochs in one row, so that nothing but the seed decides it."""
+
+    def __init__(self, pairs: TokenizedPairs, batch_size: int, num_steps: int, seed: int):
+        self.pairs = pairs
+        self.batch_size = batch_size
+        self.order = length_grouped_order(*pairs.lengths(), batch_size, num_steps, seed)
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __getitem__(self, i: int) -> dict[str, np.ndarray]:
+        return self.pairs[self.order[i]]
+
+    def digest(self) -> str:
+        """Return the sha256 of the whole order."""
+        return hashlib.sha256(self.order.astype("<i8").tobytes()).hexdigest()
+
+    def num_tokens(self, num_steps: int) -> int:
+        """Return how many tokens, without padding, the first steps hold on both sides."""
+        seen = self.order[: num_steps * self.batch_size]
+        return int(sum(side[seen].sum() for side in self.pairs.lengths()))
+
+
+def length_grouped_order(
+    source_lengths: np.ndarray, target_lengths: np.ndarray, batch_size: int, num_batches: int, seed: int
+) -> np.ndarray:
+    """Return the indices of `num_batches` batches of similar lengths; in an epoch each pair comes at most once."""
+    batches = []
+    for epoch in count():
+        random_state = np.random.default_rng([seed, epoch])
+        order = random_state.permutation(len(source_lengths))
+        cut = []
+        for first in range(0, len(order), batch_size * MEGABATCH):
+            part = order[first : first + batch_size * MEGABATCH]
+            # By the longer side: sorted by targets alone, a fifth to a third of all source positions were padding.
+            longer = np.maximum(source_lengths[part], target_lengths[part])
+            part = part[np.lexsort((source_lengths[part], longer))]
+            cut += [part[i : i + batch_size] for i in range(0, len(part) - batch_size + 1, batch_size)]
+        batches += [cut[i] for i in random_state.permutation(len(cut))]
+        if len(batches) >= num_batches:
+            return np.concatenate(batches[:num_batches])
+
+
+class PairCollator:
+    """Pad pairs into a batch; the model shifts the targets, because a label smoother takes the labels away from it."""
+
+    def __init__(self, model):
+        self.pad_token_id = model.config.pad_token_id
+        self.shift = model.prepare_decoder_input_ids_from_labels
+
+    def __call__(self, pairs: list[dict[str, np.ndarray]]) -> dict[str, torch.Tensor]:
+        input_ids = pad([pair["input_ids"] for pair in pairs], self.pad_token_id)  # B S
+        labels = pad([pair["labels"] for pair in pairs], -100)  # B T
+        return {
+            "input_ids": input_ids,
+            "attention_mask": (input_ids != self.pad_token_id).long(),
+            "decoder_input_ids": self.shift(labels),
+            "labels": labels,
+        }
+
+
+def pad(rows: list, value: int) -> torch.Tensor:
+    """Stack rows of ids of different lengths, filled up to the longest."""
+    padded = np.full((len(rows), max(map(len, rows))), value, dtype=np.int64)
+    for line, row in zip(padded, rows, strict=True):
+        line[: len(row)] = row
+    return torch.from_numpy(padded)

@@ -1,0 +1,110 @@
+"""The clock of an entry: seconds spent on its training data, over all its commands, kept through a kill."""
+
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+from league.errors import UserError
+from league.files import write_json
+from league.record.shape import COUNT, NAME, NUMBER, Map, OrNull, problems, read_json
+
+SAVE_EVERY = 2.0  # seconds between two saves while something runs; a kill is charged as much as it may have hidden
+STATE = {"spent": Map(NUMBER), "running": OrNull(NAME), "interruptions": COUNT}
+MOST_SECONDS = 1e9
+
+
+class Clock:
+    """Seconds by purpose in `clock.json`. Only the first process writes; the others read."""
+
+    def __init__(self, path: Path, limit_minutes: float, writes: bool = True):
+        self.path, self.limit, self.writes = path, limit_minutes * 60, writes
+        self.spent: dict[str, float] = {}
+        self.interruptions = 0
+        self.running: str | None = None
+        self.was_running = False  # by the file: it was killed since, or is at work
+        self._since = 0.0
+        self._lock = threading.RLock()
+        self._read()
+
+    def _read(self) -> None:
+        try:
+            state = read_json(self.path)
+            if wrong := problems(state, STATE, "clock"):
+                raise ValueError(wrong[0])
+            if not all(0 <= seconds < MOST_SECONDS for seconds in state["spent"].values()):
+                raise ValueError("seconds that cannot be")
+            self.spent = {name: float(seconds) for name, seconds in state["spent"].items()}
+            self.interruptions = state["interruptions"]
+            self.was_running = state["running"] is not None
+            if self.was_running:  # or still is, in another process
+                self.interruptions += 1
+                self.add(state["running"], SAVE_EVERY)
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"{self.path} is damaged ({error}); put it back from a copy, or delete it: "
+                "the clock then goes on from what record.json says."
+            ) from None
+
+    def restore(self, spent: dict[str, float], interruptions: int) -> None:
+        """Take over what a record says was spent, where that is more: a clock that is lost does not start anew."""
+        for name, seconds in spent.items():
+            self.spent[name] = max(self.spent.get(name, 0.0), seconds)
+        self.interruptions = max(self.interruptions, interruptions)
+
+    def add(self, purpose: str, seconds: float) -> None:
+        """Charge time that passed elsewhere."""
+        self.spent[purpose] = self.spent.get(purpose, 0.0) + seconds
+
+    @contextmanager
+    def charge(self, purpose: str):
+        """Count the time inside the block; a second thread saves it now and then."""
+        self.running, self._since = purpose, time.monotonic()
+        self.save()
+        ended = threading.Event()
+        heart = threading.Thread(target=self._beat, args=(ended,), daemon=True)
+        heart.start()
+        try:
+            yield self
+        except BaseException:
+            self.interruptions += 1
+            raise
+        finally:
+            ended.set()
+            heart.join()
+            with self._lock:
+                self._tick()
+                self.running = None
+            self.save()
+
+    def _beat(self, ended: threading.Event) -> None:
+        while not ended.wait(SAVE_EVERY):
+            try:
+                self.save()
+            except UserError:
+                pass  # a full disk: the save at the end of the block will tell
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        self.add(self.running, now - self._since)
+        self._since = now
+
+    def save(self) -> None:
+        """Write the state, whole or not at all."""
+        with self._lock:
+            if self.running is not None:
+                self._tick()
+            spent = {name: round(seconds, 3) for name, seconds in self.spent.items()}
+            if self.writes:
+                write_json(self.path, {"spent": spent, "running": self.running, "interruptions": self.interruptions})
+
+    @property
+    def used(self) -> float:
+        with self._lock:
+            return sum(self.spent.values()) + (0.0 if self.running is None else time.monotonic() - self._since)
+
+    @property
+    def left(self) -> float:
+        return self.limit - self.used

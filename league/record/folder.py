@@ -1,0 +1,107 @@
+"""The files of an entry: which there are, whether they are those of its record, and which of them go where."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from league.cli.options import check_entry_name
+from league.errors import UserError
+from league.files import digest_of
+from league.record.shape import read_record
+
+RUNS = Path("runs")
+MODELING = Path(__file__).resolve().parents[2] / "modeling"
+CHECKPOINT = ("model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json")
+SHOWN = ("translations.txt", "report.html")  # of an entry, beside its record
+PICTURES = "plots/*.png"
+
+
+def differing_files(folder: Path, digests: dict[str, str]) -> Iterator[str]:
+    """Say which files of a folder are not those that a record names."""
+    for name, digest in digests.items():
+        path = folder / name
+        if not is_plain(path):
+            yield f"{path.parent.name}/{name} is missing"
+        elif digest_of(path) != digest:
+            yield f"{path.parent.name}/{name} is not the file that was recorded (sha256 differs)"
+
+
+def read_entry(folder: Path) -> dict[str, Any]:
+    """Return the record of an entry, whoever made it."""
+    try:
+        return read_record(folder / "record.json")
+    except FileNotFoundError:
+        raise UserError(
+            f"{folder} holds no record.json: it is not the folder of an entry{meant(folder) or '.'}"
+        ) from None
+
+
+def meant(folder: Path) -> str:
+    """Ask whether an entry in runs/ was meant, where somebody gave its name alone."""
+    return f"; did you mean {RUNS / folder}?" if os.path.isfile(RUNS / folder / "record.json") else ""
+
+
+def read_whole_entry(folder: Path) -> dict[str, Any]:
+    """Return the record of an entry, or refuse one that is not complete or whose files are others than it recorded."""
+    record = read_entry(folder)
+    if "pretrain" not in record["stages"]:
+        raise UserError(f"{folder} has no complete pretrain stage yet: train_pretrain.py gives it one.")
+    wrong = []
+    for stage, facts in record["stages"].items():
+        wrong += [f"the record does not name {stage}/{name}" for name in CHECKPOINT if name not in facts["sha256"]]
+        wrong += differing_files(folder / stage, facts["sha256"])
+    if "score" in record:
+        wrong += differing_files(folder, record["score"]["sha256"])
+    if wrong:
+        more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        raise UserError(f"{folder} is not what its record says: {wrong[0]}{more}; put it back from a copy.")
+    return record
+
+
+def files_to_hand_in(folder: Path) -> dict[str, Path]:
+    """Return all that proving an entry takes, by its place in a collection of entries."""
+    name = folder.absolute().name
+    check_entry_name("the entry's folder", name)
+    record = read_whole_entry(folder)
+    if "score" not in record:
+        raise UserError(f"{folder} has no score yet: evaluate_bleu.py gives it one.")
+    if not is_plain(folder / "clock.json"):
+        raise UserError(f"{folder} lacks clock.json: put it back from a copy.")
+    places = ["record.json", "clock.json", *record["score"]["sha256"]]
+    places += [f"{stage}/{file}" for stage, facts in record["stages"].items() for file in facts["sha256"]]
+    return {f"{name}/{place}": folder / place for place in places}
+
+
+def with_own_code(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts of a stage whose checkpoint came as data alone: the model's code is this project's."""
+    own = {path.name: digest_of(path) for path in MODELING.glob("*_aing.py")}
+
+    def renewed(digests: dict[str, str] | None) -> dict[str, str] | None:
+        if digests is None:
+            return None
+        code = {name: digest for name, digest in digests.items() if name.endswith(".py")}
+        # The same code as ever stays as it was; of another version all of ours takes its place.
+        return digests if code.items() <= own.items() else {k: v for k, v in digests.items() if k not in code} | own
+
+    return facts | {"sha256": renewed(facts["sha256"]), "started_from": renewed(facts["started_from"])}
+
+
+def last_stage(record: dict[str, Any]) -> str:
+    return "finetune" if "finetune" in record["stages"] else "pretrain"
+
+
+def repository_files(folder: Path, record: dict[str, Any], stage: str) -> dict[str, Path]:
+    """Return what a stage's repository on the Hub holds: its checkpoint at the root, the record, and what shows it."""
+    files = {name: folder / stage / name for name in record["stages"][stage]["sha256"]}
+    files["record.json"] = folder / "record.json"
+    if stage == last_stage(record):
+        shown = [folder / name for name in SHOWN if name == "report.html" or "score" in record]
+        shown += sorted(folder.glob(PICTURES))
+        files |= {path.relative_to(folder).as_posix(): path for path in shown if is_plain(path)}
+    return files
+
+
+def is_plain(path: Path) -> bool:
+    """Tell whether something is a file of its own, and not a link to another."""
+    return path.is_file() and not path.is_symlink()

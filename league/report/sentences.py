@@ -1,0 +1,91 @@
+"""The test sentences of an entry: how well each is translated, which lengths are hard, which words differ."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import cached_property
+
+import numpy as np
+from sacrebleu.metrics import BLEU
+
+from league.proof.comparison import bleu_of, sentence_statistics
+
+NUM_RESAMPLES = 1000
+FEWEST, MOST_BUCKETS = 8, 6  # sentences of a bucket; buckets
+MOST_LETTERS = 5_000  # of a line; no translation of the league is as long
+MOST_WORDS = 80  # of a text that is shown
+
+Word = tuple[str, bool]  # and whether the other text lacks it
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """The sentences of one length, in words of the source."""
+
+    shortest: int
+    longest: int
+    num_sentences: int
+    bleu: float
+    interval: tuple[float, float]
+
+    @property
+    def span(self) -> str:
+        return str(self.shortest) if self.shortest == self.longest else f"{self.shortest}–{self.longest}"
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """Sources, references and hypotheses in test order."""
+
+    sources: Sequence[str]
+    references: Sequence[str]
+    hypotheses: Sequence[str]
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        return sentence_statistics(list(self.hypotheses), list(self.references))
+
+    @cached_property
+    def bleu(self) -> float:
+        return float(bleu_of(self.counts.sum(0)))
+
+    @cached_property
+    def scores(self) -> np.ndarray:
+        """Return the BLEU of each sentence, without the n-grams that are longer than itself."""
+        metric = BLEU(effective_order=True)
+        return np.array([metric._compute_score_from_stats(counts).score for counts in self.counts.tolist()])
+
+    def ranked(self) -> list[int]:
+        """Return all sentences, the best first; of equal ones the longer, which is harder to have by luck."""
+        sizes = [len(reference.split()) for reference in self.references]
+        return sorted(range(len(sizes)), key=lambda i: (-self.scores[i], -sizes[i], i))
+
+    def by_length(self) -> list[Bucket]:
+        """Return BLEU by the length of the source, in buckets of about as many sentences."""
+        lengths = np.array([len(source.split()) for source in self.sources])
+        num_buckets = min(MOST_BUCKETS, max(1, len(lengths) // FEWEST))
+        edges = np.unique(np.quantile(lengths, np.linspace(0, 1, num_buckets + 1)[1:-1], method="lower"))
+        bucket_of, buckets = np.searchsorted(edges, lengths), []
+        for bucket in np.unique(bucket_of):
+            inside, counts = lengths[bucket_of == bucket], self.counts[bucket_of == bucket]
+            span = int(inside.min()), int(inside.max())
+            buckets.append(Bucket(*span, len(inside), float(bleu_of(counts.sum(0))), interval(counts)))
+        return buckets
+
+
+def interval(counts: np.ndarray) -> tuple[float, float]:
+    """Return the 95 % interval of the BLEU of some sentences, by bootstrap."""
+    random = np.random.default_rng(1)
+    drawn = random.multinomial(len(counts), np.full(len(counts), 1 / len(counts)), NUM_RESAMPLES)
+    low, high = np.quantile(bleu_of(drawn @ counts), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def difference(hypothesis: str, reference: str) -> tuple[list[Word], list[Word]]:
+    """Return the words of both texts, each with whether the other one lacks it there."""
+    sides = [text.split()[:MOST_WORDS] for text in (hypothesis, reference)]
+    matcher = SequenceMatcher(None, *sides, autojunk=False)
+    lacking = [[True] * len(words) for words in sides]
+    for first, second, size in matcher.get_matching_blocks():
+        lacking[0][first : first + size] = lacking[1][second : second + size] = [False] * size
+    return tuple(list(zip(words, marks, strict=True)) for words, marks in zip(sides, lacking, strict=True))

@@ -1,0 +1,99 @@
+"""What the record says of a stage, read back from the trained objects."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import Seq2SeqTrainer
+
+from league.hardware import device_name, pick_precision
+
+NUM_POINTS = 30  # of the curve that a record keeps
+
+
+def stage_facts(trainer: Seq2SeqTrainer) -> dict[str, Any]:
+    """Return what a stage did, and under which settings in effect."""
+    points = curve(trainer.state.log_history, trainer.args.max_steps)
+    order = trainer.train_dataset
+    return {
+        "steps": trainer.state.global_step,
+        "tokens": order.num_tokens(trainer.state.global_step),
+        "sentences_cut": order.pairs.info["truncated"],
+        "loss": points[-1]["loss"] if points else None,
+        "curve": points,
+        "effective": effective_values(trainer),
+        "order": order.digest(),
+        "device": device_name(),
+        "precision": pick_precision(),
+        "num_processes": trainer.args.world_size,
+        "num_threads": torch.get_num_threads(),
+    }
+
+
+def curve(history: list[dict[str, Any]], max_steps: int) -> list[dict[str, Any]]:
+    """Return the loss as means over equal stretches of steps, and the learning rate at the end of each."""
+    logs = [log for log in history if "loss" in log]
+    stretch = max(1, max_steps // NUM_POINTS)
+    parts = [logs[first : first + stretch] for first in range(0, len(logs), stretch)]
+    return [
+        {
+            "step": part[-1]["step"],
+            "loss": sum(log["loss"] for log in part) / len(part),
+            "learning_rate": part[-1]["learning_rate"],
+        }
+        for part in parts
+    ]
+
+
+def effective_values(trainer: Seq2SeqTrainer) -> dict[str, Any]:
+    """Read the values in effect back from the trained objects, whatever the arguments asked for."""
+    model, args = trainer.model, trainer.args
+    stacks = (model.model.encoder, model.model.decoder)
+    layers = [layer for stack in stacks for layer in stack.layers]
+    attentions = [module for module in model.modules() if hasattr(module, "o_proj")]
+    optimizer = getattr(trainer.optimizer, "optimizer", trainer.optimizer)
+    groups = [group for group in optimizer.param_groups if group["params"]]
+    fused = "" if all(group.get("fused") for group in groups) else "not "
+    return {
+        "d_model": _same(weight.shape[1] for weight in (model.lm_head.weight, model.get_input_embeddings().weight)),
+        "nhead": _same(module.o_proj.in_features // module.head_dim for module in attentions),
+        "num_layers": _same(len(stack.layers) for stack in stacks),
+        "d_ff": _same(layer.feed_forward.up_proj.out_features for layer in layers),
+        "dropout": _same(module.p for module in model.modules() if isinstance(module, nn.Dropout)),
+        "vocab_size": _same((model.lm_head.weight.shape[0], len(trainer.processing_class))),
+        "max_length": _same((model.config.max_position_embeddings, trainer.train_dataset.pairs.info["max_length"])),
+        "num_parameters": model.num_parameters(),
+        "optimizer": f"{type(optimizer).__name__}, {fused}fused",
+        "learning_rate": _same(group["initial_lr"] for group in groups),
+        "adam_beta1": _same(group.get("betas", (0, 0))[0] for group in groups),
+        "adam_beta2": _same(group.get("betas", (0, 0))[1] for group in groups),
+        "adam_epsilon": _same(group.get("eps") for group in groups),
+        # Norms and biases are never decayed, so that 0 is always among them.
+        "weight_decay": sorted({group["weight_decay"] for group in groups}),
+        "lr_scheduler_type": str(args.lr_scheduler_type.value),
+        "warmup_steps": args.warmup_steps,
+        "label_smoothing_factor": trainer.compute_loss_func.epsilon,
+        "max_grad_norm": args.max_grad_norm,
+        "max_steps": args.max_steps,
+        "batch_size": args.train_batch_size * args.gradient_accumulation_steps * args.world_size,
+        "seed": args.seed,
+    }
+
+
+def _same(values) -> Any:
+    # One value where all agree; else all of them, which no rule expects.
+    found = sorted(set(values))
+    return found[0] if len(found) == 1 else found
+
+
+def code_digest() -> str:
+    """Return the digest of the code that trains and scores, without league_config.py, where TUNE values are edited."""
+    root = Path(__file__).resolve().parents[2]
+    paths = [*root.glob("*.py"), *root.glob("league/*.py"), *root.glob("modeling/*.py")]
+    digest = hashlib.sha256()
+    for path in sorted(paths, key=lambda path: path.relative_to(root).as_posix()):
+        if path.name != "league_config.py":
+            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()

@@ -1,0 +1,162 @@
+"""What both training scripts need around their Seq2SeqTrainer: fixed arguments, a watch on the run, validation."""
+
+import os
+import shutil
+import time
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Subset
+from transformers import Seq2SeqTrainer
+from transformers.trainer_callback import PrinterCallback
+
+from league.data.corpora import Split
+from league.errors import UserError
+from league.files import digests_of, new_folder
+from league.hardware import has_gpu, pick_precision
+from league.run.checkpoints import last_complete_checkpoint
+from league.run.entry import Entry
+from league.run.evidence import stage_facts
+from league.run.failures import clear_failures
+from league.run.watch import StageWatch
+from league_config import Stage
+
+
+def fixed_arguments(entry: Entry, stage: Stage, name: str) -> dict[str, Any]:
+    """Return all Seq2SeqTrainingArguments that a participant does not choose."""
+    rules, options = entry.rules, entry.options
+    device_batch_size, num_parts = share_batch(rules.batch_size, options.device_batch_size)
+    precision = pick_precision()
+    return {
+        "output_dir": str(entry.checkpoints(name)),
+        "run_name": f"{entry.name}-{name}",
+        "report_to": options.report_to,
+        "seed": options.seed,
+        "per_device_train_batch_size": device_batch_size,
+        "gradient_accumulation_steps": num_parts,
+        "per_device_eval_batch_size": rules.batch_size,
+        "train_sampling_strategy": "sequential",  # TrainingOrder has shuffled already
+        "predict_with_generate": True,  # by the model's own generation config: the league's decoding
+        "use_cpu": not has_gpu(),
+        "bf16": precision == "bf16",
+        "fp16": precision == "fp16",
+        "ddp_find_unused_parameters": False,
+        "dataloader_pin_memory": torch.cuda.is_available(),
+        "remove_unused_columns": False,
+        "save_strategy": "no",  # StageWatch asks for checkpoints, by the clock
+        "save_total_limit": 2,
+        "logging_steps": 1,  # a loss that explodes is seen at once, and an interruption leaves no gap in the curve
+        "logging_nan_inf_filter": False,
+        "disable_tqdm": True,
+        **rules.training,
+        **stage.arguments,
+    }
+
+
+def share_batch(batch_size: int, device_batch_size: int | None) -> tuple[int, int]:
+    """Return how many pairs a device takes at a time, and in how many parts it takes its share of the global batch."""
+    num_processes = int(os.environ.get("WORLD_SIZE", "1"))
+    share, rest = divmod(batch_size, num_processes)
+    if rest:
+        raise UserError(
+            f"{num_processes} processes cannot share a global batch of {batch_size}: "
+            f"launch with a number of processes that divides it."
+        )
+    if device_batch_size is None:
+        return share, 1
+    if device_batch_size < 1 or share % device_batch_size:
+        raise UserError(
+            f"--device_batch_size {device_batch_size}: must divide the {share} pairs that each of {num_processes} "
+            f"process(es) takes of the global batch of {batch_size}."
+        )
+    return device_batch_size, share // device_batch_size
+
+
+def run_stage(trainer: Seq2SeqTrainer, watch: StageWatch, validation: dict[str, Split]) -> None:
+    """Train, validate, save and record a stage. A stop by the user leaves a checkpoint to go on from."""
+    entry, name = watch.entry, watch.name
+    trainer.remove_callback(PrinterCallback)
+    watch.time_validation = lambda: time_validation(trainer)
+    started_from = digests_of(entry.checkpoint("pretrain")) if name == "finetune" else None
+    with trainer.args.main_process_first():
+        checkpoint = last_complete_checkpoint(entry.checkpoints(name), trainer.args.world_size)
+    failures = partial(clear_failures, entry, trainer.args.device, trainer.args.per_device_train_batch_size)
+    if trainer.accelerator.scaler is None:
+        # A checkpoint that was written in fp16 has the state of a scaler, for which there is no place here.
+        trainer._load_scaler = lambda checkpoint: None
+    with entry.clock.charge(name), watch, failures():
+        trainer.train(resume_from_checkpoint=checkpoint)
+        watch.raise_if_stopped()
+    with entry.clock.charge(name), clear_failures(entry, trainer.args.device):
+        started = time.monotonic()
+        bleu = validate(trainer, validation)
+    facts = stage_facts(trainer) | {
+        "minutes": round(entry.clock.spent[name] / 60, 2),
+        "out_of_time": watch.is_out_of_time,
+        "validation_bleu": bleu,
+        "validation_seconds": round(time.monotonic() - started, 2),
+        "started_from": started_from,
+        "reused": False,
+    }
+    if trainer.is_world_process_zero():
+        with new_folder(entry.checkpoint(name)) as folder:
+            trainer.model.save_pretrained(folder)
+            trainer.processing_class.save_pretrained(folder)
+        facts["sha256"] = digests_of(entry.checkpoint(name))
+        entry.complete_stage(name, facts)
+        shutil.rmtree(entry.checkpoints(name), ignore_errors=True)
+
+
+def validate(trainer: Seq2SeqTrainer, validation: dict[str, Split]) -> dict[str, float]:
+    """Translate each validation split as the test set will be, inside the Trainer; return BLEU by domain."""
+    from league.tasks.bleu import ValidationBleu
+
+    # Not by evaluate.load: it copies the module into a cache, and never mends a copy that a kill has torn.
+    metric = ValidationBleu(keep_in_memory=True)
+    tokenizer, bleu = trainer.processing_class, {}
+    trainer.prediction_step = partial(_translate_batch, trainer)
+    # In float32, as the final score is: this takes the mixed precision off the forward pass.
+    trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    for domain, split in validation.items():
+        tokens = trainer.eval_dataset[domain]
+        by_length = np.argsort(tokens.lengths()[0], kind="stable")
+        references = [split.targets[i] for i in by_length]
+
+        def compute_metrics(prediction, references=references):
+            ids = np.where(prediction.predictions < 0, tokenizer.pad_token_id, prediction.predictions)
+            # Under several processes the last batch is filled up with sentences from the first one: cut them off.
+            texts = tokenizer.batch_decode(ids[: len(references)], skip_special_tokens=True)
+            return metric.compute(predictions=texts, references=references)
+
+        trainer.compute_metrics = compute_metrics
+        metrics = trainer.evaluate(Subset(tokens, by_length), metric_key_prefix=domain)
+        bleu[domain] = round(metrics[f"{domain}_bleu"], 2)
+    return bleu
+
+
+def _translate_batch(trainer: Seq2SeqTrainer, model, inputs, prediction_loss_only, ignore_keys=None):
+    # The Trainer's own step also computes the loss on the references, which nothing reads: smoothed, it tells little.
+    inputs = trainer._prepare_inputs(inputs)
+    ids = trainer.model.generate(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
+    return None, ids, inputs["labels"]
+
+
+@torch.no_grad()
+def time_validation(trainer: Seq2SeqTrainer) -> float:
+    """Estimate the seconds that a validation takes with the model as it is, from one middling batch of each domain."""
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    was_training = model.training
+    model.eval()
+    seconds = 0.0
+    for tokens in trainer.eval_dataset.values():
+        size = min(trainer.args.per_device_eval_batch_size, len(tokens))
+        middle = np.argsort(tokens.lengths()[0], kind="stable")[(len(tokens) - size) // 2 :][:size]
+        batch = trainer.data_collator([tokens[i] for i in middle])
+        inputs = {name: batch[name].to(model.device) for name in ("input_ids", "attention_mask")}
+        started = time.monotonic()
+        model.generate(**inputs)
+        seconds += (time.monotonic() - started) * len(tokens) / size
+    model.train(was_training)
+    return seconds

@@ -1,0 +1,197 @@
+"""The watch on a training stage: progress bar, clock, checkpoints, and every way in which a stage may stop early."""
+
+import math
+import signal
+import sys
+import time
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+from transformers import TrainerCallback
+
+from league.errors import Diverged, Interrupted, TooSlow
+from league.run.checkpoints import seal
+from league.run.entry import Entry
+from league.run.progress import ProgressFile
+
+SAVE_EVERY = 60.0  # seconds of training between checkpoints, or more where a checkpoint takes long
+MOST_FOR_CHECKPOINTS = 0.025  # share of the time
+PROBE_FROM = 0.1  # share of the clock, at its end, from which on the time for scoring is kept free
+EXPLODED, STEPS_EXPLODED = 2.0, 5  # loss, as a multiple of an even guess over the vocabulary; so many steps in a row
+CONTINUE, SAVE, STOP_FOR_TIME, STOP_FOR_USER, GIVE_UP = range(5)
+PACE_FROM = 5  # steps, the first ones are slower
+
+
+def highest_loss(history: list[dict], vocab_size: int) -> float:
+    """Return the loss above which a run has exploded; a wide model begins far above an even guess, and comes down."""
+    first = next((log["loss"] for log in history if "loss" in log), math.inf)
+    return max(EXPLODED * math.log(vocab_size), first)
+
+
+class StageWatch(TrainerCallback):
+    """Sees to it that nothing is lost, that the clock is kept, and that a stage which cannot succeed ends at once."""
+
+    def __init__(self, entry: Entry, name: str, time_validation=None):
+        self.entry, self.name = entry, name
+        self.time_validation = time_validation
+        self.progress = None if entry.is_trial or not entry.writes else ProgressFile(entry, name)
+        self.stopped_for: int | None = None
+        self.diverged: tuple[int, float] | None = None
+        self.user_wants_to_stop = False
+        self.bar = None
+        self.save_every = SAVE_EVERY
+        self.last_save = time.monotonic()
+        self._reserve: float | None = None
+
+    @property
+    def is_out_of_time(self) -> bool:
+        return self.stopped_for == STOP_FOR_TIME
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        self.bar = self._open_bar(state, self.name, state.max_steps, "step", initial=state.global_step)
+        self.first_step, self.began, self.has_warned = state.global_step, time.monotonic(), self.entry.is_trial
+        self.last_save = time.monotonic()
+        self.step = state.global_step
+
+    def _open_bar(self, state, title: str, total: int, unit: str, initial: int = 0) -> tqdm:
+        silent = not state.is_world_process_zero
+        return tqdm(
+            desc=self.entry.headline + title,
+            total=total,
+            unit=unit,
+            initial=initial,
+            disable=silent,
+            dynamic_ncols=True,
+            leave=not self.entry.is_trial,
+        )
+
+    def on_step_end(self, args, state, control, **kwargs):
+        self.step, self.max_steps = state.global_step, state.max_steps
+        self.bar.update(1)
+        if self.progress:
+            self.progress.update(state.global_step, state.max_steps, state.log_history)
+        verdict = self._verdict(args, state)
+        control.should_save |= verdict not in (CONTINUE, GIVE_UP)
+        self.save_began = time.monotonic()
+        if verdict in (STOP_FOR_TIME, STOP_FOR_USER, GIVE_UP):
+            self.stopped_for = verdict
+            control.should_training_stop = True
+
+    def _verdict(self, args, state) -> int:
+        verdict = CONTINUE
+        if self.entry.writes:
+            self._warn_in_time(state)
+            if self.user_wants_to_stop:
+                verdict = STOP_FOR_USER
+            elif self.entry.is_trial and self._cannot_end_in_time(state):
+                verdict = GIVE_UP
+            elif not self.entry.is_trial and self.entry.clock.left <= self._kept_for_scoring():
+                verdict = STOP_FOR_TIME
+            elif time.monotonic() - self.last_save > self.save_every or state.global_step == state.max_steps:
+                verdict = SAVE
+        if args.world_size > 1:
+            # Clocks differ between processes: the first one decides, or the others would wait for it for ever.
+            decision = torch.tensor([verdict], device=args.device)
+            torch.distributed.broadcast(decision, 0)
+            verdict = int(decision)
+        return verdict
+
+    def _cannot_end_in_time(self, state) -> bool:
+        num_steps, left = state.global_step - self.first_step, state.max_steps - state.global_step
+        if num_steps <= PACE_FROM:
+            self.paced_from = time.monotonic()
+            return self.entry.clock.left <= 0
+        self.entry.pace = (time.monotonic() - self.paced_from) / (num_steps - PACE_FROM)
+        is_known = num_steps >= min(left, 50)
+        return self.entry.clock.left < (left * self.entry.pace if is_known else 0)
+
+    def _kept_for_scoring(self) -> float:
+        """Return the seconds to keep for what comes after training, from how long a validation takes here."""
+        if self._reserve is None:
+            stage_a = self.entry.record["stages"].get("pretrain")
+            if stage_a and self.name == "finetune":
+                # Its own validation, and scoring: the test set is not larger than both validation sets.
+                self._reserve = 2 * stage_a["validation_seconds"]
+            elif self.entry.clock.left > PROBE_FROM * self.entry.clock.limit:
+                return 0.0
+            else:
+                # The same after stage A, and stage B's validation besides; a quarter on top for an estimate.
+                self._reserve = 3.75 * self.time_validation()
+        return self._reserve
+
+    def _warn_in_time(self, state) -> None:
+        if self.has_warned or time.monotonic() - self.began < 20:
+            return
+        self.has_warned = True
+        per_step = (time.monotonic() - self.began) / (state.global_step - self.first_step)
+        needed, left = per_step * (state.max_steps - state.global_step), self.entry.clock.left
+        if needed > left:
+            self.bar.write(
+                f"At this speed {self.name} needs {needed / 60:.0f} more minutes; the clock has {left / 60:.0f} left. "
+                "It will be cut short: think of a smaller structure.",
+                file=sys.stderr,
+            )
+
+    def on_save(self, args, state, control, **kwargs):
+        if args.world_size > 1:
+            torch.distributed.barrier()  # every process writes a part
+        if state.is_world_process_zero:
+            seal(Path(args.output_dir) / f"checkpoint-{state.global_step}", args.world_size)
+        self.last_save = time.monotonic()
+        self.save_every = max(SAVE_EVERY, (self.last_save - self.save_began) / MOST_FOR_CHECKPOINTS)
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        if not logs or "loss" not in logs:
+            return
+        recent = [log["loss"] for log in state.log_history[-STEPS_EXPLODED:] if "loss" in log]
+        limit = highest_loss(state.log_history, self.entry.rules.vocab_size)
+        # The loss is a mean over all processes: they all stop here, at the same step.
+        if not math.isfinite(logs["loss"]) or (len(recent) == STEPS_EXPLODED and min(recent) > limit):
+            self.diverged = state.global_step, logs["loss"]
+            control.should_training_stop, control.should_save = True, False
+        if state.global_step % 10 == 0:
+            self.bar.set_postfix(loss=f"{logs['loss']:.3f}", lr=f"{logs['learning_rate']:.1e}", refresh=False)
+
+    def on_train_end(self, args, state, control, **kwargs):
+        self.bar.close()
+        self.bar = None
+
+    def raise_if_stopped(self) -> None:
+        """End the command where the stage is not to go on: the user stopped it, or its loss exploded."""
+        if self.diverged:
+            step, loss = self.diverged
+            raise Diverged(self.entry.diverge(self.name, step, loss if math.isfinite(loss) else None))
+        if self.stopped_for == GIVE_UP:
+            raise TooSlow(f"at step {self.step} of {self.max_steps} it could no longer end in time")
+        if self.stopped_for == STOP_FOR_USER:
+            raise Interrupted(
+                f"Stopped at step {self.step} of {self.max_steps}, and saved; the same command goes on from there."
+            )
+
+    def on_prediction_step(self, args, state, control, eval_dataloader=None, **kwargs):
+        if self.bar is None:
+            self.bar = self._open_bar(state, "validation", len(eval_dataloader), "batch")
+        self.bar.update(1)
+
+    def on_evaluate(self, args, state, control, **kwargs):
+        self.bar.close()
+        self.bar = None
+
+    def __enter__(self):
+        signals = (signal.SIGINT, signal.SIGTERM)
+        self._previous = {number: signal.signal(number, self._on_stop) for number in signals}
+        return self
+
+    def __exit__(self, *exception):
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        if self.bar is not None:
+            self.bar.close()  # what is told next begins on a line of its own
+        if self.progress:
+            self.progress.remove()
+
+    def _on_stop(self, signum, frame):
+        if self.user_wants_to_stop:
+            raise KeyboardInterrupt
+        self.user_wants_to_stop = True

@@ -1,0 +1,146 @@
+"""What searches for translations: the model's own beam search, or the same model in CTranslate2."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from league.data.batches import pad
+from league.errors import UserError
+from league_config import League
+
+# The league's search goes on after as many ends as beams, until it can hardly gain: here, to so many times as many.
+# In int8 the hypotheses are others anyway, and the shorter search scores no less.
+PATIENCE = {"float32": 2.5, "int8": 1.0}
+CT2_BATCH = 256  # source tokens, padding included: larger ones leave the processor's caches
+MOST_WORKERS = 16
+
+
+@dataclass(frozen=True)
+class Found:
+    """A hypothesis: its tokens, <eos> included, and its score, the log-probability by the length penalty's measure."""
+
+    ids: list[int]
+    score: float
+
+
+class TorchEngine:
+    """Translates as the league's scoring does, in its very batches: the hypotheses are the same to the last letter."""
+
+    def __init__(self, model, rules: League):
+        self.model, self.rules = model, rules
+        model.to("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu").eval()
+
+    @torch.inference_mode()
+    def search(
+        self, rows: Sequence[list[int]], num_beams: int, n_best: int, tick: Callable[[int], None]
+    ) -> list[list[Found]]:
+        """Return the `n_best` hypotheses for each row of source tokens, best first."""
+        decoding = self.rules.decoding
+        # More beams need more memory: then fewer sentences at a time.
+        size = max(1, decoding["batch_size"] * decoding["num_beams"] // max(num_beams, decoding["num_beams"]))
+        by_length = sorted(range(len(rows)), key=lambda i: (len(rows[i]), i))
+        found: list[list[Found]] = [[] for _ in rows]
+        for batch in (by_length[first : first + size] for first in range(0, len(rows), size)):
+            hypotheses = self._search_batch([rows[i] for i in batch], num_beams, n_best)
+            for place, i in enumerate(batch):
+                found[i] = hypotheses[place * n_best : (place + 1) * n_best]
+            tick(len(batch))
+        return found
+
+    def _search_batch(self, rows: list[list[int]], num_beams: int, n_best: int) -> list[Found]:
+        config = self.model.config
+        input_ids = pad(rows, config.pad_token_id).to(self.model.device)  # B S
+        output = self.model.generate(
+            input_ids=input_ids,
+            attention_mask=(input_ids != config.pad_token_id).long(),
+            num_beams=num_beams,
+            num_return_sequences=n_best,
+            return_dict_in_generate=True,
+            output_scores=num_beams == 1,  # a greedy search tells its steps' scores, and no sum
+        )
+        sequences = [_up_to_end(ids, config.eos_token_id) for ids in output.sequences[:, 1:].tolist()]
+        scores = self._greedy_scores(output, sequences) if num_beams == 1 else output.sequences_scores.tolist()
+        return [Found(ids, score) for ids, score in zip(sequences, scores, strict=True)]
+
+    def _greedy_scores(self, output, sequences: list[list[int]]) -> list[float]:
+        steps = self.model.compute_transition_scores(output.sequences, output.scores, normalize_logits=True)
+        penalty = self.rules.decoding["length_penalty"]
+        return [sum(row[: len(ids)]) / len(ids) ** penalty for row, ids in zip(steps.tolist(), sequences, strict=True)]
+
+
+class CTranslate2Engine:
+    """Translates with the checkpoint converted to CTranslate2; in float32, finds what the model's own search finds.
+
+    CTranslate2 ends a search after a number of ends, the league's decoding when no beam can gain any more. So in
+    float32 the search goes on beyond that, and the few sentences whose best would depend on when it stops are left to
+    the model itself.
+    """
+
+    def __init__(self, checkpoint: Path, model, tokenizer, rules: League, compute_type: str):
+        # Read when it is loaded: weights laid out for the processor once, not in every product.
+        os.environ.setdefault("CT2_USE_EXPERIMENTAL_PACKED_GEMM", "1")
+        try:
+            import ctranslate2
+        except ImportError:
+            raise UserError("--engine ctranslate2: it is not installed here; pip install ctranslate2.") from None
+
+        from league.translate.export import convert
+
+        self.rules, self.model, self.tokenizer = rules, model, tokenizer
+        self.patience = 1.0 if rules.decoding["early_stopping"] is True else PATIENCE[compute_type]
+        num_threads = torch.get_num_threads()
+        self.translator = ctranslate2.Translator(
+            str(convert(checkpoint, model, tokenizer)),
+            device="cuda" if ctranslate2.get_cuda_device_count() else "cpu",
+            compute_type=compute_type,
+            # One thread for each batch: the matrices of such models are too small to share.
+            inter_threads=min(num_threads, MOST_WORKERS),
+            intra_threads=1,
+        )
+        torch.set_num_threads(num_threads)  # which are shared with it, and are now as many as a batch's
+
+    def search(
+        self, rows: Sequence[list[int]], num_beams: int, n_best: int, tick: Callable[[int], None]
+    ) -> list[list[Found]]:
+        """Return the `n_best` hypotheses for each row of source tokens, best first."""
+        decoding, tokenizer = self.rules.decoding, self.tokenizer
+        goes_on = self.patience > 1 and num_beams > 1
+        results = self.translator.translate_batch(
+            [tokenizer.convert_ids_to_tokens(ids) for ids in rows],
+            beam_size=num_beams,
+            num_hypotheses=round(num_beams * self.patience) if goes_on else n_best,
+            patience=self.patience,
+            length_penalty=decoding["length_penalty"],
+            max_decoding_length=self.rules.max_length - 1,  # the league counts the start token
+            return_end_token=True,  # which the league's scores count
+            return_scores=True,
+            batch_type="tokens",
+            max_batch_size=CT2_BATCH,
+        )
+        ended = [list(zip(one.hypotheses, one.scores, strict=True)) for one in results]
+        open_ends = [i for i, one in enumerate(ended) if goes_on and depends_on_stop(one, num_beams, n_best)]
+        tick(len(rows) - len(open_ends))
+        found = [
+            [Found(tokenizer.convert_tokens_to_ids(tokens), score) for tokens, score in one[:n_best]] for one in ended
+        ]
+        if open_ends:
+            again = TorchEngine(self.model, self.rules).search([rows[i] for i in open_ends], num_beams, n_best, tick)
+            for i, hypotheses in zip(open_ends, again, strict=True):
+                found[i] = hypotheses
+        return found
+
+
+def depends_on_stop(ended: Sequence[tuple[Sequence, float]], num_beams: int, n_best: int) -> bool:
+    """Tell whether some of the best ends, which come best first, may come after the league's search has stopped.
+
+    It stops no earlier than when as many beams have ended as there are.
+    """
+    lengths = sorted(len(tokens) for tokens, _ in ended)
+    return len(ended) > num_beams and any(len(tokens) > lengths[num_beams - 1] for tokens, _ in ended[:n_best])
+
+
+def _up_to_end(ids: list[int], end: int) -> list[int]:
+    return ids[: ids.index(end) + 1] if end in ids else ids

@@ -1,0 +1,173 @@
+"""A trained model that translates whatever it is given: `Translator("runs/mine").translate("Ein Hund läuft.")`."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from league.data.tokens import encode
+from league.errors import UserError
+from league.record.folder import meant
+from league.record.shape import read_json, read_record
+from league.run.loading import load_checkpoint, prepare_model
+from league.translate.engines import CTranslate2Engine, Found, TorchEngine
+from league.translate.splitting import split_line
+from league_config import AING, LEAGUES, League
+
+WINDOW = 2000  # lines that are sorted by length together
+ENGINES = ("torch", "ctranslate2")
+COMPUTE_TYPES = ("float32", "int8")
+MOST_BEAMS = 64
+# What a checkpoint may ask for whose league is not known: tokens of a sentence, entries of the vocabulary.
+BOUNDS = (("max_position_embeddings", 2, 4096), ("vocab_size", 260, 200_000))
+
+
+class Hypothesis(NamedTuple):
+    """A translation and its score, the library's `sequences_scores`: higher is better."""
+
+    text: str
+    score: float
+
+
+class Translator:
+    """A checkpoint that translates, by its league's rules; no code that lies in the checkpoint is run."""
+
+    def __init__(self, where: str | Path, engine: str = "torch", compute_type: str = "float32"):
+        if engine not in ENGINES:
+            raise UserError(f"--engine {engine}: choose from {', '.join(ENGINES)}.")
+        if compute_type not in COMPUTE_TYPES:
+            raise UserError(f"--compute_type {compute_type}: choose from {', '.join(COMPUTE_TYPES)}.")
+        if engine == "torch" and compute_type != "float32":
+            raise UserError(f"--compute_type {compute_type}: only --engine ctranslate2 computes in it.")
+        self.checkpoint = find_checkpoint(where)
+        self.rules = find_rules(self.checkpoint)
+        self.model, self.tokenizer = load_checkpoint(self.checkpoint, self.rules)
+        prepare_model(self.model, self.rules)
+        if engine == "torch":
+            self.engine = TorchEngine(self.model, self.rules)
+        else:
+            self.engine = CTranslate2Engine(self.checkpoint, self.model, self.tokenizer, self.rules, compute_type)
+        self.num_divided = 0  # lines so far that were too long, and were translated part by part
+
+    def translate(self, sentences: str | Sequence[str], num_beams: int | None = None) -> str | list[str]:
+        """Translate a string, or each of a list."""
+        if isinstance(sentences, str):
+            return self.translate([sentences], num_beams)[0]
+        return [best.text for best, *_ in self.search(sentences, num_beams)]
+
+    def search(
+        self, sentences: Sequence[str], num_beams: int | None = None, n_best: int = 1, progress: tqdm | None = None
+    ) -> list[list[Hypothesis]]:
+        """Return the `n_best` translations of each sentence, best first; what is blank stays empty."""
+        num_beams = self.rules.decoding["num_beams"] if num_beams is None else num_beams
+        check_search(num_beams, n_best)
+        rows, owners = self._encode(sentences)
+        tick = progress.update if progress is not None else lambda count: None
+        found = self.engine.search(rows, num_beams, n_best, tick) if rows else []
+        parts: list[list[list[Found]]] = [[] for _ in sentences]
+        for owner, hypotheses in zip(owners, found, strict=True):
+            parts[owner].append(hypotheses)
+        return self._join(parts, n_best)
+
+    def stream(
+        self, lines: Iterable[str], num_beams: int | None = None, n_best: int = 1, progress: tqdm | None = None
+    ) -> Iterator[list[Hypothesis]]:
+        """Translate lines without end in bounded memory, in order."""
+        lines = iter(lines)
+        while window := list(islice(lines, WINDOW)):
+            yield from self.search(window, num_beams, n_best, progress)
+
+    def _encode(self, sentences: Sequence[str]) -> tuple[list[list[int]], list[int]]:
+        """Return rows of tokens, and which sentence each belongs to: none if blank, several if too long."""
+        limit = self.rules.max_length
+        # Halves of surrogate pairs are in no text that can be written: they become question marks.
+        texts = [text.encode(errors="replace").decode() for text in sentences]
+        rows, owners = [], []
+        for i, (ids, was_cut) in enumerate(encode(self.tokenizer, texts, limit)):
+            if not texts[i].strip():
+                continue
+            if was_cut:
+                self.num_divided += 1
+                divided = [ids for ids, _ in encode(self.tokenizer, split_line(texts[i], limit, self._count), limit)]
+            else:
+                divided = [ids]
+            rows += divided
+            owners += [i] * len(divided)
+        return rows, owners
+
+    def _count(self, texts: list[str]) -> list[int]:
+        return [len(item.ids) for item in self.tokenizer.backend_tokenizer.encode_batch(texts)]
+
+    def _join(self, parts: list[list[list[Found]]], n_best: int) -> list[list[Hypothesis]]:
+        """Turn the tokens found into texts; of a sentence in parts, the best of each stand together, and so on."""
+        ranked = [list(zip(*several, strict=True)) if several else [()] * n_best for several in parts]
+        ids = [found.ids for hypotheses in ranked for several in hypotheses for found in several]
+        texts = iter(self.tokenizer.batch_decode(ids, skip_special_tokens=True) if ids else [])
+        return [
+            [Hypothesis(" ".join(next(texts) for _ in several), self._score(several)) for several in hypotheses]
+            for hypotheses in ranked
+        ]
+
+    def _score(self, several: Sequence[Found]) -> float:
+        """Return the score of parts as if they were one: their log-probabilities together, by their length together."""
+        if len(several) == 1:
+            return several[0].score
+        penalty = self.rules.decoding["length_penalty"]
+        total = sum(found.score * len(found.ids) ** penalty for found in several)
+        return total / max(1, sum(len(found.ids) for found in several)) ** penalty
+
+
+def check_search(num_beams: int, n_best: int) -> None:
+    """Refuse a search that cannot be."""
+    if not 1 <= num_beams <= MOST_BEAMS:
+        raise UserError(f"--num_beams {num_beams}: must be between 1 and {MOST_BEAMS}.")
+    if not 1 <= n_best <= num_beams:
+        raise UserError(f"--n_best {n_best}: must be between 1 and the number of beams ({num_beams}).")
+
+
+def find_checkpoint(where: str | Path) -> Path:
+    """Return the checkpoint of an entry (its last stage), of a folder that is one, or of a name on the Hub."""
+    folder = Path(where)
+    try:
+        for place in (folder, folder / "finetune", folder / "pretrain"):
+            if (place / "model.safetensors").is_file():
+                return place
+        is_there, is_near = folder.exists(), folder.parent.is_dir()
+    except OSError:  # a name that no file can have
+        is_there, is_near = False, True
+    if is_there:
+        raise UserError(f"{where}: holds no model.safetensors; give an entry, runs/NAME, or a checkpoint's folder.")
+    if is_near or len(folder.parts) != 2 or folder.is_absolute():
+        remedy = meant(folder) or "; a name on the Hub has the form OWNER/MODEL."
+        raise UserError(f"{str(where)[:200]}: there is no such folder{remedy}")
+
+    from league.hub.transfer import fetch
+
+    return fetch(str(where))
+
+
+def find_rules(checkpoint: Path) -> League:
+    """Return the rules of a checkpoint: its record's league, where it is known here, else what config.json says."""
+    entry = checkpoint.parent if checkpoint.name in ("pretrain", "finetune") else checkpoint
+    try:
+        league = read_record(entry / "record.json")["league"]["name"]
+        if league in LEAGUES:
+            return LEAGUES[league]
+    except FileNotFoundError:
+        pass
+    try:
+        values = read_json(checkpoint / "config.json")
+        length, vocab_size = (_bounded(values, *one) for one in BOUNDS)
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"{checkpoint} is not a usable checkpoint: config.json: {error}") from None
+    return replace(AING, name="unknown", max_length=length, vocab_size=vocab_size)
+
+
+def _bounded(values: dict, name: str, least: int, most: int) -> int:
+    value = values.get(name)
+    if type(value) is not int or not least <= value <= most:
+        raise ValueError(f"{name} is {value!r:.20}, not a whole number between {least} and {most:,}")
+    return value

@@ -1,0 +1,335 @@
+"""Proving a record: a sound entry is proven, and every forgery is caught, by the check that is meant for it."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import SMALL
+from play import TINY, play
+from safetensors.torch import load_file, save_file
+
+from league.data.corpora import load_split
+from league.errors import UserError
+from league.files import digest_of, digests_of
+from league.proof import checks as proof
+from league.record import rules
+from league.record.shape import read_record
+from league_config import fingerprint
+from modeling import train_tokenizer
+from tools import verify
+
+
+@pytest.fixture
+def entry(played, tmp_path) -> Path:
+    """A copy of a sound entry, to forge."""
+    shutil.copytree(played / "runs" / "one", tmp_path / "one")
+    return tmp_path / "one"
+
+
+def refuted(folder: Path) -> dict[str, str]:
+    """Return the checks that fail, with their reasons."""
+    found = {check.name: "; ".join(check.problems) for check in proof.checks(folder, None)}
+    return {name: problems for name, problems in found.items() if problems}
+
+
+class forged:
+    """Change a record as a forger with an editor would, and bring its verdict and fingerprint up to date."""
+
+    def __init__(self, folder: Path):
+        self.path = folder / "record.json"
+
+    def __enter__(self) -> dict:
+        self.record = json.loads(self.path.read_text())
+        return self.record
+
+    def __exit__(self, *exception):
+        record = self.record
+        digests = {name: report["sha256"] for name, report in record["data"].items()}
+        record["league"]["fingerprint"] = fingerprint(record["league"]["fixed"], digests)
+        record["broken_rules"] = rules.broken_rules(record)
+        record["official"] = not record["broken_rules"]
+        self.path.write_text(json.dumps(record))
+
+
+def rehash(folder: Path) -> None:
+    """Enter the digests of today's files into the record, wherever it holds them."""
+    with forged(folder) as record:
+        for stage in ("pretrain", "finetune"):
+            record["stages"][stage]["sha256"] = digests_of(folder / stage)
+        record["stages"]["finetune"]["started_from"] = digests_of(folder / "pretrain")
+        record["score"]["weights"] = digests_of(folder / "finetune")
+        record["score"]["sha256"] = {"translations.txt": digest_of(folder / "translations.txt")}
+
+
+def test_a_sound_entry_is_proven_and_left_as_it_was(entry, capsys):
+    before = digests_of(entry) | digests_of(entry / "finetune")
+    verify.main([str(entry)])
+    assert capsys.readouterr().out.splitlines()[-1].startswith("PROVEN: one, BLEU ")
+    assert digests_of(entry) | digests_of(entry / "finetune") == before
+
+
+def test_rehashing_alone_changes_nothing(entry):
+    rehash(entry)
+    assert refuted(entry) == {}
+
+
+@pytest.mark.parametrize("name", ["bleu", "chrf", "brevity_penalty"])
+def test_a_changed_score_is_caught(entry, name):
+    with forged(entry) as record:
+        record["score"][name] += 5
+    found = refuted(entry)
+    assert list(found) == ["the score is that of the translations"] and f"{name} is" in found.popitem()[1]
+
+
+def test_a_changed_interval_is_caught(entry):
+    with forged(entry) as record:
+        record["score"]["bleu_interval"] = [0.0, 99.0]
+    assert "bleu_interval" in refuted(entry)["the score is that of the translations"]
+
+
+def test_a_hidden_broken_rule_is_caught(entry):
+    record = json.loads((entry / "record.json").read_text())
+    record["clock"]["minutes"] = 999.0
+    (entry / "record.json").write_text(json.dumps(record))
+    assert "clock.minutes: expected 5.0, found 999.0" in refuted(entry)["the verdict follows from the rules"]
+
+
+def test_an_invented_verdict_is_caught(entry):
+    record = json.loads((entry / "record.json").read_text())
+    record |= {"official": False, "broken_rules": [{"rule": "style", "expected": 1, "found": 2}]}
+    (entry / "record.json").write_text(json.dumps(record))
+    told = refuted(entry)["the verdict follows from the rules"]
+    assert "does not break: style" in told and "calls itself open" in told
+
+
+def test_an_open_record_that_owns_up_is_proven_open(entry, capsys):
+    with forged(entry) as record:
+        record["score"]["decoding"]["top_k"] = 3
+    verify.main([str(entry)])
+    assert capsys.readouterr().out.splitlines()[-1].endswith("open.")
+
+
+def test_a_changed_hyperparameter_is_caught(entry):
+    record = json.loads((entry / "record.json").read_text())
+    record["asked"]["learning_rate"] = 3e-5
+    (entry / "record.json").write_text(json.dumps(record))
+    assert "finetune.learning_rate" in refuted(entry)["the verdict follows from the rules"]
+
+
+def test_a_record_without_a_seed_or_a_stage_is_refuted_and_not_stumbled_over(entry, capsys):
+    with forged(entry) as record:
+        del record["asked"]["seed"]
+    assert "names no seed" in refuted(entry)["the order of the data is the seed's"]
+    with forged(entry) as record:
+        record["asked"]["seed"] = 1
+        del record["stages"]["pretrain"]
+    with pytest.raises(SystemExit):
+        verify.main([str(entry)])
+    assert "the record has no pretrain stage" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("factor", [float("nan"), float("inf"), 1e30])
+def test_weights_that_cannot_be_are_refuted(entry, factor):
+    path = entry / "finetune" / "model.safetensors"
+    save_file({name: part * factor for name, part in load_file(path).items()}, path)
+    rehash(entry)
+    assert "the weights translate as recorded" in refuted(entry)
+
+
+def test_another_structure_all_through_the_record_is_caught(entry):
+    with forged(entry) as record:
+        record["asked"] |= {"d_ff": 32, "nhead": 1}
+        for stage in record["stages"].values():
+            fewer = rules.count_parameters(32, 1, 32, TINY.vocab_size)
+            stage["effective"] |= {"d_ff": 32, "nhead": 1, "num_parameters": fewer}
+    told = refuted(entry)["the weights have the structure"]
+    assert "d_ff is 64 in the checkpoint, 32 in the record" in told and "nhead is 2" in told
+
+
+def test_another_seed_all_through_the_record_is_caught(entry):
+    with forged(entry) as record:
+        record["asked"]["seed"] = 7
+        for stage in record["stages"].values():
+            stage["effective"]["seed"] = 7
+    assert list(refuted(entry)) == ["the order of the data is the seed's"]
+
+
+@pytest.mark.parametrize("key", ["tokens", "sentences_cut"])
+def test_other_training_data_than_told_are_caught(entry, key):
+    with forged(entry) as record:
+        record["stages"]["finetune"][key] += 1
+    assert f"finetune: {key}" in refuted(entry)["the order of the data is the seed's"]
+
+
+def other_weights(entry: Path) -> None:
+    weights = load_file(entry / "finetune" / "model.safetensors")
+    other = {name: value * 1.5 for name, value in weights.items()}
+    save_file(other, entry / "finetune" / "model.safetensors", {"format": "pt"})
+
+
+def test_a_swapped_checkpoint_is_caught_by_its_digest(entry):
+    other_weights(entry)
+    assert (
+        "finetune/model.safetensors is not the file" in refuted(entry)["the files are those that the record describes"]
+    )
+
+
+def test_a_swapped_checkpoint_is_caught_by_its_translations(entry):
+    other_weights(entry)
+    rehash(entry)
+    found = refuted(entry)
+    assert list(found) == ["the weights translate as recorded"] and "come out otherwise" in found.popitem()[1]
+
+
+def test_edited_translations_are_caught_by_their_digest_and_the_score(entry):
+    path = entry / "translations.txt"
+    path.write_text("\n".join(["A man."] * 25) + "\n")
+    found = refuted(entry)
+    assert "translations.txt is not the file" in found["the files are those that the record describes"]
+    assert "the score is that of the translations" in found and "the weights translate as recorded" in found
+
+
+def test_edited_translations_with_their_true_score_are_caught_by_the_weights(entry):
+    test = load_split(TINY, TINY.pretrain.corpus, "test", None)
+    (entry / "translations.txt").write_text("\n".join(test.targets) + "\n")
+    rehash(entry)
+    with forged(entry) as record:
+        record["score"] |= proof.score(test.targets, test.targets)
+    found = refuted(entry)
+    assert list(found) == ["the weights translate as recorded"]
+    assert "the record says 100.00" in found.popitem()[1]
+
+
+def test_too_few_translations_are_caught(entry):
+    lines = (entry / "translations.txt").read_text().splitlines()
+    (entry / "translations.txt").write_text("\n".join(lines[:-1]) + "\n")
+    with pytest.raises(SystemExit) as end:
+        verify.main([str(entry)])
+    assert end.value.code == 1
+
+
+def test_a_foreign_tokenizer_is_caught(entry):
+    talks = load_split(TINY, TINY.finetune.corpus, "train", None)
+    foreign = train_tokenizer([*talks.sources, *talks.targets], TINY.vocab_size, TINY.max_length)
+    for stage in ("pretrain", "finetune"):
+        foreign.save_pretrained(entry / stage)
+    rehash(entry)
+    assert (
+        "tokenizer.json is not what the training data give"
+        in refuted(entry)["the tokenizer is that of the training data"]
+    )
+
+
+def test_other_data_are_caught(entry):
+    with forged(entry) as record:
+        record["data"]["captions.train"]["sha256"] = "0" * 64
+    told = refuted(entry)["the data are those that it was trained and scored on"]
+    assert "captions.train: sha256" in told
+
+
+def test_a_clock_that_was_turned_back_is_caught(entry):
+    clock = json.loads((entry / "clock.json").read_text())
+    clock["spent"]["pretrain"] += 60
+    (entry / "clock.json").write_text(json.dumps(clock))
+    assert "pretrain took" in refuted(entry)["the clock is the record's"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["record.json", "clock.json", "translations.txt", "pretrain/model.safetensors", "finetune/model.safetensors",
+     "finetune/config.json", "finetune/tokenizer.json", "finetune/generation_config.json",
+     "pretrain/tokenizer_config.json"],
+)  # fmt: skip
+@pytest.mark.parametrize("accident", ["missing", "a link", "empty"])
+def test_a_missing_or_damaged_file_is_caught(entry, name, accident, capsys):
+    path = entry / name
+    kept = path.rename(path.with_name("kept"))
+    if accident == "a link":
+        path.symlink_to(kept)
+    elif accident == "empty":
+        path.write_bytes(b"")
+        kept.unlink()
+    else:
+        kept.unlink()
+    with pytest.raises((SystemExit, UserError)) as end:
+        verify.main([str(entry)])
+    told = capsys.readouterr().out + str(end.value)
+    assert Path(name).name in told and "PROVEN" not in told
+
+
+def test_a_file_too_many_is_caught(entry):
+    (entry / "finetune" / "pytorch_model.bin").write_bytes(b"x")
+    assert "pytorch_model.bin is there" in refuted(entry)["the files are those that the record describes"]
+
+
+def test_nothing_of_the_entry_is_run(entry, tmp_path):
+    """Code beside the weights, a map to it and a pickle: none of it comes to life."""
+    mark = tmp_path / "was_here"
+    evil = f"open({str(mark)!r}, 'w')\n"
+    for path in (entry / "finetune").glob("*.py"):
+        path.write_text(evil + path.read_text())
+
+    class Bomb:
+        def __reduce__(self):
+            return open, (str(mark), "w")
+
+    torch.save(Bomb(), entry / "finetune" / "pytorch_model.bin")
+    torch.save(Bomb(), entry / "finetune" / "training_args.bin")
+    rehash(entry)
+    assert refuted(entry) == {} and not mark.exists()
+    (entry / "finetune" / "model.safetensors").unlink()
+    rehash(entry)
+    with pytest.raises(UserError, match="not a usable checkpoint"):
+        refuted(entry)
+    assert not mark.exists()
+
+
+def test_trained_anew_it_comes_to_the_same_weights(entry, replayed_as_tiny, capsys):
+    verify.main([str(entry), "--retrain"])
+    out = capsys.readouterr().out
+    assert "the weights are the same to the last bit" in out and "PROVEN" in out
+
+
+def test_a_hyperparameter_changed_all_through_the_record_is_caught_by_training_anew(entry, replayed_as_tiny, capsys):
+    """The quick checks cannot see it: the record is of one piece, and the weights are those that it describes."""
+    with forged(entry) as record:
+        record["asked"]["learning_rate"] = 5e-5
+        effective = record["stages"]["finetune"]["effective"]
+        effective["learning_rate"] = 5e-5
+        for point in record["stages"]["finetune"]["curve"]:
+            point["learning_rate"] = rules.scheduled_rate(effective, point["step"])
+    assert refuted(entry) == {}
+    with pytest.raises(SystemExit) as end:
+        verify.main([str(entry), "--retrain"])
+    assert end.value.code == 1 and "the weights differ" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("deviation", "proven"), [(None, False), (0.0, False), (50.0, True)])
+def test_weights_of_another_machine_are_judged_by_the_seeds_deviation(entry, monkeypatch, capsys, deviation, proven):
+    monkeypatch.setattr("league.proof.noise.seed_deviation", lambda *_: deviation)
+    again = read_record(entry / "record.json")
+    again["stages"]["finetune"]["sha256"]["model.safetensors"] = "0" * 64
+    again["score"]["bleu"] += 1
+
+    def replay(record, name, seed, data_dir, folder):
+        (folder / "runs" / "again").mkdir(parents=True)
+        (folder / "runs" / "again" / "record.json").write_text(json.dumps(again))
+
+    monkeypatch.setattr("tools.replay.replay", replay)
+    assert bool(verify.retrain(read_record(entry / "record.json"), None)) != proven
+
+
+def test_an_entry_without_a_score_has_nothing_to_prove(played, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    play("train_pretrain", "--entry", "begun", *SMALL)
+    with pytest.raises(UserError, match="no score yet"):
+        verify.main(["runs/begun"])
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "."])
+def test_what_is_no_entry_is_told(tmp_path, monkeypatch, folder):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="not the folder of an entry"):
+        verify.main([folder])

@@ -1,0 +1,106 @@
+"""The rule books: one home for each value, no value that nobody reads, a fingerprint that tells."""
+
+import ast
+import dataclasses
+import json
+import re
+from typing import get_type_hints
+
+import pytest
+from conftest import ROOT
+from transformers import Seq2SeqTrainingArguments
+
+from league.record.rules import PUBLISHED
+from league_config import AING, DEMO, FT_HP, LEAGUES, MODEL_HP, FinetuneHP, ModelHP, Range, fingerprint
+from modeling import AingConfig
+
+
+def names_of(kind) -> set[str]:
+    return {field.name for field in dataclasses.fields(kind)}
+
+
+ARGUMENTS = names_of(Seq2SeqTrainingArguments)
+
+
+def test_tune_names_are_the_librarys_own():
+    assert names_of(ModelHP) <= names_of(AingConfig)
+    assert names_of(FinetuneHP) <= ARGUMENTS
+
+
+@pytest.mark.parametrize("hp", [MODEL_HP, FT_HP])
+def test_start_values_lie_in_their_search_ranges(hp):
+    for name, hint in get_type_hints(type(hp), include_extras=True).items():
+        searched, help_text = hint.__metadata__
+        value = getattr(hp, name)
+        assert searched.low <= value <= searched.high if isinstance(searched, Range) else value in searched
+        assert help_text
+
+
+@pytest.mark.parametrize("league", LEAGUES.values(), ids=lambda league: league.name)
+def test_fixed_arguments_exist_and_none_is_tuned_in_the_finetune(league):
+    tuned = names_of(FinetuneHP)
+    for stage in (league.pretrain, league.finetune):
+        assert set(league.training) | set(stage.arguments) <= ARGUMENTS
+        assert not set(league.training) & set(stage.arguments)
+    assert not tuned & (set(league.training) | set(league.finetune.arguments))
+    assert tuned <= set(league.pretrain.arguments), "stage A must fix all that stage B tunes"
+
+
+@pytest.mark.parametrize("league", [AING, DEMO], ids=lambda league: league.name)
+def test_rule_books_equal_what_was_published(league):
+    published = json.loads(PUBLISHED.read_text())[f"{league.name} {league.version}"]
+    assert league.fixed() == published["fixed"], (
+        "a FIXED value changed: that is a new league version, published beside the old one"
+    )
+
+
+def test_fingerprint_changes_with_every_fixed_value_and_with_the_data():
+    def mark(league, data):
+        return fingerprint(league.fixed(), data)
+
+    data = {"multi30k.train": "a", "iwslt2017.train": "b"}
+    fingerprints = {mark(AING, data), mark(AING, {**data, "multi30k.train": "c"})}
+    variants = [
+        dataclasses.replace(AING, name="other"),
+        dataclasses.replace(AING, version=99),
+        dataclasses.replace(AING, source="fr"),
+        dataclasses.replace(AING, target="fr"),
+        dataclasses.replace(AING, metric="chrf"),
+        dataclasses.replace(AING, sample_seed=1),
+        dataclasses.replace(AING, vocab_size=1),
+        dataclasses.replace(AING, max_length=1),
+        dataclasses.replace(AING, batch_size=1),
+        dataclasses.replace(AING, minutes=1),
+        dataclasses.replace(AING, pretrain=AING.finetune),
+        dataclasses.replace(AING, finetune=AING.pretrain),
+        *(dataclasses.replace(AING, training={**AING.training, name: 0}) for name in AING.training),
+        *(dataclasses.replace(AING, decoding={**AING.decoding, name: -1}) for name in AING.decoding),
+    ]
+    changed = {field.name for variant in variants for field in dataclasses.fields(AING)
+               if getattr(variant, field.name) != getattr(AING, field.name)}  # fmt: skip
+    assert changed == {field.name for field in dataclasses.fields(AING)}, "a new field needs its variant here"
+    fingerprints |= {mark(variant, data) for variant in variants}
+    assert len(fingerprints) == len(variants) + 2
+    assert mark(AING, data) == mark(dataclasses.replace(AING), dict(reversed(data.items())))
+
+
+def test_rule_book_needs_the_standard_library_alone():
+    import sys
+
+    tree = ast.parse((ROOT / "league_config.py").read_text(encoding="utf-8"))
+    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    imported |= {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+    assert imported <= set(sys.stdlib_module_names)
+
+
+def test_each_tuned_value_stands_on_one_line():
+    for line in (ROOT / "league_config.py").read_text(encoding="utf-8").splitlines():
+        name = line.strip().split(":")[0]
+        if name in names_of(ModelHP) | names_of(FinetuneHP) and "Annotated" in line:
+            assert re.search(r"\] = [\w.\"-]+$", line), line
+
+
+def test_tune_blocks_stand_at_the_top():
+    text = (ROOT / "league_config.py").read_text(encoding="utf-8")
+    assert text.index("🔧 TUNE MODEL_HP") < text.index("🔧 TUNE FT_HP") < text.index("FIXED from here on")
+    assert text[: text.index("🔧 TUNE MODEL_HP")].count("\n") < 25

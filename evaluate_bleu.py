@@ -9,8 +9,9 @@ stages for what they cost there. A score once given is printed again; --again sc
 
 from dataclasses import dataclass, field
 
-from league.cli.options import Options, parse_options
+from league.cli.options import parse_options
 from league.errors import run_command
+from league.values import Options
 
 
 @dataclass

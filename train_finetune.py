@@ -9,8 +9,9 @@ captions: a careless fine-tune forgets them.
 
 from dataclasses import dataclass, field
 
-from league.cli.options import TrainingOptions, as_values, check_finetune_hp, parse_options
+from league.cli.options import parse_options
 from league.errors import run_command
+from league.values import TrainingOptions, as_values, check_finetune_hp
 from league_config import FinetuneHP
 
 

@@ -6,8 +6,9 @@
 Next: train_finetune.py, evaluate_bleu.py.
 """
 
-from league.cli.options import TrainingOptions, as_values, check_model_hp, parse_options
+from league.cli.options import parse_options
 from league.errors import run_command
+from league.values import TrainingOptions, as_values, check_model_hp
 from league_config import ModelHP
 
 

@@ -15,8 +15,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from league.cli.options import check_data_dir, parse_options
+from league.cli.options import parse_options
 from league.errors import UserError, run_command
+from league.values import check_data_dir
 
 ROOT = Path(__file__).resolve().parent.parent
 LARGE = ["--d_model", "256", "--nhead", "4", "--num_layers", "3", "--d_ff", "1024"]

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.shared import ROOT, progress
-from league.cli.options import check_data_dir, check_model_hp
 from league.errors import UserError
 from league.files import digest_of
+from league.values import check_data_dir, check_model_hp
 from league_config import AING, League, ModelHP, Stage
 
 CACHE = ROOT / ".cache" / "bench"

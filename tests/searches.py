@@ -21,8 +21,8 @@ from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, modeling_util
 
 import league_config
 from league.errors import run_command
-from league.record.shape import read_json
 from league.run import watch  # noqa: F401
+from league.untrusted import read_json
 from tools.tune import search, trial  # noqa: F401
 
 FROM = {

@@ -12,8 +12,9 @@ import pytest
 from conftest import ROOT
 
 from evaluate_bleu import ScoreOptions
-from league.cli.options import Options, TrainingOptions, check_finetune_hp, check_model_hp, parse_options
+from league.cli.options import parse_options
 from league.proof.comparison import Comparison
+from league.values import Options, TrainingOptions, check_finetune_hp, check_model_hp
 from league_config import AING, FinetuneHP, ModelHP
 from train_finetune import FinetuneOptions
 

@@ -27,15 +27,7 @@ from hypothesis import strategies as st
 from play import TINY
 
 from evaluate_bleu import ScoreOptions
-from league.cli.options import (
-    Options,
-    TrainingOptions,
-    check_entry_name,
-    check_finetune_hp,
-    check_model_hp,
-    check_options,
-    parse_options,
-)
+from league.cli.options import parse_options
 from league.data.corpora import load_split
 from league.errors import UserError
 from league.record.clock import Clock
@@ -43,6 +35,7 @@ from league.record.rules import broken_rules
 from league.record.shape import problems, read_record
 from league.run import checkpoints
 from league.run.loading import load_checkpoint
+from league.values import Options, TrainingOptions, check_entry_name, check_finetune_hp, check_model_hp, check_options
 from league_config import AING, FinetuneHP, ModelHP
 from train_finetune import FinetuneOptions
 

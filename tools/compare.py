@@ -10,8 +10,9 @@ for the league, answers that.
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from league.cli.options import check_data_dir, parse_options
+from league.cli.options import parse_options
 from league.errors import run_command
+from league.values import check_data_dir
 
 
 @dataclass

@@ -16,8 +16,9 @@ import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from league.cli.options import check_repo_name, parse_options
+from league.cli.options import parse_options
 from league.errors import UserError, run_command
+from league.values import check_repo_name
 
 
 @dataclass

@@ -6,11 +6,12 @@ python -m tools.status mine
 
 from pathlib import Path
 
-from league.cli.options import check_entry_name, parse_options
+from league.cli.options import parse_options
 from league.errors import UserError, run_command
 from league.files import is_locked
 from league.record.clock import Clock
 from league.record.shape import read_record
+from league.values import check_entry_name
 
 RUNS = Path("runs")
 

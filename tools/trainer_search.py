@@ -16,7 +16,7 @@ from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, TrainerCallba
 from transformers.trainer_callback import PrinterCallback
 
 from league import hardware
-from league.cli.options import TrainingOptions, as_values, parse_options
+from league.cli.options import parse_options
 from league.data.batches import PairCollator, TrainingOrder
 from league.data.corpora import Split
 from league.errors import Interrupted, UserError, run_command
@@ -28,6 +28,7 @@ from league.run.evidence import effective_values
 from league.run.failures import clear_failures
 from league.run.watch import PACE_FROM, highest_loss
 from league.tasks.loss import SmoothedLoss
+from league.values import TrainingOptions, as_values
 from league_config import LEAGUES, FinetuneHP, Range
 from tools.tune.space import flags, ranges
 

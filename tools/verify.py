@@ -13,8 +13,9 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from league.cli.options import check_data_dir, parse_options
+from league.cli.options import parse_options
 from league.errors import NotAtHand, UserError, run_command
+from league.values import check_data_dir
 
 MOST_DEVIATIONS = 3.0  # between a score and that of the same entry trained anew where weights cannot be equal
 

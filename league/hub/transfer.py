@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from league.cli.options import check_repo_name
 from league.errors import UserError
 from league.files import digest_of, write_text
 from league.hub.connection import hide, is_offline, is_transient, persist, status_of, told
 from league.record.folder import CHECKPOINT, PICTURES, files_to_hand_in, last_stage, read_whole_entry, repository_files
+from league.values import check_repo_name
 
 PRETRAIN = "pretrain"  # the branch of stage A
 MAX_BYTES = {".safetensors": 4_000_000_000, ".json": 5_000_000, ".txt": 50_000_000}

@@ -16,9 +16,9 @@ from league.hardware import device_like
 from league.record.clock import Clock
 from league.record.folder import CHECKPOINT, differing_files, is_plain, read_entry
 from league.record.rules import STRUCTURE, clock_problems, verdict_problems
-from league.record.shape import read_json
 from league.run.loading import load_checkpoint, prepare_model
 from league.tasks.decoding import score, translate
+from league.untrusted import read_json
 from league_config import LEAGUES, League
 
 MAX_BYTES = 50_000_000

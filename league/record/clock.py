@@ -7,7 +7,8 @@ from pathlib import Path
 
 from league.errors import UserError
 from league.files import write_json
-from league.record.shape import COUNT, NAME, NUMBER, Map, OrNull, problems, read_json
+from league.record.shape import COUNT, NAME, NUMBER, Map, OrNull, problems
+from league.untrusted import read_json
 
 SAVE_EVERY = 2.0  # seconds between two saves while something runs; a kill is charged as much as it may have hidden
 STATE = {"spent": Map(NUMBER), "running": OrNull(NAME), "interruptions": COUNT}

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from league.cli.options import check_entry_name
 from league.errors import UserError
 from league.files import digest_of
 from league.record.shape import read_record
+from league.values import check_entry_name
 
 RUNS = Path("runs")
 MODELING = Path(__file__).resolve().parents[2] / "modeling"

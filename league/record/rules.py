@@ -8,8 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from league.cli.options import check_finetune_hp
 from league.errors import UserError
+from league.values import check_finetune_hp
 from league_config import FinetuneHP, ModelHP, fingerprint
 
 PUBLISHED = Path(__file__).with_name("rulebooks.json")

@@ -1,18 +1,16 @@
 """The shape of record.json: every field that it may hold, checked on writing and on reading."""
 
-import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from league.errors import UserError
+from league.untrusted import parse_json, read_bytes
 from league_config import FinetuneHP, ModelHP
 
 RECORD_FORMAT = 2
-MAX_BYTES = 2_000_000  # a record has some 20,000; nothing longer is read
-MAX_DEPTH = 20
 MAX_ITEMS = 10_000
 PLAIN = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]"
 
@@ -184,55 +182,10 @@ def _holds_plain_texts(value: Any) -> bool:
     return not isinstance(value, list) or all(map(_holds_plain_texts, value))
 
 
-def read_json(path: Path, max_bytes: int = MAX_BYTES) -> Any:
-    """Read a JSON file that anyone may have written; a ValueError or an OSError says what is wrong with it."""
-    return parse_json(_read(path, max_bytes), max_bytes)
-
-
-def _read(path: Path, max_bytes: int) -> bytes:
-    if path.is_symlink() or not path.is_file():
-        raise FileNotFoundError(2, "no such file", str(path))
-    with path.open("rb") as file:
-        return file.read(max_bytes + 1)
-
-
-def parse_json(content: bytes, max_bytes: int = MAX_BYTES) -> Any:
-    """Parse JSON that anyone may have written; a ValueError says what is wrong with it."""
-    if len(content) > max_bytes:
-        raise ValueError(f"more than {max_bytes:,} bytes")
-    try:
-        value = _DECODER.decode(content.decode("utf-8"))
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    _refuse_what_cannot_be_passed_on([value], MAX_DEPTH)
-    return value
-
-
-def _refuse_constant(word: str):
-    raise ValueError(f"{word} is not JSON")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
-
-
-def _refuse_what_cannot_be_passed_on(values: Iterable[Any], depth: int) -> None:
-    # 1e999 becomes an infinity that cannot be written, 10**400 no float at all.
-    if depth == 0:
-        raise ValueError("nested too deeply")
-    for value in values:
-        kind = type(value)
-        if (kind is float or kind is int) and not -1e308 < value < 1e308:
-            raise ValueError("holds a number beyond all measure")
-        if kind is dict:
-            _refuse_what_cannot_be_passed_on(value.values(), depth - 1)
-        elif kind is list:
-            _refuse_what_cannot_be_passed_on(value, depth - 1)
-
-
 def read_record(path: Path) -> dict[str, Any]:
     """Read a record, whoever wrote it, or say in one line what is wrong with it."""
     try:
-        return parse_record(_read(path, MAX_BYTES))
+        return parse_record(read_bytes(path))
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, get_last_checkpoint
 
 from league.files import digests_of, write_text
-from league.record.shape import read_json
+from league.untrusted import read_json
 
 SEAL = "complete.json"
 

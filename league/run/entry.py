@@ -9,7 +9,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from league.cli.options import Options, check_entry_name, check_options, check_repo_name
 from league.data.corpora import Split
 from league.errors import Diverged, UserError
 from league.files import digests_of, lock, new_folder, owner_of, sweep, write_json
@@ -18,6 +17,7 @@ from league.record.folder import MODELING, RUNS, is_plain, with_own_code
 from league.record.rules import SCHEDULE, STRUCTURE, broken_rules
 from league.record.shape import RECORD_FORMAT, problems, read_record
 from league.run.tracking import tracked
+from league.values import Options, check_entry_name, check_options, check_repo_name
 from league_config import League, fingerprint
 
 HELD: dict[Path, Any] = {}  # the locks of this process

@@ -12,16 +12,16 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
-from league.cli.options import check_model_hp
 from league.data.corpora import Split, load_split
 from league.data.tokens import TokenizedPairs, tokenize_split
 from league.errors import UserError
 from league.hardware import has_gpu
 from league.record.rules import STRUCTURE, count_parameters
-from league.record.shape import read_json
 from league.run.entry import RUNS, Entry
 from league.run.failures import is_out_of_memory
 from league.tasks.decoding import decoding_config
+from league.untrusted import read_json
+from league.values import check_model_hp
 from league_config import Corpus, League, ModelHP
 from modeling import AingConfig, AingForConditionalGeneration, train_tokenizer
 

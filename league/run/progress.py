@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from league.errors import UserError
 from league.files import is_locked, write_json
-from league.record.shape import COUNT, NAME, NUMBER, OrNull, problems, read_json
+from league.record.shape import COUNT, NAME, NUMBER, OrNull, problems
+from league.untrusted import read_json
 
 if TYPE_CHECKING:  # which loads all that training needs; who only looks on needs none of it
     from league.run.entry import Entry

@@ -11,10 +11,11 @@ from tqdm import tqdm
 from league.data.tokens import encode
 from league.errors import UserError
 from league.record.folder import meant
-from league.record.shape import read_json, read_record
+from league.record.shape import read_record
 from league.run.loading import load_checkpoint, prepare_model
 from league.translate.engines import CTranslate2Engine, Found, TorchEngine
 from league.translate.splitting import split_line
+from league.untrusted import read_json
 from league_config import AING, LEAGUES, League
 
 WINDOW = 2000  # lines that are sorted by length together

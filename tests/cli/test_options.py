@@ -7,8 +7,9 @@ from typing import get_type_hints
 import pytest
 from conftest import ROOT, command, run
 
-from league.cli.options import Options, as_values, check_finetune_hp, check_model_hp, check_options, parse_options
+from league.cli.options import parse_options
 from league.errors import UserError
+from league.values import Options, as_values, check_finetune_hp, check_model_hp, check_options
 from league_config import FinetuneHP, ModelHP, Range
 
 NAN, INFINITY = float("nan"), float("inf")

@@ -23,7 +23,6 @@ from hub_server import Accident, serving
 from play import TINY
 from transformers import AutoTokenizer
 
-from league.cli.options import Options, TrainingOptions, check_options
 from league.data.corpora import load_split
 from league.errors import UserError
 from league.hub.card import eval_results, model_card
@@ -31,6 +30,7 @@ from league.hub.transfer import fetch, hand_in, push, push_if_asked
 from league.record.folder import files_to_hand_in, read_whole_entry, with_own_code
 from league.run.entry import Entry
 from league.run.loading import load_checkpoint
+from league.values import Options, TrainingOptions, check_options
 from league_config import AING
 from modeling import AingForConditionalGeneration
 from tools.push import main as push_command

@@ -14,7 +14,6 @@ from browser import browsing, needs_browser
 from play import TINY
 
 from league.cli import ending as report
-from league.cli.options import Options
 from league.data.corpora import load_split
 from league.errors import UserError
 from league.files import digest_of
@@ -29,6 +28,7 @@ from league.report.sentences import Sentences, difference
 from league.report.write import write_entry_report
 from league.run.loading import load_checkpoint, prepare_model
 from league.tasks.attention import Attention, attend, pieces
+from league.values import Options
 from tools import report as tool
 
 HOSTILE = "</script><img src=x onerror=alert(1)><b>'\"&amp;\u202edne\u2028שלום 👩‍👧 $x$"

@@ -15,7 +15,6 @@ from conftest import SMALL, command, run
 from play import TINY, play
 
 from league import hardware
-from league.cli.options import Options
 from league.errors import UserError
 from league.files import digests_of
 from league.record.clock import Clock
@@ -24,6 +23,7 @@ from league.record.shape import read_record
 from league.run import checkpoints, failures, watch
 from league.run import stage as training
 from league.run.entry import Entry
+from league.values import Options
 from train_finetune import FinetuneOptions
 
 PRETRAIN = command("train_pretrain", "--entry", "one", *SMALL)

@@ -17,7 +17,8 @@ from league.data.corpora import load_split
 from league.errors import UserError
 from league.proof import checks as proof
 from league.proof.comparison import Comparison
-from league.record.shape import MAX_BYTES, RECORD, fitting, problems
+from league.record.shape import RECORD, fitting, problems
+from league.untrusted import MAX_BYTES
 from tools.board import build, handed_in, judging, standings, write, writing
 from tools.board.__main__ import main
 from tools.board.cache import Cache

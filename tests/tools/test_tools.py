@@ -9,7 +9,6 @@ import pytest
 from conftest import ROOT, SMALL
 from play import TINY, play
 
-from league.cli.options import TrainingOptions
 from league.data.corpora import load_split
 from league.errors import UserError
 from league.files import digests_of
@@ -20,6 +19,7 @@ from league.record.folder import read_entry
 from league.record.shape import read_record
 from league.run.entry import Entry
 from league.translate.translator import Translator
+from league.values import TrainingOptions
 from league_config import AING, DEMO
 from tools import compare as compare_tool
 from tools import publish, seeds, status

@@ -9,7 +9,7 @@ import pytest
 from play import TINY, play
 from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, TrainerCallback
 
-from league.cli.options import TrainingOptions, parse_options
+from league.cli.options import parse_options
 from league.errors import Interrupted, UserError
 from league.files import digests_of
 from league.record.clock import Clock
@@ -19,6 +19,7 @@ from league.run import stage as training
 from league.run.entry import Entry
 from league.run.evidence import effective_values
 from league.tasks.loss import SmoothedLoss
+from league.values import TrainingOptions
 from league_config import FinetuneHP
 from tools import trainer_search
 from tools.trainer_search import build_trainer

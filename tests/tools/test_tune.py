@@ -24,14 +24,16 @@ from searches import FROM, Process, spans_of, studies_of, trials_of
 
 import league_config
 import train_pretrain
-from league.cli.options import TrainingOptions, as_values, parse_options
+from league.cli.options import parse_options
 from league.data.corpora import load_split
 from league.errors import UserError
 from league.record.rules import SCHEDULE, STRUCTURE, scheduled_rate
-from league.record.shape import read_json, read_record
+from league.record.shape import read_record
 from league.run import evidence, watch
 from league.run.entry import Entry
 from league.tasks.loss import SmoothedLoss
+from league.untrusted import read_json
+from league.values import TrainingOptions, as_values
 from league_config import FinetuneHP, ModelHP, Range
 from tools import verify
 from tools.tune import __main__ as tune

@@ -11,8 +11,9 @@ The last one writes a folder that is a complete Hugging Face Space, and prints t
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from league.cli.options import check_data_dir, parse_options
+from league.cli.options import parse_options
 from league.errors import UserError, run_command
+from league.values import check_data_dir
 
 
 @dataclass

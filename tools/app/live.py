@@ -7,8 +7,9 @@ from typing import Any
 
 from league.errors import UserError
 from league.record.clock import STATE
-from league.record.shape import ANY, NAME, NUMBER, Map, OrNull, problems, read_json
+from league.record.shape import ANY, NAME, NUMBER, Map, OrNull, problems
 from league.run.progress import is_running, read_progress
+from league.untrusted import read_json
 
 from .folder import Folder, record_of
 

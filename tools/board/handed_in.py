@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from league.record import shape as schema
+from league import untrusted
 
 RECORD = "record.json"
 STAGES = ("pretrain", "finetune")
-MOST_BYTES = {RECORD: schema.MAX_BYTES, "clock.json": 100_000, "translations.txt": 5_000_000}
+MOST_BYTES = {RECORD: untrusted.MAX_BYTES, "clock.json": 100_000, "translations.txt": 5_000_000}
 MOST_WEIGHTS, MOST_BESIDE_WEIGHTS = 2_000_000_000, 50_000_000
 MOST_DEPTH = 6
 MOST_FOLDERS = 200_000

@@ -13,7 +13,8 @@ from league.data.corpora import load_split
 from league.errors import UserError
 from league.proof.comparison import bleu_of, sentence_statistics
 from league.record.rules import SCHEDULE, STRUCTURE, clock_problems, describe, verdict_problems
-from league.record.shape import parse_json, parse_record
+from league.record.shape import parse_record
+from league.untrusted import parse_json
 from league_config import LEAGUES, League
 
 from .cache import Cache

@@ -12,8 +12,9 @@ import os
 import sys
 from dataclasses import dataclass, field, fields
 
-from league.cli.options import TrainingOptions, as_values, check_finetune_hp, check_model_hp, parse_options
+from league.cli.options import parse_options
 from league.errors import UserError, run_command
+from league.values import TrainingOptions, as_values, check_finetune_hp, check_model_hp
 from league_config import FinetuneHP, ModelHP
 
 from .plan import PRESETS

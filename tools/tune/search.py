@@ -11,10 +11,10 @@ from league.errors import Diverged, OutOfMemory
 from league.files import write_json
 from league.hardware import device_name
 from league.proof.noise import seed_deviation
-from league.record.shape import read_json
 from league.run.entry import Entry
 from league.run.evidence import code_digest
 from league.run.failures import clear_disk
+from league.untrusted import read_json
 from league_config import Range, fingerprint
 
 from .plan import PRESETS, SAFETY, Job, Planner, Tried, outlook

@@ -4,8 +4,8 @@ import math
 from dataclasses import asdict, fields
 from typing import Any, get_args, get_type_hints
 
-from league.cli.options import as_values, check_finetune_hp, check_model_hp
 from league.errors import UserError
+from league.values import as_values, check_finetune_hp, check_model_hp
 from league_config import FinetuneHP, League, ModelHP, Range
 
 MIDDLE = 0.5  # of every range of a structure

@@ -76,7 +76,8 @@ def played(tmp_path_factory) -> Path:
     """A folder in which the tiny league was played once, entry `one`, one process: by commands like anybody's."""
     folder = tmp_path_factory.mktemp("played")
     for words in (["train_pretrain", *SMALL], ["train_finetune", "--warmup_steps", "2"], ["evaluate_bleu"]):
-        done = run_cold(command(*words, "--entry", "one"), folder, USUAL)
+        # Beside the game, entered.py notes for test_layers.py which of our files each script needs.
+        done = run_cold(command(*words, "--league", "tiny", "--entry", "one", script="tests/entered.py"), folder, USUAL)
         assert done.returncode == 0, done.stderr
     (folder / "stdout.txt").write_text(done.stdout)
     return folder

@@ -11,6 +11,9 @@ from transformers import Seq2SeqTrainer
 from league.hardware import device_name, pick_precision
 
 NUM_POINTS = 30  # of the curve that a record keeps
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS_THAT_TRAIN = ("data", "tasks", "record", "run")
+BESIDE_TRAINING = {"wording.py", "attention.py"}  # words for a verdict, pictures for a report
 
 
 def stage_facts(trainer: Seq2SeqTrainer) -> dict[str, Any]:
@@ -88,12 +91,16 @@ def _same(values) -> Any:
     return found[0] if len(found) == 1 else found
 
 
+def code_files() -> list[Path]:
+    """Return the files that train and score. TUNE values are edited in league_config.py, which is none of them."""
+    scripts = [*ROOT.glob("train_*.py"), *ROOT.glob("evaluate_*.py")]
+    rooms = [ROOT / "league", *(ROOT / "league" / room for room in ROOMS_THAT_TRAIN), ROOT / "modeling"]
+    parts = [path for room in rooms for path in room.glob("*.py") if path.name not in BESIDE_TRAINING]
+    return sorted([*scripts, *parts])
+
+
 def code_digest() -> str:
-    """Return the digest of the code that trains and scores, without league_config.py, where TUNE values are edited."""
-    root = Path(__file__).resolve().parents[2]
-    paths = [*root.glob("*.py"), *root.glob("league/*.py"), *root.glob("modeling/*.py")]
     digest = hashlib.sha256()
-    for path in sorted(paths, key=lambda path: path.relative_to(root).as_posix()):
-        if path.name != "league_config.py":
-            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    for path in code_files():
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()

@@ -32,7 +32,7 @@ def complete_entries(study: dict[str, Any]) -> list[dict[str, Any]]:
     for trial in study["trials"]:
         if (trial["stage"], trial["fidelity"], trial["state"]) == ("finetune", 1, "complete"):
             values = {"pretrain": trial["structure"], "finetune": trial["values"]}
-            entries.append({"minute": trial["ended_minute"], "bleu": trial["bleu"], **values})
+            entries.append({"minute": trial["ended_minute"], "validation": trial["validation"], **values})
     return entries
 
 
@@ -109,10 +109,10 @@ def whole_entries(channel, sampler: str, seed: int, **where: Any) -> None:
         trials += 1
         outcome, minute = contest.play(values, trials), contest.used / 60
         if outcome["state"] == "complete":
-            entries.append({"minute": minute, "bleu": outcome["bleu"], **values})
-        worth = {"complete": outcome["bleu"], "diverged": 0.0}.get(outcome["state"])
+            entries.append({"minute": minute, "validation": outcome["validation"], **values})
+        worth = {"complete": outcome["validation"], "diverged": 0.0}.get(outcome["state"])
         study.tell(trial, worth, state=None if worth is not None else optuna.trial.TrialState.FAIL)
-        channel.say(f"minute {minute:.1f}: entry {trials}, {outcome['reason'] or outcome['bleu']}")
+        channel.say(f"minute {minute:.1f}: entry {trials}, {outcome['reason'] or outcome['validation']}")
     channel.answer(entries=entries, trials=trials)
 
 
@@ -128,7 +128,7 @@ def trainer(channel, **where: Any) -> None:
         # What the library reads off its trials is not what an entry with these values gets: it drops some of them.
         played = contest.run("finetune", one["finetune"], str(number), "start", seconds=math.inf)
         if played["state"] == "complete":
-            entries.append({"minute": one["minute"], "bleu": played["bleu"], "pretrain": structure, **one})
+            entries.append({"minute": one["minute"], "validation": played["validation"], "pretrain": structure, **one})
     channel.answer(entries=entries, trials=len(found))
 
 

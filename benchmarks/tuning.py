@@ -158,7 +158,7 @@ def play(bench: Bench, rules: League, rival: str, repeat: int) -> dict[str, Any]
 def compare(runs: dict[str, list[dict]], minutes: float) -> tuple[list[dict], dict[str, dict]]:
     """Return the table, and each rival's curves."""
     points = {
-        rival: [[(one["minute"], one["bleu"]) for one in run["entries"]] for run in runs[rival]] for rival in runs
+        rival: [[(one["minute"], one["validation"]) for one in run["entries"]] for run in runs[rival]] for rival in runs
     }
     grid = common_grid([one for several in points.values() for one in several], minutes)
     curves = {rival: {"minute": grid} | merge(several, grid) for rival, several in points.items()}
@@ -174,7 +174,7 @@ def compare(runs: dict[str, list[dict]], minutes: float) -> tuple[list[dict], di
             row["share of time"] = row["ours there at min"] and row["ours there at min"] / minutes
         if scores := [run["score"] for run in runs[rival] if "score" in run]:
             good = sum(score["official"] and not score["failed_checks"] for score in scores)
-            row |= {"test BLEU": spread([score["test_bleu"] for score in scores]), "proven": f"{good} of {len(scores)}"}
+            row |= {"test BLEU": spread([score["test"] for score in scores]), "proven": f"{good} of {len(scores)}"}
         rows.append(row)
     return rows, curves
 

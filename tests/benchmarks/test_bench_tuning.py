@@ -87,7 +87,7 @@ def test_everyone_searches_once_a_repeat_and_is_first_in_turn(rivals, repeats):
 
 def test_the_table_tells_when_ours_is_where_a_rival_ends():
     def run(*points):
-        return {"entries": [{"minute": minute, "bleu": bleu} for minute, bleu in points], "trials": len(points)}
+        return {"entries": [{"minute": minute, "validation": bleu} for minute, bleu in points], "trials": len(points)}
 
     runs = {"ours": [run((2, 30.0), (4, 36.0))] * 3, "random": [run((3, 20.0), (8, 35.0)), run((9, 33.0)), run()]}
     (ours, random), curves = tuning.compare(runs, MINUTES)
@@ -98,10 +98,10 @@ def test_the_table_tells_when_ours_is_where_a_rival_ends():
     (better,), _ = tuning.compare({"random": runs["random"]}, MINUTES)
     assert "share of time" not in better, "there is nothing to compare with"
     scores = [
-        dict(test_bleu=30.0, official=True, failed_checks=[]),
-        dict(test_bleu=20.0, official=False, failed_checks=[]),
+        dict(test=30.0, official=True, failed_checks=[]),
+        dict(test=20.0, official=False, failed_checks=[]),
     ]
-    scores.append(dict(test_bleu=40.0, official=True, failed_checks=["the files are there"]))
+    scores.append(dict(test=40.0, official=True, failed_checks=["the files are there"]))
     (scored,), _ = tuning.compare({"ours": [run() | {"score": score} for score in scores]}, MINUTES)
     assert (scored["test BLEU"]["median"], scored["proven"]) == (30.0, "1 of 3") and "proven" not in ours
     (_, nothing), _ = tuning.compare({"ours": runs["ours"], "tpe": [run()]}, MINUTES)
@@ -134,7 +134,9 @@ class Searches:
         if len(self.played) == self.most:
             raise KeyboardInterrupt
         self.played.append((job, options.get("sampler"), options["seed"]))
-        entries = [{"minute": minute, "bleu": options["seed"] + minute} for minute in (1.0, MINUTES, MINUTES + 0.1)]
+        entries = [
+            {"minute": minute, "validation": options["seed"] + minute} for minute in (1.0, MINUTES, MINUTES + 0.1)
+        ]
         return {"entries": entries, "trials": 7}
 
     @staticmethod
@@ -321,7 +323,7 @@ def search(job: str, minutes: float, **more) -> tuple[list[dict], int, dict | No
         for stage, kind in space.KINDS.items():
             assert set(one[stage]) == set(kind.__dataclass_fields__)
             assert space.why_not(stage, one[stage], LEAGUES["small"]) is None
-        assert one["bleu"] == quality(one["pretrain"]["d_model"], one["finetune"]["learning_rate"])
+        assert one["validation"] == quality(one["pretrain"]["d_model"], one["finetune"]["learning_rate"])
     return answer["entries"], answer["trials"], answer.get("score")
 
 
@@ -336,15 +338,15 @@ def test_our_search_tells_its_complete_entries(small, monkeypatch, tmp_path):
             break
     told = json.loads(Path("runs/ours/tune/study.json").read_text())
     assert (told["seed"], told["state"], len(told["trials"])) == (3, "done", num_trials)
-    assert max(one["bleu"] for one in entries) == told["best"]["validation_bleu"]
+    assert max(one["validation"] for one in entries) == told["best"]["validation"]
     record = json.loads(Path("runs/ours/record.json").read_text())
-    assert (score["test_bleu"], score["official"]) == (record["score"]["bleu"], record["official"])
+    assert (score["test"], score["official"]) == (record["score"]["bleu"], record["official"])
     assert score["failed_checks"] == [] and score["minutes"] == record["clock"]["minutes"]
 
 
 def test_only_a_whole_fine_tune_is_an_entry():
     trials = [
-        {"stage": stage, "fidelity": fidelity, "state": state, "ended_minute": number, "bleu": 1.0}
+        {"stage": stage, "fidelity": fidelity, "state": state, "ended_minute": number, "validation": 1.0}
         | {"structure": {"d_model": number}, "values": {}}
         for number, (stage, fidelity, state) in enumerate(
             itertools.product(("pretrain", "finetune"), (0.25, 1.0), ("complete", "cut", "diverged", "running"))

@@ -102,7 +102,7 @@ def test_a_whole_search_ends_in_an_official_score(searched):
     names = {"best.json", "study.json", "report.html", "report.png"}
     assert names <= {path.name for path in tune_folder.iterdir() if path.stat().st_size > 100}
     content, best = read_json(tune_folder / "study.json"), read_json(tune_folder / "best.json")
-    assert content["state"] == "done" and content["final"]["test_bleu"] == record["score"]["bleu"]
+    assert content["state"] == "done" and content["final"]["test"] == record["score"]["bleu"]
     played = {name: record["asked"][name] for name in (*STRUCTURE, *SCHEDULE)}
     assert played == best["model_hp"] | best["finetune_hp"]
     assert not list(tune_folder.glob("*probe*")) and "Traceback" not in searched.told()
@@ -120,8 +120,8 @@ def test_the_winner_is_the_best_that_was_tried(searched):
     content = read_json(searched.words.parent / "runs" / "t" / "tune" / "study.json")
     record = read_record(searched.words.parent / "runs" / "t" / "record.json")
     fulls = [one for one in content["trials"] if one["fidelity"] == 1 and one["state"] == "complete"]
-    best = max((one for one in fulls if one["stage"] == "finetune"), key=lambda one: one["bleu"])
-    assert record["stages"]["finetune"]["validation_bleu"]["captions"] == best["bleu"]
+    best = max((one for one in fulls if one["stage"] == "finetune"), key=lambda one: one["validation"])
+    assert record["stages"]["finetune"]["validation_bleu"]["captions"] == best["validation"]
     assert {name: record["asked"][name] for name in SCHEDULE} == best["values"]
     assert all(facts["reused"] for facts in record["stages"].values())
 
@@ -320,7 +320,7 @@ def test_a_trial_in_full_is_the_stage_as_the_scripts_train_it(bench, played, tmp
         outcome = bench.run(stage, values[stage], 1.0, tmp_path / stage, 100.0, base)
         assert outcome["state"] == "complete"
         assert outcome["sha256"] == by_hand["stages"][stage]["sha256"], "the very weights, or taking over is a lie"
-        assert outcome["bleu"] == by_hand["stages"][stage]["validation_bleu"]["captions"]
+        assert outcome["validation"] == by_hand["stages"][stage]["validation_bleu"]["captions"]
 
 
 def test_a_short_trial_runs_through_the_whole_schedule(bench, tmp_path):
@@ -356,7 +356,7 @@ def test_a_trial_without_time_is_cut_and_one_that_explodes_has_diverged(bench, t
     values = FROM["finetune_hp"] | {"learning_rate": 1000, "warmup_steps": 0}
     for _ in range(2):  # killed after it was recorded, and begun again
         outcome = bench.run("finetune", values, 1.0, tmp_path / "c", 100.0, tmp_path / "b")
-        assert outcome["state"] == "diverged" and outcome["bleu"] is None
+        assert outcome["state"] == "diverged" and outcome["validation"] is None
 
 
 def test_what_is_left_of_a_trial_is_read_off_its_folder(bench, tmp_path):
@@ -414,7 +414,7 @@ def simulated(tmp_path, monkeypatch) -> Simulated:
         ran.append((stage, fidelity, values))
         size = values.get("d_model", 0) / 10 - values.get("weight_decay", 0)
         curve = {"curve": [[1, 5.0]], "validation_seconds": 0.5, "pace": 0.05, "seconds": 1.5, "steps": 10}
-        return curve | {"state": "complete", "reason": None, "bleu": 20 + 5 * fidelity + size, "sha256": {}}
+        return curve | {"state": "complete", "reason": None, "validation": 20 + 5 * fidelity + size, "sha256": {}}
 
     # What these search for is not lost by a kill, and the code stands still meanwhile.
     monkeypatch.setattr(os, "fsync", lambda file: None)
@@ -484,7 +484,7 @@ def test_the_end_waits_for_a_trial_of_another_process(simulated, monkeypatch):
     simulated.play("--minutes", "1")
     before = len(simulated.ran)
     identity = identity_of(simulated.tune)
-    outcome = {"state": "complete", "bleu": 99.0, "steps": 24, "pace": 0.05, "seconds": 2.0}
+    outcome = {"state": "complete", "validation": 99.0, "steps": 24, "pace": 0.05, "seconds": 2.0}
     outcome |= {"validation_seconds": 0.5, "reason": None, "curve": []}
     with Presence(simulated.tune / "processes") as other:
         begin_elsewhere(simulated, other, identity, outcome, monkeypatch)
@@ -499,7 +499,7 @@ def test_the_end_waits_for_the_first_structure_of_another_process(simulated, mon
     identity = identity_of(simulated.tune)
     shutil.rmtree(simulated.folder / "runs")
     simulated.tune.mkdir(parents=True)
-    outcome = {"state": "complete", "bleu": 30.0, "steps": 24, "pace": 0.05, "seconds": 2.0, "sha256": {}}
+    outcome = {"state": "complete", "validation": 30.0, "steps": 24, "pace": 0.05, "seconds": 2.0, "sha256": {}}
     outcome |= {"validation_seconds": 0.5, "reason": None, "curve": []}
     with Presence(simulated.tune / "processes") as other:
         begin_elsewhere(simulated, other, identity, outcome, monkeypatch)
@@ -549,7 +549,7 @@ def test_without_a_fine_tune_in_full_the_best_short_one_is_played(simulated, mon
     def cut_in_full(self, stage, values, fidelity, *rest):
         outcome = run(self, stage, values, fidelity, *rest)
         is_cut = stage == "finetune" and fidelity == 1
-        return outcome | ({"state": "cut", "bleu": None, "reason": "late"} if is_cut else {})
+        return outcome | ({"state": "cut", "validation": None, "reason": "late"} if is_cut else {})
 
     monkeypatch.setattr(Bench, "run", cut_in_full)
     simulated.play("--minutes", "4")
@@ -932,19 +932,19 @@ def test_a_trial_goes_on_under_its_number_whenever_it_was_killed(tmp_path, monke
             begun.studies["pretrain"].tell(claim.trial, state=optuna.trial.TrialState.FAIL)
         if moment == "ended":
             patch.setattr(optuna.Study, "tell", die)
-            begun.end(claim, {"state": "complete", "bleu": 3.0, "steps": 5})
+            begun.end(claim, {"state": "complete", "validation": 3.0, "steps": 5})
         raise Killed
     after, found = Study(tmp_path, {"a": "b"}, "tpe", 1, AllGone()), {}
     with after.locked():
         while claim := after.orphan():
             found[claim.asked["number"]] = claim.asked["values"]["d_model"], claim.trial.params["d_model"]
-            after.end(claim, {"state": "complete", "bleu": 4.0, "steps": 5})
+            after.end(claim, {"state": "complete", "validation": 4.0, "steps": 5})
     widths = ranges("pretrain")["d_model"]
     expected = {0: (128, widths.index(128)), 1: (256, widths.index(256))}
     if moment == "ended":
         del expected[1]
     assert found == expected
-    assert [row["bleu"] for row in after.rows()] == [4.0, 3.0 if moment == "ended" else 4.0]
+    assert [row["validation"] for row in after.rows()] == [4.0, 3.0 if moment == "ended" else 4.0]
 
 
 # The watch

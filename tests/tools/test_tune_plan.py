@@ -81,7 +81,7 @@ def simulate(rules, machine: Machine, minutes: float, only=None, wrong=1.0, babb
         base = job.base.number if job.base else None
         change = bleu if job.stage == "finetune" else None
         if bleu is not None and job.base:
-            bleu += job.base.bleu
+            bleu += job.base.validation
         worth = (bleu, change)
         tried.append(Tried(number, job.stage, values, structure, job.fidelity, state, *worth, job.promoted_from, base))
         assert number < 20_000
@@ -102,7 +102,9 @@ def final(planner, tried) -> tuple[Tried | None, Tried | None]:
     fulls = [one for one in tried if one.fidelity == 1 and one.state == "complete"]
     tunes = [one for one in fulls if one.stage == "finetune"]
     structures = [one for one in fulls if one.stage == "pretrain"]
-    return max(tunes, key=lambda one: one.bleu, default=None), max(structures, key=lambda one: one.bleu, default=None)
+    return max(tunes, key=lambda one: one.validation, default=None), max(
+        structures, key=lambda one: one.validation, default=None
+    )
 
 
 SLOWNESS = [0.01, 0.05, 0.2, 0.4, 0.8]  # seconds a step of the start values
@@ -205,12 +207,12 @@ def test_the_best_short_trials_are_run_in_full_and_the_best_of_these_is_fine_tun
     best, structure = final(planner, tried)
     shorts = [one for one in tried if one.stage == "pretrain" and one.fidelity < 1]
     chosen = {one.promoted_from for one in tried if one.stage == "pretrain" and one.fidelity == 1}
-    mean = sum(one.bleu for one in shorts) / len(shorts)
-    promoted = [one.bleu for one in shorts if one.number in chosen]
+    mean = sum(one.validation for one in shorts) / len(shorts)
+    promoted = [one.validation for one in shorts if one.number in chosen]
     assert sum(promoted) / len(promoted) > mean
     assert best.structure["d_model"] >= 256
-    began_with = next(one.bleu for one in tried if one.number == best.base)
-    assert began_with > structure.bleu - 1, "the fine-tune that wins stands on one of the best structures"
+    began_with = next(one.validation for one in tried if one.number == best.base)
+    assert began_with > structure.validation - 1, "the fine-tune that wins stands on one of the best structures"
     first = next(one.number for one in tried if one.stage == "finetune" and one.fidelity == 1)
     assert first < len(tried) / 3, "a whole entry comes early"
     assert 0.2 < len(promoted) / len(shorts) < 0.5

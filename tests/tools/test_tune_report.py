@@ -10,7 +10,9 @@ import pytest
 
 from tools.tune import report
 from tools.tune.effects import Fit, complete_trials, expectation, indicators, main_effects, observations, shrink
-from tools.tune.report import about_effects, terminal_summary, write_report
+from tools.tune.reading import about_effects
+from tools.tune.report import write_report
+from tools.tune.summary import terminal_summary
 
 KNOBS = {
     "pretrain": {
@@ -45,7 +47,7 @@ def draw(rng: np.random.Generator, stage: str) -> dict:
     return values
 
 
-def true_bleu(values: dict) -> float:
+def true_validation(values: dict) -> float:
     return 26 + 3.5 * np.log2(values["d_model"] / 64) - 60 * (values["dropout"] - 0.15) ** 2
 
 
@@ -67,7 +69,7 @@ def trial(number: int, stage: str, values: dict, **others) -> dict:
         "fidelity": 1.0,
         "steps": steps,
         "state": "complete",
-        "bleu": None,
+        "validation": None,
         "change": None,
         "began_minute": minute,
         "ended_minute": minute + 1.2,
@@ -84,31 +86,33 @@ def study_of(num_structures: int, num_finetunes: int, noise: float = 0.8, seed: 
     rng, trials = np.random.default_rng(seed), []
     short = [draw(rng, "pretrain") for _ in range(num_structures)]
     for values in short:
-        bleu = 0.6 * true_bleu(values) + noise * rng.standard_normal()
-        trials.append(trial(len(trials), "pretrain", values, fidelity=0.25, bleu=bleu))
-    order = sorted(range(num_structures), key=lambda index: -trials[index]["bleu"])
+        validation = 0.6 * true_validation(values) + noise * rng.standard_normal()
+        trials.append(trial(len(trials), "pretrain", values, fidelity=0.25, validation=validation))
+    order = sorted(range(num_structures), key=lambda index: -trials[index]["validation"])
     for index in order[: (num_structures + 2) // 3]:
-        bleu = true_bleu(short[index]) + noise * rng.standard_normal()
-        trials.append(trial(len(trials), "pretrain", short[index], bleu=bleu, origin="promoted", steps=1500))
+        validation = true_validation(short[index]) + noise * rng.standard_normal()
+        trials.append(
+            trial(len(trials), "pretrain", short[index], validation=validation, origin="promoted", steps=1500)
+        )
     full = [one for one in trials if one["fidelity"] == 1.0]
-    top = max(full, key=lambda one: one["bleu"], default=None)
+    top = max(full, key=lambda one: one["validation"], default=None)
     structure = top["values"] if top else draw(rng, "pretrain")
-    before = top["bleu"] if top else 30.0
+    before = top["validation"] if top else 30.0
     for _ in range(num_finetunes):
         values = draw(rng, "finetune")
         change = true_change(values) + 0.3 * rng.standard_normal()
-        bleu = before + change
-        trials.append(trial(len(trials), "finetune", values, structure=structure, bleu=bleu, change=change))
-    fine = max((one for one in trials if one["stage"] == "finetune"), key=lambda one: one["bleu"], default=None)
+        validation = before + change
+        trials.append(trial(len(trials), "finetune", values, structure=structure, validation=validation, change=change))
+    fine = max((one for one in trials if one["stage"] == "finetune"), key=lambda one: one["validation"], default=None)
     best = {
         "structure": structure,
         "finetune": fine["values"] if fine else {},
-        "validation_bleu": fine["bleu"] if fine else None,
-        "pretrain_bleu": top["bleu"] if top else None,
+        "validation": fine["validation"] if fine else None,
+        "pretrain_validation": top["validation"] if top else None,
         "change": fine["change"] if fine else None,
     }
     return {
-        "format": 1,
+        "format": 2,
         "entry": "mine",
         "league": "aing",
         "seed": 1,
@@ -120,6 +124,7 @@ def study_of(num_structures: int, num_finetunes: int, noise: float = 0.8, seed: 
         "state": "searching",
         "num_processes": 1,
         "device": "cpu",
+        "metric": "BLEU",
         "domain": "captions",
         "knobs": KNOBS,
         "trials": trials,
@@ -137,11 +142,9 @@ HOSTILE = "<script>alert('x')</script> & $\\frac$ \"quoted\""
 
 
 def with_accidents() -> dict:
-    study = study_of(
-        9, 6, final={"validation_bleu": 36.3, "test_bleu": 37.0, "interval": [35.1, 38.8], "official": True}
-    )
+    study = study_of(9, 6, final={"validation": 36.3, "test": 37.0, "interval": [35.1, 38.8], "official": True})
     for number, state in ((2, "failed"), (4, "diverged"), (6, "cut"), (-1, "running")):
-        lost = {"state": state, "bleu": None, "change": None, "reason": f"{state}: {HOSTILE}", "origin": HOSTILE}
+        lost = {"state": state, "validation": None, "change": None, "reason": f"{state}: {HOSTILE}", "origin": HOSTILE}
         study["trials"][number].update(lost)
     study["trials"][4]["curve"] = [[10, 5.0], [20, 1e30]]
     study["trials"][-1].update(ended_minute=None, steps_per_second=None, curve=[])
@@ -151,9 +154,9 @@ def with_accidents() -> dict:
 def with_strange_values() -> dict:
     study = study_of(4, 4)
     study["trials"][0]["values"].update(d_model=320, dropout=0.9)
-    study["trials"][1].update(bleu=0.0, curve=[[10, 0.0]])
+    study["trials"][1].update(validation=0.0, curve=[[10, 0.0]])
     study["trials"][-1]["values"].update(learning_rate=0.0, warmup_steps=0.06, lr_scheduler_type="$x$" * 40)
-    study["trials"][-2].update(change=-1e6, bleu=1e6, began_minute=0.0, ended_minute=1e5)
+    study["trials"][-2].update(change=-1e6, validation=1e6, began_minute=0.0, ended_minute=1e5)
     return study
 
 
@@ -208,7 +211,7 @@ class Page(HTMLParser):
 def test_every_study_can_be_drawn(name, tmp_path, monkeypatch):
     study = STUDIES[name]()
     if name not in WITH_PICTURE:
-        monkeypatch.setattr(report, "as_png", lambda *_: b"")
+        monkeypatch.setattr(report, "study_png", lambda *_: b"")
     before = copy.deepcopy(study)
     text = write_report(study, tmp_path).read_text(encoding="utf-8")
     assert study == before
@@ -288,7 +291,9 @@ def learned(seed: int, num: int = 24) -> dict:
         values = draw(rng, "pretrain")
         if number > num // 3:
             values.update(d_model=512, nhead=8 if rng.random() < 0.7 else values["nhead"])
-        trials.append(trial(number, "pretrain", values, bleu=true_bleu(values) + 0.8 * rng.standard_normal()))
+        trials.append(
+            trial(number, "pretrain", values, validation=true_validation(values) + 0.8 * rng.standard_normal())
+        )
     return {"knobs": KNOBS, "trials": trials}
 
 
@@ -313,7 +318,10 @@ def test_a_promoted_trial_is_one_choice_not_two():
 def test_few_trials_tell_nothing():
     for effect in main_effects(study_of(3, 0), "pretrain"):
         assert not effect.is_known
-    assert about_effects(main_effects(study_of(0, 0), "finetune")) == "not known yet after 0 finished trials"
+    assert (
+        about_effects(study_of(0, 0), main_effects(study_of(0, 0), "finetune"))
+        == "not known yet after 0 finished trials"
+    )
 
 
 def test_effects_repeat():
@@ -353,11 +361,11 @@ def test_both_picks_are_taken_for_partly_lucky():
     for seed in range(60):
         study = study_of(18, 12, noise=0.83, seed=seed)
         best, found = study["best"], expectation(study)
-        truth = true_bleu(best["structure"]) + true_change(best["finetune"])
-        flattered.append(best["validation_bleu"] - truth)
+        truth = true_validation(best["structure"]) + true_change(best["finetune"])
+        flattered.append(best["validation"] - truth)
         off.append(found.expected - truth)
         assert found.low < found.expected < found.high
-        assert found.value == best["validation_bleu"]
+        assert found.value == best["validation"]
     assert np.mean(flattered) > 0.7
     assert abs(np.mean(off)) < 0.5 * np.mean(flattered)
 

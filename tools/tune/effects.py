@@ -1,4 +1,4 @@
-"""What a study's trials can tell: which knob moves BLEU, and how much of the best value is luck."""
+"""What a study's trials can tell: which knob moves the metric, and how much of the best value is luck."""
 
 import math
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ NUM_DRAWS = 4000
 
 @dataclass(frozen=True)
 class Effect:
-    """The deviation in BLEU that is one knob's doing, over the values tried, with its 90 % interval."""
+    """The metric's deviation that is one knob's doing, over the values tried, with its 90 % interval."""
 
     knob: str
     size: float
@@ -45,13 +45,13 @@ def complete_trials(study: dict[str, Any], stage: str) -> list[dict[str, Any]]:
     return [
         trial
         for trial in study["trials"]
-        if trial["stage"] == stage and trial["state"] == "complete" and value_of(trial) is not None
+        if trial["stage"] == stage and trial["state"] == "complete" and worth_of(trial) is not None
     ]
 
 
-def value_of(trial: dict[str, Any]) -> float | None:
-    """Return what a trial is judged by: BLEU, or for a fine-tune the change in it."""
-    return trial["change"] if trial["stage"] == "finetune" else trial["bleu"]
+def worth_of(trial: dict[str, Any]) -> float | None:
+    """Return what a trial is judged by: the validation metric, or for a fine-tune the change in it."""
+    return trial["change"] if trial["stage"] == "finetune" else trial["validation"]
 
 
 # Which knob mattered
@@ -84,7 +84,7 @@ def observations(trials: list[dict[str, Any]]) -> tuple[list[tuple[dict[str, Any
     cells: dict[float, dict[tuple, list[float]]] = {}
     for trial in trials:
         key = tuple(sorted(trial["values"].items()))
-        cells.setdefault(trial["fidelity"], {}).setdefault(key, []).append(value_of(trial))
+        cells.setdefault(trial["fidelity"], {}).setdefault(key, []).append(worth_of(trial))
     means = {fidelity: {key: float(np.mean(seen)) for key, seen in found.items()} for fidelity, found in cells.items()}
     if not means:
         return [], 0
@@ -212,13 +212,13 @@ def expectation(study: dict[str, Any]) -> Expectation | None:
     best, noise = study["best"], noise_of(study)
     if best is None or noise is None:
         return None
-    picks = {"pretrain": best["pretrain_bleu"], "finetune": best["change"]}
-    value = best["validation_bleu"]
+    picks = {"pretrain": best["pretrain_validation"], "finetune": best["change"]}
+    value = best["validation"]
     if value is None:
         value = None if picks["pretrain"] is None else picks["pretrain"] + (picks["finetune"] or 0.0)
     shrunk, num_values = {}, []
     for stage, pick in picks.items():
-        values = [value_of(trial) for trial in complete_trials(study, stage) if trial["fidelity"] >= 1.0]
+        values = [worth_of(trial) for trial in complete_trials(study, stage) if trial["fidelity"] >= 1.0]
         if pick is not None and values:
             shrunk[stage] = (pick, *shrink(pick, np.array(values), noise))
             num_values.append(len(values))

@@ -18,14 +18,14 @@ SAFETY = 1.15  # on every estimate that the final entry depends on
 FOR_SCORE = 1.3  # on the score's, which nothing can cut short
 BOLD = 1.05  # on those that only a better one depends on: there is a whole entry to fall back on
 FEW = 8  # structures in full, that there must be time for before short trials pay
-TELLING = 5.0  # BLEU: below, all models babble, and the best is so by chance
-HOPELESS = 5.0  # BLEU below the best: structures of that size are not looked at any more
+TELLING = 5.0  # points of the metric: below, all models babble, and the best is so by chance
+HOPELESS = 5.0  # points below the best: structures of that size are not looked at any more
 FIRST_BY = 0.5  # of the search: when there should be a whole entry of the better of two structures
 BELOW_MIDDLE = (0.4, 0.3)  # of the ranges of a structure, where there is no time for the middle
 CHEAP = 0.2  # of the search: what a first whole entry may cost that a better structure will replace
 RENEWED_AFTER = 2.5  # times what a fine-tune in full costs: when there may be a better one
 SLACK = 0.01  # of the search, kept besides
-CLOSE = 0.3  # BLEU: nearer structures are equal, and the cheaper one is taken
+CLOSE = 0.3  # points: nearer structures are equal, and the cheaper one is taken
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class Tried:
     structure: dict[str, Any]
     fidelity: float
     state: str  # running, complete, cut, diverged or failed
-    bleu: float | None = None
-    change: float | None = None  # of a fine-tune, to the BLEU of the checkpoint that it started from
+    validation: float | None = None
+    change: float | None = None  # of a fine-tune, to the validation of the checkpoint that it started from
     promoted_from: int | None = None
     base: int | None = None  # the trial of stage A that a fine-tune started from
 
@@ -71,7 +71,7 @@ class Tried:
 
     @property
     def worth(self) -> float:
-        return self.bleu if self.stage == "pretrain" else self.change
+        return self.validation if self.stage == "pretrain" else self.change
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class Planner:
         # For everything after stage A: the search for a fine-tune, or at least one in full, also of the best so far.
         share = 0.0 if self.only == "structure" else self.preset.for_finetunes * self.seconds
         fulls = self._fulls(tried)
-        best = max(fulls, key=lambda one: one.bleu, default=None)
+        best = max(fulls, key=lambda one: one.validation, default=None)
         structures = [structure, *([best.structure] if best else [])]
         return max(share, *(self.to_the_score(one, True, False) for one in structures))
 
@@ -155,7 +155,7 @@ class Planner:
             return Wait()
         if any(one.fidelity == 1 and one.state == "cut" for one in tried) and not self._has_room(left):
             return None
-        shorts = sorted((one for one in tried if one.state == "complete"), key=lambda one: -one.bleu)
+        shorts = sorted((one for one in tried if one.state == "complete"), key=lambda one: -one.validation)
         fit = (one for one in shorts if self.to_the_score(one.values, False, False) <= left)
         best = next(fit, None)
         values, number = (best.values, best.number) if best else (self.fixed["pretrain"], None)
@@ -232,13 +232,13 @@ class Planner:
 
     def base(self, tried: list[Tried], left: float) -> Tried | None:
         """Return the structure to fine-tune: the best in full, or one as good as it that leaves more time."""
-        fulls = sorted(self._fulls(tried), key=lambda one: -one.bleu)
+        fulls = sorted(self._fulls(tried), key=lambda one: -one.validation)
         tunes = [one for one in tried if one.is_entry]
         if tunes:  # a worse structure than has been fine-tuned already could not win
-            best = max(one.bleu for one in fulls if one.number in {tune.base for tune in tunes})
-            fulls = [one for one in fulls if one.bleu >= best]
+            best = max(one.validation for one in fulls if one.number in {tune.base for tune in tunes})
+            fulls = [one for one in fulls if one.validation >= best]
         fits = [one for one in fulls if self.to_the_score(one.structure, True, False) <= left] or fulls[-1:]
-        close = [one for one in fits if one.bleu > fits[0].bleu - CLOSE]
+        close = [one for one in fits if one.validation > fits[0].validation - CLOSE]
         return min(close, key=lambda one: self.speed.trial("finetune", one.structure, 1.0), default=None)
 
     # What both have in common.
@@ -275,7 +275,7 @@ class Planner:
             if self._for_structures() < FEW * max(self.speed.trial(stage, one, 1.0) for one in sizes):
                 return 1.0
         for fidelity in self.preset.fidelities:
-            found = [one.bleu for one in tried if one.fidelity == fidelity and one.bleu is not None]
+            found = [one.validation for one in tried if one.fidelity == fidelity and one.validation is not None]
             if not found or max(found) >= TELLING:
                 return fidelity
         return self.preset.fidelities[-1]
@@ -287,14 +287,14 @@ class Planner:
         # Small models learn faster and end lower: what short trials say is how good one is among its like, and what
         # size is worth is left to those in full.
         early, late = self._trend(shorts, 0.5), self._trend(self._fulls(tried), 2.0)
-        return sorted(shorts, key=lambda one: early(one.values) - one.bleu - late(one.values))
+        return sorted(shorts, key=lambda one: early(one.values) - one.validation - late(one.values))
 
     def _fulls(self, tried: list[Tried]) -> list[Tried]:
         return [one for one in tried if one.stage == "pretrain" and one.fidelity == 1 and one.state == "complete"]
 
     def _trend(self, trials: list[Tried], restraint: float):
-        """Return BLEU as a line over the logarithm of size, flat where little is known."""
-        points = [(self._size(one.values), one.bleu) for one in trials] or [(0.0, 0.0)]
+        """Return the metric as a line over the logarithm of size, flat where little is known."""
+        points = [(self._size(one.values), one.validation) for one in trials] or [(0.0, 0.0)]
         x, y = (sum(side) / len(points) for side in zip(*points, strict=True))
         slope = sum((one - x) * (two - y) for one, two in points)
         slope /= sum((one - x) ** 2 for one, _ in points) + restraint
@@ -350,7 +350,7 @@ class Planner:
         if job.base:
             return True
         fulls = self._fulls(tried)
-        if len(fulls) >= 3 and self._trend(fulls, 2.0)(values) < max(one.bleu for one in fulls) - HOPELESS:
+        if len(fulls) >= 3 and self._trend(fulls, 2.0)(values) < max(one.validation for one in fulls) - HOPELESS:
             return False  # what is left of the time is better spent on fine-tunes
         return self.cost(job.stage, values, job.fidelity) <= min(job.affordable, left - self._kept(values, tried))
 

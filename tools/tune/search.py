@@ -19,7 +19,8 @@ from league_config import Range, fingerprint
 
 from .plan import PRESETS, SAFETY, Job, Planner, Tried, outlook
 from .presence import Presence
-from .report import counted, terminal_summary, write_report
+from .reading import counted
+from .report import write_report
 from .space import (
     KINDS,
     first_candidates,
@@ -34,6 +35,7 @@ from .space import (
 )
 from .speed import SHARE_VALIDATED, Speed, num_steps
 from .study import Claim, Study
+from .summary import terminal_summary
 from .trial import Bench, load_data, share_left
 
 PROBE_SHARE = 0.02  # of the search, at most, for each measurement of the speed
@@ -236,7 +238,7 @@ class Search:
 
     @staticmethod
     def _outcome_of_nothing(reason: str) -> dict[str, Any]:
-        nothing = {name: None for name in ("bleu", "pace", "validation_seconds")}
+        nothing = {name: None for name in ("validation", "pace", "validation_seconds")}
         return nothing | {"state": "failed", "reason": reason, "steps": 0, "seconds": 0.0, "curve": []}
 
     def _allows(self, planner: Planner, job: Job, tried: list[Tried], values: dict[str, Any]) -> bool:
@@ -266,7 +268,7 @@ class Search:
         )
         if outcome["state"] == "complete" and base:
             before = next(row for row in self.study.rows() if row["number"] == asked["base"])
-            outcome["change"] = round(outcome["bleu"] - before["bleu"], 3)
+            outcome["change"] = round(outcome["validation"] - before["validation"], 3)
         with self.study.locked():
             self.study.end(claim, outcome)
             is_late = self.study.noted("final")
@@ -286,12 +288,12 @@ class Search:
 
     def _headline(self, asked: dict[str, Any]) -> str:
         best = self.best()
-        so_far = f"best {best['bleu']:.1f}" if best else "no result yet"
+        so_far = f"best {best['validation']:.1f}" if best else "no result yet"
         what = short(asked["stage"], asked["values"])
         return f"{max(0.0, self.left) / 60:.0f} min left, {so_far} | trial {asked['number']}: {what} | "
 
     def _tell(self, asked: dict[str, Any], outcome: dict[str, Any]) -> None:
-        result = outcome["reason"] or f"BLEU {outcome['bleu']:.2f}"
+        result = outcome["reason"] or f"BLEU {outcome['validation']:.2f}"
         if outcome.get("change") is not None:
             result += f" ({outcome['change']:+.2f})"
         self._say(
@@ -302,8 +304,10 @@ class Search:
     def _tidy(self) -> None:
         # Checkpoints of stage A in full are the cache that fine-tunes start from; of the rest only the best are needed.
         rows = [row for row in self.study.rows() if row["state"] != "running"]
-        tunes = [row for row in rows if row["stage"] == "finetune" and row["fidelity"] == 1 and row["bleu"] is not None]
-        kept = sorted(tunes, key=lambda row: -row["bleu"])[:KEPT_TRIALS]
+        tunes = [
+            row for row in rows if row["stage"] == "finetune" and row["fidelity"] == 1 and row["validation"] is not None
+        ]
+        kept = sorted(tunes, key=lambda row: -row["validation"])[:KEPT_TRIALS]
         kept += [row for row in rows if row["stage"] == "pretrain" and row["fidelity"] == 1]
         numbers = {row["number"] for row in kept}
         for row in rows:
@@ -325,7 +329,7 @@ class Search:
         rows = [row for row in self.study.rows() if row["state"] == "complete" and row["fidelity"] == 1]
         for stage in ("finetune", "pretrain"):
             if found := [row for row in rows if row["stage"] == stage]:
-                return max(found, key=lambda row: row["bleu"])
+                return max(found, key=lambda row: row["validation"])
         return None
 
     def winner(self) -> dict[str, dict[str, Any]]:
@@ -403,7 +407,7 @@ class Search:
         """Return all that the report shows."""
         rows, best, winner = self.study.rows(), self.best(), self.winner()
         return {
-            "format": 1,
+            "format": 2,
             "entry": self.entry.name,
             "league": self.rules.name,
             "seed": self.options.seed,
@@ -415,6 +419,7 @@ class Search:
             "state": state,
             "num_processes": self.presence.count(),
             "device": device_name(),
+            "metric": "BLEU",
             "domain": self.rules.pretrain.corpus.domain,
             "knobs": {stage: knobs(stage) for stage in KINDS},
             "trials": [shown_trial(row) for row in rows],
@@ -424,10 +429,10 @@ class Search:
             and {
                 "structure": winner["pretrain"],
                 "finetune": winner["finetune"],
-                "validation_bleu": best["bleu"] if best["stage"] == "finetune" else None,
-                "pretrain_bleu": next(
+                "validation": best["validation"] if best["stage"] == "finetune" else None,
+                "pretrain_validation": next(
                     (
-                        row["bleu"]
+                        row["validation"]
                         for row in rows
                         if row["number"] in (best["number"], best["base"]) and row["base"] is None
                     ),
@@ -462,8 +467,8 @@ class Search:
 def final_of(record: dict[str, Any], domain: str) -> dict[str, Any]:
     """Return what became of the winner on the test set."""
     return {
-        "validation_bleu": record["stages"]["finetune"]["validation_bleu"][domain],
-        "test_bleu": record["score"]["bleu"],
+        "validation": record["stages"]["finetune"]["validation_bleu"][domain],
+        "test": record["score"]["bleu"],
         "interval": record["score"]["bleu_interval"],
         "official": record["official"],
     }
@@ -481,7 +486,7 @@ def knobs(stage: str) -> dict[str, dict[str, Any]]:
 def shown_trial(row: dict[str, Any]) -> dict[str, Any]:
     """Return a trial as the report takes it."""
     names = ("number", "stage", "values", "structure", "fidelity", "state", "origin", "began_minute")
-    rest = ("steps", "bleu", "change", "ended_minute", "reason")
+    rest = ("steps", "validation", "change", "ended_minute", "reason")
     pace = row.get("pace")
     shown = {name: row[name] for name in names} | {name: row.get(name) for name in rest}
     return shown | {"curve": row.get("curve", []), "steps_per_second": pace and round(1 / pace, 3)}

@@ -251,7 +251,7 @@ class Study:
         if trial.number not in {one.number for one in running}:
             return
         trial.set_user_attr("outcome", outcome | {"ended_minute": round(self.presence.used() / 60, 3)})
-        worth = outcome.get("change") if asked["stage"] == "finetune" else outcome.get("bleu")
+        worth = outcome.get("change") if asked["stage"] == "finetune" else outcome.get("validation")
         if outcome["state"] == "complete" and asked["fidelity"] == 1:
             study.tell(trial, worth)
         elif outcome["state"] == "complete":

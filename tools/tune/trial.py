@@ -74,11 +74,11 @@ class Bench:
         """Run a trial for at most so many seconds of training; return what came of it."""
         steps = num_steps(self.rules, stage, fidelity)
         trial = self.entry(folder, shortened(self.rules, stage, steps), headline)
-        began, outcome = time.monotonic(), {"steps": steps, "bleu": None, "reason": None}
+        began, outcome = time.monotonic(), {"steps": steps, "validation": None, "reason": None}
         try:
             facts = self._train(trial, stage, scaled(values, fidelity), seconds, base)
             domain = self.rules.pretrain.corpus.domain
-            outcome |= {"state": "complete", "bleu": facts["validation_bleu"][domain], "sha256": facts["sha256"]}
+            outcome |= {"state": "complete", "validation": facts["validation_bleu"][domain], "sha256": facts["sha256"]}
             outcome |= {"validation_seconds": facts["validation_seconds"]}
             outcome["curve"] = [[point["step"], round(point["loss"], 4)] for point in facts["curve"]]
         except (TooSlow, Diverged, OutOfMemory) as error:

@@ -1,0 +1,277 @@
+"""The pictures of a study: a panel each, and all of them in one."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure, SubFigure
+
+from league.report.drawing import as_png, say_empty
+from league.report.look import LIGHT
+
+from .effects import Effect, Expectation, complete_trials, worth_of
+from .reading import LOST, TITLES, Study, best_so_far, best_trial, best_value, is_full, trials_of, worth_label
+from .scale import Scale, scale_of
+
+MARKERS = {"pretrain": "o", "finetune": "^"}
+MOST_POINTS = 80  # of one learning curve
+
+
+# Panels
+
+
+def draw_dots(axes: Axes, stage: str, full: bool, x: list[float], y: list[float], label: str | None = None) -> None:
+    """Draw trials: the shape tells the stage, a hollow one is short."""
+    color = LIGHT[stage]
+    axes.scatter(
+        x, y, s=22, marker=MARKERS[stage], facecolor=color if full else "none", edgecolor=color, label=label, zorder=3
+    )
+
+
+def draw_progress(axes: Axes, study: Study) -> None:
+    """Draw what the minutes brought: each trial where it ended, and the best value so far."""
+    for stage, line in (("pretrain", "-"), ("finetune", "--")):
+        name = "structure" if stage == "pretrain" else "fine-tune"
+        for full in (False, True):
+            done = [trial for trial in complete_trials(study, stage) if is_full(trial) == full]
+            done = [trial for trial in done if trial["validation"] is not None]
+            if done:
+                minutes, values = [trial["ended_minute"] for trial in done], [trial["validation"] for trial in done]
+                draw_dots(axes, stage, full, minutes, values, f"{name}, {'full length' if full else 'short'}")
+        minutes, values = best_so_far(study, stage)
+        if values:
+            end = max(study["used_minutes"], minutes[-1])
+            axes.step(
+                [*minutes, end],
+                [*values, values[-1]],
+                line,
+                where="post",
+                color=LIGHT[stage],
+                linewidth=1.6,
+                label=f"{name}, best so far",
+            )
+    draw_lost(axes, study)
+    draw_end(axes, study)
+    axes.set_xlabel("minutes of the search")
+    axes.set_ylabel(f"validation {study['metric']}, {study['domain']}")
+    if not any(complete_trials(study, stage) for stage in TITLES):
+        axes.text(0.5, 0.5, "no finished trial yet", ha="center", transform=axes.transAxes, color=LIGHT["muted"])
+    wide = axes.get_window_extent().width > 500 * axes.figure.dpi / 100
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4 if wide else 2, borderaxespad=0.2)
+
+
+def draw_lost(axes: Axes, study: Study) -> None:
+    """Draw the trials without a value along the foot."""
+    foot = axes.get_xaxis_transform()
+    lost = [trial["ended_minute"] for trial in study["trials"] if trial["state"] in LOST]
+    lost = [minute for minute in lost if minute is not None]
+    if lost:
+        axes.plot(lost, [0.02] * len(lost), "x", color=LIGHT["muted"], markersize=5, transform=foot, label="no value")
+    running = [trial["began_minute"] for trial in study["trials"] if trial["state"] == "running"]
+    if running:
+        axes.plot(
+            running, [0.02] * len(running), ">", color=LIGHT["ink"], transform=foot, markersize=5, label="running"
+        )
+
+
+def draw_end(axes: Axes, study: Study) -> None:
+    """Draw the end of the budget, and the value of the final run."""
+    budget = study["budget_minutes"]
+    axes.axvline(budget, color=LIGHT["ink"], linestyle=":", linewidth=1.2, label="end of the budget")
+    if study["final"]:
+        value = study["final"]["validation"]
+        axes.plot(
+            [study["used_minutes"]], [value], "*", color=LIGHT["best"], markersize=12, label="final run", zorder=4
+        )
+    axes.set_xlim(0, max(budget, study["used_minutes"]) * 1.03 or 1.0)
+
+
+def draw_curves(axes: Axes, study: Study, stage: str) -> None:
+    """Draw every trial's loss against the share of its steps."""
+    trials = [trial for trial in trials_of(study, stage) if len(trial["curve"]) > 1 and trial["steps"]]
+    if not trials:
+        return say_empty(axes, "no learning curve yet")
+    best = best_trial(study, stage)
+    groups = {"short": [], "full length": [], "no value": [], "best": []}
+    for trial in trials:
+        lost = trial["state"] in LOST
+        kind = "best" if trial is best else "no value" if lost else "full length" if is_full(trial) else "short"
+        curve = np.array(trial["curve"], float)
+        curve = curve[np.unique(np.linspace(0, len(curve) - 1, MOST_POINTS).astype(int))]
+        groups[kind].append(np.column_stack([curve[:, 0] / trial["steps"], curve[:, 1]]))
+    good = np.concatenate([curve[:, 1] for kind in groups if kind != "no value" for curve in groups[kind]] or [[1.0]])
+    low, high = np.quantile(good, [0.0, 0.98])
+    margin = 0.05 * (high - low) or 0.5
+    looks = {
+        "short": (LIGHT["faint"], "-", 0.7),
+        "full length": (LIGHT[stage], "-", 1.0),
+        "no value": (LIGHT["muted"], ":", 1.0),
+        "best": (LIGHT["best"], "-", 2.4),
+    }
+    for kind, curves in groups.items():
+        if curves:
+            color, line, width = looks[kind]
+            # What leaves the frame is cut there: a loss of 1e30 is no coordinate.
+            cut = [np.clip(curve, [0, low - 9], [1, high + 9 + margin]) for curve in curves]
+            axes.add_collection(LineCollection(cut, colors=color, linestyles=line, linewidths=width, label=kind))
+    axes.set_xlim(0, 1)
+    axes.set_ylim(low - margin, high + margin)
+    axes.set_xlabel("share of the trial's steps")
+    axes.set_ylabel("training loss")
+    axes.legend(loc="upper right")
+
+
+def draw_axis(axes: Axes, row: int, name: str, scale: Scale) -> None:
+    """Draw one row of values; the words stand above the lines that cross them."""
+    ground = {"facecolor": LIGHT["card"], "edgecolor": "none", "alpha": 0.85, "pad": 0.6}
+    axes.plot([0, 1], [row, row], color=LIGHT["faint"], linewidth=1)
+    axes.text(0, row - 0.13, name, va="bottom", fontsize=8, fontweight="bold", bbox=ground, zorder=5)
+    for position, label in zip(*scale.ticks(), strict=True):
+        axes.plot([position] * 2, [row, row + 0.06], color=LIGHT["ink"], linewidth=1)
+        axes.text(position, row + 0.11, label, ha="center", va="top", fontsize=7, bbox=ground, zorder=5)
+
+
+def draw_parallel(axes: Axes, study: Study, stage: str) -> None:
+    """Draw each trial as a line through its values, one row a knob, down to what it scored."""
+    trials, best = trials_of(study, stage), best_trial(study, stage)
+    knobs = study["knobs"].get(stage, {})
+    if not trials or not knobs:
+        return say_empty(axes, "no trial yet")
+    scored = [worth_of(trial) for trial in complete_trials(study, stage)]
+    low, high = (min(scored), max(scored)) if scored else (0.0, 1.0)
+    last = Scale({"low": low - 0.5 * (low == high), "high": high + 0.5 * (low == high)}, [])
+    scales = {**{knob: scale_of(study, stage, knob) for knob in knobs}, worth_label(study, stage): last}
+    axes.set_axis_off()
+    for row, (name, scale) in enumerate(scales.items()):
+        draw_axis(axes, row, name, scale)
+    lines: dict[str, list] = {"lost": [], "short": [], "full": [], "best": []}
+    for trial in trials:
+        path = [(scales[knob].position(trial["values"][knob]), row) for row, knob in enumerate(knobs)]
+        finished = trial["state"] == "complete" and worth_of(trial) is not None
+        if finished:
+            path.append((last.position(worth_of(trial)), len(knobs)))
+        kind = "lost" if not finished else "full" if is_full(trial) else "short"
+        lines["best" if trial is best else kind].append(path)
+    looks = {
+        "lost": (LIGHT["muted"], ":", 0.7, 0.7),
+        "short": (LIGHT["faint"], "-", 0.6, 0.7),
+        "full": (LIGHT[stage], "-", 0.9, 0.8),
+        "best": (LIGHT["best"], "-", 2.6, 1.0),
+    }
+    for kind, (color, line, width, alpha) in looks.items():
+        axes.add_collection(
+            LineCollection(lines[kind], colors=color, linestyles=line, linewidths=width, alpha=alpha, zorder=2)
+        )
+    axes.set_xlim(-0.06, 1.06)
+    axes.set_ylim(len(knobs) + 0.45, -0.45)
+
+
+def draw_knob(axes: Axes, study: Study, stage: str, knob: str) -> None:
+    """Draw what each value of a knob scored."""
+    scale = scale_of(study, stage, knob)
+    for full in (False, True):
+        done = [trial for trial in complete_trials(study, stage) if is_full(trial) == full]
+        positions = [scale.position(trial["values"][knob]) for trial in done]
+        draw_dots(axes, stage, full, positions, [worth_of(trial) for trial in done])
+    best = best_trial(study, stage)
+    if best:
+        axes.plot(
+            [scale.position(best["values"][knob])],
+            [worth_of(best)],
+            "o",
+            markersize=11,
+            markerfacecolor="none",
+            markeredgecolor=LIGHT["best"],
+            markeredgewidth=2,
+        )
+    axes.set_xticks(*scale.ticks())
+    axes.set_xlim(-0.06, 1.06)
+    axes.set_ylabel(worth_label(study, stage))
+
+
+def draw_effects(axes: Axes, study: Study, effects: list[Effect]) -> None:
+    """Draw how far each knob moves the metric, or say that it is not known."""
+    if not effects:
+        return say_empty(axes, "no knob to judge")
+    known = [effect for effect in effects if effect.is_known]
+    reach = max([effect.high for effect in known], default=1.0) * 1.05
+    for row, effect in enumerate(effects):
+        if not effect.is_known:
+            axes.text(0.02 * reach, row, "not known yet", va="center", style="italic", color=LIGHT["muted"])
+            continue
+        axes.barh(row, effect.size, height=0.5, color=LIGHT["faint"], edgecolor=LIGHT["ink"], linewidth=0.8)
+        axes.plot([effect.low, effect.high], [row, row], "|-", color=LIGHT["ink"], linewidth=1.6, markersize=9)
+    axes.set_yticks(range(len(effects)), [effect.knob for effect in effects])
+    axes.set_ylim(len(effects) - 0.4, -0.6)
+    axes.set_xlim(0, reach)
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel(f"deviation in {study['metric']} that is this knob's doing")
+    if not known:
+        axes.set_xticks([])
+
+
+def draw_expectation(axes: Axes, study: Study, expected: Expectation | None) -> None:
+    """Draw what the search showed, what is to be expected of it, and what came."""
+    final, rows = study["final"], []
+    if expected:
+        rows.append(("as tried", expected.value, None, "o"))
+        rows.append(("expected", expected.expected, (expected.low, expected.high), "D"))
+    elif study["best"] and study["best"]["validation"] is not None:
+        rows.append(("as tried", study["best"]["validation"], None, "o"))
+    if final:
+        rows.append(("final, validation", final["validation"], None, "*"))
+        rows.append(("final, test", final["test"], final["interval"], "s"))
+    if not rows:
+        return say_empty(axes, "nothing to compare yet")
+    for row, (_, value, interval, marker) in enumerate(rows):
+        if interval:
+            axes.plot(interval, [row, row], "|-", color=LIGHT["ink"], linewidth=1.4, markersize=9)
+        axes.plot([value], [row], marker, color=LIGHT["best"], markeredgecolor=LIGHT["ink"], markersize=9)
+        axes.annotate(
+            f"{value:.2f}",
+            (value, row),
+            (0, 8),
+            textcoords="offset points",
+            ha="center",
+            fontsize=8,
+            annotation_clip=False,
+        )
+    axes.set_yticks(range(len(rows)), [row[0] for row in rows])
+    axes.set_ylim(len(rows) - 0.4, -0.7)
+    axes.margins(x=0.15)
+    axes.set_xlabel(study["metric"])
+
+
+# The picture
+
+
+def study_png(study: Study, effects: dict[str, list[Effect]], expected: Expectation | None) -> bytes:
+    """Return one picture of the whole study."""
+    return as_png((16, 19), lambda figure: draw_all(figure, study, effects, expected))
+
+
+def draw_all(figure: Figure, study: Study, effects: dict[str, list[Effect]], expected: Expectation | None) -> None:
+    rows = figure.subfigures(5, height_ratios=(4, 3.2, 6, 3.2, 3.2))
+    best = best_value(study)
+    result = f": {best[0]:.2f} validation {study['metric']} {best[1]}" if best else ""
+    figure.suptitle(f"Search for entry {study['entry'][:60]}{result}", fontsize=14, fontweight="bold")
+    first, second = rows[0].subplots(1, 2, width_ratios=(7, 3))
+    draw_progress(first, study)
+    draw_expectation(second, study, expected)
+    second.set_title("Expected, and what came")
+    middle, paths = rows[1].subplots(1, 4, width_ratios=(2, 3, 2, 3)), rows[2].subplots(1, 2)
+    for place, stage in enumerate(TITLES):
+        draw_curves(middle[2 * place], study, stage)
+        middle[2 * place].set_title(f"{TITLES[stage]}: learning curves")
+        draw_effects(middle[2 * place + 1], study, effects[stage])
+        middle[2 * place + 1].set_title("which knob mattered")
+        draw_parallel(paths[place], study, stage)
+        paths[place].set_title(f"{TITLES[stage]}: from values to score")
+        draw_knobs(rows[3 + place], study, stage)
+
+
+def draw_knobs(figure: SubFigure, study: Study, stage: str) -> None:
+    """Draw a row of panels, one for each knob of a stage."""
+    knobs = list(study["knobs"].get(stage, {}))
+    for axes, knob in zip(figure.subplots(1, len(knobs), squeeze=False)[0] if knobs else [], knobs, strict=True):
+        draw_knob(axes, study, stage, knob)
+        axes.set_title(knob)

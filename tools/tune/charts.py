@@ -19,12 +19,11 @@ MOST_POINTS = 80  # of one learning curve
 # Panels
 
 
-def draw_dots(axes: Axes, stage: str, full: bool, x: list[float], y: list[float], label: str | None = None) -> None:
+def draw_dots(axes: Axes, stage: str, full: bool, points: list[tuple], label: str | None = None) -> None:
     """Draw trials: the shape tells the stage, a hollow one is short."""
-    color = LIGHT[stage]
-    axes.scatter(
-        x, y, s=22, marker=MARKERS[stage], facecolor=color if full else "none", edgecolor=color, label=label, zorder=3
-    )
+    color, (x, y) = LIGHT[stage], zip(*points, strict=True)
+    fill = color if full else "none"
+    axes.scatter(x, y, s=22, marker=MARKERS[stage], facecolor=fill, edgecolor=color, label=label, zorder=3)
 
 
 def draw_progress(axes: Axes, study: Study) -> None:
@@ -35,8 +34,8 @@ def draw_progress(axes: Axes, study: Study) -> None:
             done = [trial for trial in complete_trials(study, stage) if is_full(trial) == full]
             done = [trial for trial in done if trial["validation"] is not None]
             if done:
-                minutes, values = [trial["ended_minute"] for trial in done], [trial["validation"] for trial in done]
-                draw_dots(axes, stage, full, minutes, values, f"{name}, {'full length' if full else 'short'}")
+                points = [(trial["ended_minute"], trial["validation"]) for trial in done]
+                draw_dots(axes, stage, full, points, f"{name}, {'full length' if full else 'short'}")
         minutes, values = best_so_far(study, stage)
         if values:
             end = max(study["used_minutes"], minutes[-1])
@@ -170,8 +169,8 @@ def draw_knob(axes: Axes, study: Study, stage: str, knob: str) -> None:
     scale = scale_of(study, stage, knob)
     for full in (False, True):
         done = [trial for trial in complete_trials(study, stage) if is_full(trial) == full]
-        positions = [scale.position(trial["values"][knob]) for trial in done]
-        draw_dots(axes, stage, full, positions, [worth_of(trial) for trial in done])
+        if done:
+            draw_dots(axes, stage, full, [(scale.position(trial["values"][knob]), worth_of(trial)) for trial in done])
     best = best_trial(study, stage)
     if best:
         axes.plot(

@@ -1,4 +1,4 @@
-"""How a command ends: what the user did wrong is told in one line, without a traceback."""
+"""How a command ends: a user error is reported in one line, without a traceback."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 class UserError(Exception):
-    """Something that the user can mend; the message names it and the remedy."""
+    """Something that the user can put right; the message names it and the remedy."""
 
     def __str__(self) -> str:
         # Names and values stand in it as somebody typed them, escape sequences and all.
@@ -18,7 +18,7 @@ class Diverged(UserError):
 
 
 class TooSlow(UserError):
-    """A trial that could not end within the time that it was given."""
+    """A trial that cannot end within its time."""
 
 
 class OutOfMemory(UserError):
@@ -26,11 +26,11 @@ class OutOfMemory(UserError):
 
 
 class NotAtHand(UserError):
-    """What this machine lacks for a proof, which says nothing of the entry."""
+    """Something that a proof needs and this machine lacks, which says nothing about the entry."""
 
 
 class Interrupted(Exception):
-    """The user asked to stop, and all is saved; the message says what and how to go on."""
+    """The user asked to stop, and all is saved; the message says what, and how to resume."""
 
 
 def run_command(main: Callable[[], None]) -> None:
@@ -42,11 +42,11 @@ def run_command(main: Callable[[], None]) -> None:
     except Interrupted as stop:
         leave(str(stop), 130)
     except KeyboardInterrupt:
-        leave("Interrupted; the same command goes on from what was saved last.", 130)
+        leave("Interrupted; the same command resumes from what was saved last.", 130)
 
 
 def leave(message: str, code: int) -> None:
-    """End the process; of several processes only the first one speaks."""
+    """End the process; of several processes only the first one prints."""
     if os.environ.get("RANK", "0") == "0":
         print(" ".join(message.split()), file=sys.stderr)
     sys.exit(code)

@@ -34,13 +34,13 @@ def prepare_process() -> None:
         os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16384")
         if sys.platform == "linux":
             _keep_memory()
-        _tell_of_a_gpu_that_is_not_used()
+        _warn_of_an_unused_gpu()
     warnings.filterwarnings("ignore", message=".*pin_memory.*")
     logging.set_verbosity_error()
     logging.disable_progress_bar()
 
 
-def _tell_of_a_gpu_that_is_not_used() -> None:
+def _warn_of_an_unused_gpu() -> None:
     is_first = os.environ.get("RANK", "0") == "0"
     if is_first and os.environ.get("CUDA_VISIBLE_DEVICES") != "" and NVIDIA_DRIVER.exists():
         print(
@@ -51,7 +51,7 @@ def _tell_of_a_gpu_that_is_not_used() -> None:
 
 
 def _keep_memory() -> None:
-    # glibc hands the logits' 30 MB back after every step, and the kernel clears them anew. Larger blocks do go back:
+    # glibc hands the logits' 30 MB back after every step, and the kernel clears them again. Larger blocks do go back:
     # kept, those of a fine-tune's long sentences break the heap up until it takes twice the memory.
     m_trim_threshold, m_mmap_threshold = -1, -3
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
@@ -63,33 +63,30 @@ def _keep_memory() -> None:
 def check_memory(num_parameters: int) -> None:
     """Refuse a model that cannot be trained in this machine's memory, before the attempt fills it."""
     needed = 16 * num_parameters  # bytes: a weight, its gradient and two moments of Adam, in float32
-    try:
-        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # Windows
-        return
-    if needed > there:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > memory:
         raise UserError(
             f"a structure of {num_parameters:,} parameters needs {needed / 2**30:,.0f} GiB to train; "
-            f"this machine has {there / 2**30:,.0f}: take a smaller one."
+            f"this machine has {memory / 2**30:,.0f}: take a smaller one."
         )
 
 
+def best_device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
+
+
 def has_gpu() -> bool:
-    return torch.cuda.is_available() or torch.backends.mps.is_available()
+    return best_device().type != "cpu"
 
 
 def device_like(name: str) -> torch.device:
     """Return the device of this machine that is of the kind of a recorded one, as far as there is one."""
-    if name == "cpu" or not has_gpu():
-        return torch.device("cpu")
-    return torch.device("cuda" if torch.cuda.is_available() else "mps")
+    return torch.device("cpu") if name == "cpu" else best_device()
 
 
 def device_name() -> str:
     """Return what trains here: the GPU's name, mps or cpu."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else best_device().type
 
 
 def pick_precision() -> str:

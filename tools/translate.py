@@ -105,7 +105,7 @@ def load(where: str, options: TranslateOptions):
 
 def converse(translator, options: TranslateOptions) -> None:
     """Translate what is typed, line by line, until the end of input."""
-    with suppress(ImportError):  # Windows
+    with suppress(ImportError):  # a Python that was built without it
         import readline  # noqa: F401  arrow keys and a history for input()
 
     for stream in (sys.stdin, sys.stdout):
@@ -118,12 +118,12 @@ def converse(translator, options: TranslateOptions) -> None:
         except EOFError:
             return print()
         number += 1
-        (found,) = translator.search([line], options.num_beams, options.n_best)
-        print(*written(found, number, options), sep="\n", flush=True)
+        (hypotheses,) = translator.search([line], options.num_beams, options.n_best)
+        print(*output_lines(hypotheses, number, options), sep="\n", flush=True)
 
 
 def translate_lines(translator, options: TranslateOptions, source: BinaryIO, target: BinaryIO) -> None:
-    """Translate a stream of any length, window by window; tell at its end which lines were unusual."""
+    """Translate a stream of any length, window by window; report at its end how many lines were unusual."""
     from tqdm import tqdm
 
     number = num_broken = 0
@@ -132,8 +132,8 @@ def translate_lines(translator, options: TranslateOptions, source: BinaryIO, tar
         for window in windows(source):
             texts = [line.decode(errors="replace") for line in window]
             num_broken += sum(not _is_utf8(line) for line in window)
-            found = translator.search(texts, options.num_beams, options.n_best, progress)
-            lines = [line for i, one in enumerate(found, number + 1) for line in written(one, i, options)]
+            results = translator.search(texts, options.num_beams, options.n_best, progress)
+            lines = [line for i, one in enumerate(results, number + 1) for line in output_lines(one, i, options)]
             _write(target, "".join(f"{line}\n" for line in lines).encode(), number)
             number += len(window)
             progress.n = number  # an empty line was not searched for, a long one several times
@@ -167,10 +167,10 @@ def _write(target: BinaryIO, content: bytes, number: int) -> None:
         raise UserError(f"cannot write the translations: {error.strerror}; {number:,} lines are written.") from None
 
 
-def written(found: list, number: int, options: TranslateOptions) -> Iterator[str]:
+def output_lines(hypotheses: list, number: int, options: TranslateOptions) -> Iterator[str]:
     """Return the lines for the translations of a line."""
-    for one in found:
-        # A model that babbles may write any byte; what ends a line would upset the count.
+    for one in hypotheses:
+        # A model may write any byte; what ends a line would upset the count.
         columns = [one.text.replace("\r", " ").replace("\n", " ")]
         if options.scores:
             columns.insert(0, f"{one.score:.4f}")
@@ -180,7 +180,7 @@ def written(found: list, number: int, options: TranslateOptions) -> Iterator[str
 
 
 def windows(source: BinaryIO) -> Iterator[list[bytes]]:
-    """Yield the lines of a stream in groups: as many as may be, but no line waits for one that is not there yet."""
+    """Yield the lines of a stream in groups: as many as are there, so that no line waits for one that is not."""
     queue: Queue[bytes | OSError | None] = Queue(READ_AHEAD)
     Thread(target=_read, args=(source, queue), daemon=True).start()
     window, size, line = [], 0, b""
@@ -215,7 +215,7 @@ def _read(source: BinaryIO, queue: Queue) -> None:
 
 
 def count_lines(source: BinaryIO) -> int | None:
-    """Return how many lines are left in a file, for the progress bar; None where that cannot be known."""
+    """Return how many lines are left in a file, for the progress bar; None where that is unknown."""
     if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
         return None
     start, count, block = source.tell(), 0, b"\n"

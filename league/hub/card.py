@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from huggingface_hub import EvalResult, EvalResultEntry, ModelCard, ModelCardData, constants, eval_result_entries_to_yaml
+from huggingface_hub import (
+    EvalResult,
+    EvalResultEntry,
+    ModelCard,
+    ModelCardData,
+    constants,
+    eval_result_entries_to_yaml,
+)
 
 from league.record.folder import last_stage
 from league.record.wording import in_words

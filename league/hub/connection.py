@@ -1,4 +1,4 @@
-"""The line to the Hub: what fails in passing is tried again, what fails is told in one line, and no token shows."""
+"""The connection to the Hub: what fails in passing is retried, every error becomes one line, no token is shown."""
 
 import logging
 import os
@@ -12,9 +12,11 @@ from typing import TypeVar
 
 from league.errors import UserError
 
-WAITS = (1, 3, 9)  # seconds before another try; the client itself tries most requests several times
-LONGEST_WAIT = 60  # that a server may ask for
-PATIENCE = 30  # seconds; what fails later was tried enough
+# huggingface_hub 2.4 retries large files, `preupload`, file trees and downloads by itself, but no creation of a
+# repository or branch, no `repo_info` and no commit. What it has retried for so long already is not repeated.
+RETRY_WITHIN = 30.0  # seconds
+WAITS = (1, 3, 9)  # seconds before each retry
+LONGEST_WAIT = 60  # seconds that a server may ask for
 TRANSIENT = {408, 429, 500, 502, 503, 504}
 TOKENS = r"hf_\w{8,}|(?<=Bearer )\S+|(?<=://)[^/@\s]+(?=@)|(?<=[?&])X-Amz-[^\s'\"]+"
 REASONS = {
@@ -27,21 +29,19 @@ REASONS = {
 Result = TypeVar("Result")
 
 
-def persist(action: Callable[[], Result]) -> Result:
-    """Do something on the Hub, and do it again where the connection or the server fails: what arrived stays there."""
+def with_retries(action: Callable[[], Result]) -> Result:
+    """Do something on the Hub, again where the connection or the server fails; what has arrived there stays."""
     started = time.monotonic()
     for wait in (*WAITS, None):
         try:
             return action()
         except Exception as error:
-            is_late = time.monotonic() - started > PATIENCE
-            if wait is None or is_late or not is_transient(error):
+            is_late = time.monotonic() - started > RETRY_WITHIN
+            seconds = max(wait or 0, _requested_wait(error))
+            if wait is None or is_late or seconds > LONGEST_WAIT or not is_transient(error):
                 raise
-            wait = max(wait, _asked_wait(error))
-            if wait > LONGEST_WAIT:
-                raise
-            print(f"{_reason(error)}; trying again in {wait:g} s", file=sys.stderr)
-            time.sleep(wait)
+            print(f"{_reason(error)}; trying again in {seconds:g} s", file=sys.stderr)
+            time.sleep(seconds)
     raise AssertionError("unreachable")
 
 
@@ -51,15 +51,20 @@ def _causes(error: BaseException | None):
         error = error.__cause__
 
 
+def _response(error: Exception):
+    responses = (getattr(cause, "response", None) for cause in _causes(error))
+    return next((response for response in responses if response is not None), None)
+
+
 def status_of(error: Exception) -> int | None:
-    answers = [getattr(cause, "response", None) for cause in _causes(error)]
-    return next((answer.status_code for answer in answers if answer is not None), None)
+    response = _response(error)
+    return None if response is None else response.status_code
 
 
-def _asked_wait(error: Exception) -> int:
-    answers = [getattr(cause, "response", None) for cause in _causes(error)]
-    asked = next((answer.headers.get("Retry-After", "") for answer in answers if answer is not None), "")
-    return int(asked) if asked.isdecimal() else 0
+def _requested_wait(error: Exception) -> int:
+    response = _response(error)
+    seconds = "" if response is None else response.headers.get("Retry-After", "")
+    return int(seconds) if seconds.isdecimal() else 0
 
 
 def is_transient(error: Exception) -> bool:
@@ -89,23 +94,24 @@ def _reason(error: Exception) -> str:
 
     status, first = status_of(error), next(iter(_causes(error)))
     if isinstance(first, GatedRepoError):
-        known = "it is gated: ask for access on its page"
+        reason = "it is gated: ask for access on its page"
     elif isinstance(first, RepositoryNotFoundError):
-        known = "there is no such repository, or it is private and this login may not see it (`hf auth login`)"
+        reason = "there is no such repository, or it is private and this login may not see it (`hf auth login`)"
     elif is_offline(error):
-        known = "HF_HUB_OFFLINE is set"
+        reason = "HF_HUB_OFFLINE is set"
     elif _lacks_xet(error):
-        known = "this server has no Xet storage: set HF_HUB_DISABLE_XET=1"
+        reason = "this server has no Xet storage: set HF_HUB_DISABLE_XET=1"
     elif status is None and is_transient(error):
-        known = "no connection to the Hub"
+        reason = "no connection to the Hub"
     else:
-        known = REASONS.get(status, "")
-    said = hide(" ".join(f"{type(error).__name__}: {error}".split()))  # before it is cut, and the token with it
-    return f"{known} ({said[:200]})" if known else said[:300]
+        reason = REASONS.get(status, "")
+    # Hidden before the text is cut: half a token would not be recognised.
+    text = without_token(" ".join(f"{type(error).__name__}: {error}".split()))
+    return f"{reason} ({text[:200]})" if reason else text[:300]
 
 
-def hide(text: str) -> str:
-    """Return a text without the token, which a server may have sent back in it."""
+def without_token(text: str) -> str:
+    """Return a text without the token, which a server may have sent back."""
     from huggingface_hub import get_token
 
     for secret in filter(None, (get_token(), os.environ.get("HF_TOKEN", "").strip())):
@@ -113,18 +119,18 @@ def hide(text: str) -> str:
     return re.sub(TOKENS, "***", text)
 
 
-class _Hiding(logging.Filter):
+class _HideToken(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args, record.exc_info = hide(record.getMessage()), (), None
+        record.msg, record.args, record.exc_info = without_token(record.getMessage()), (), None
         return True
 
 
 @contextmanager
-def told(what: str):
-    """Turn whatever fails inside into one line; neither it nor what the client says meanwhile shows the token."""
+def errors_in_one_line(what: str):
+    """Turn whatever fails inside into one line; neither it nor what the client logs meanwhile shows the token."""
     import huggingface_hub  # noqa: F401  it gives its logger a handler
 
-    handlers, hiding = logging.getLogger("huggingface_hub").handlers, _Hiding()
+    handlers, hiding = logging.getLogger("huggingface_hub").handlers, _HideToken()
     for handler in handlers:
         handler.addFilter(hiding)
     try:

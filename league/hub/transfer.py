@@ -1,4 +1,4 @@
-"""The Hub: an entry goes up whole, a checkpoint comes down as data, and what fails is told in one line."""
+"""The Hub: an entry goes up whole, a checkpoint comes down as data, and every error is one line."""
 
 import re
 import sys
@@ -7,7 +7,7 @@ from typing import Any
 
 from league.errors import UserError
 from league.files import digest_of, write_text
-from league.hub.connection import hide, is_offline, is_transient, persist, status_of, told
+from league.hub.connection import errors_in_one_line, is_offline, is_transient, status_of, with_retries, without_token
 from league.record.folder import CHECKPOINT, PICTURES, files_to_hand_in, last_stage, read_whole_entry, repository_files
 from league.values import check_repo_name
 
@@ -35,9 +35,9 @@ def push(folder: Path, name: str | None = None, private: bool = False) -> str:
     """Upload an entry, its last stage at the root and stage A on a branch of its own; return where it lies."""
     name = name or folder.absolute().name
     check_repo_name("--hub_model_id", name)
-    with told(f"not uploaded: {name}"):
+    with errors_in_one_line(f"not uploaded: {name}"):
         record = read_whole_entry(folder)
-        return hide(persist(lambda: _upload(folder, record, name, private)))
+        return without_token(with_retries(lambda: _upload(folder, record, name, private)))
 
 
 def _upload(folder: Path, record: dict[str, Any], name: str, private: bool) -> str:
@@ -59,8 +59,8 @@ def _upload(folder: Path, record: dict[str, Any], name: str, private: bool) -> s
             files |= eval_results(record, repo_id)
         pictures = tuple(name for name in files if Path(name).match(PICTURES))
         files["README.md"] = model_card(record, repo_id, stage, pictures).encode()
-        # What an earlier push left of another state would be a lie beside this one's record.
-        old = {name for name in _listed(api, repo_id, revision) if _is_ours(name, results_path(record))}
+        # What an earlier push left would not match this one's record.
+        old = {name for name in _file_names(api, repo_id, revision) if _is_ours(name, results_path(record))}
         message = f"{record['entry']}: {stage}"
         api.create_commit(repo_id, _operations(files, old - set(files)), commit_message=message, revision=revision)
     return str(repo)
@@ -70,7 +70,7 @@ def _is_ours(name: str, results: str) -> bool:
     return name in ("translations.txt", "report.html", results) or Path(name).match(PICTURES)
 
 
-def _listed(api, repo_id: str, revision: str, repo_type: str = "model") -> list[str]:
+def _file_names(api, repo_id: str, revision: str, repo_type: str = "model") -> list[str]:
     info = api.repo_info(repo_id, revision=revision, repo_type=repo_type)
     return [sibling.rfilename for sibling in info.siblings or ()]
 
@@ -85,15 +85,15 @@ def _operations(files: dict[str, Path | bytes], stale: set[str]) -> list:
 def hand_in(folder: Path, board: str, replace: bool = False) -> str:
     """Upload what proves an entry into a board's dataset, by a pull request where there is no right to write."""
     check_repo_name("--board", board, owned=True)
-    with told(f"not handed in to {board}"):
+    with errors_in_one_line(f"not handed in to {board}"):
         files, name = files_to_hand_in(folder), folder.absolute().name
         try:
-            return hide(persist(lambda: _hand_in(board, name, files, replace, as_request=False)))
+            return without_token(with_retries(lambda: _hand_in(board, name, files, replace, as_request=False)))
         except Exception as error:
             if status_of(error) != 403:
                 raise
-        # Not tried again: where only the answer was lost, there would be two requests.
-        return hide(_hand_in(board, name, files, replace, as_request=True))
+        # Not retried: where only the answer was lost, there would be two pull requests.
+        return without_token(_hand_in(board, name, files, replace, as_request=True))
 
 
 def _hand_in(board: str, name: str, files: dict[str, Path], replace: bool, as_request: bool) -> str:
@@ -101,7 +101,7 @@ def _hand_in(board: str, name: str, files: dict[str, Path], replace: bool, as_re
 
     api = HfApi()
     place = f"{name}/record.json"
-    old = {file for file in _listed(api, board, "main", "dataset") if file.startswith(f"{name}/")}
+    old = {file for file in _file_names(api, board, "main", "dataset") if file.startswith(f"{name}/")}
     if place in old and not replace and not _is_same(api, board, place, files[place]):
         raise UserError(
             f"{board} has another entry {name!r}; --replace puts this one in its place, or rename the folder of yours."
@@ -130,10 +130,10 @@ def fetch(repo_id: str, revision: str | None = None) -> Path:
 
     revision = revision or "main"
     place = Path(constants.HF_HOME) / "aing-league" / repo_id.replace("/", "--")
-    with told(f"cannot fetch {repo_id}" + (f" (revision {revision})" if revision != "main" else "")):
+    with errors_in_one_line(f"cannot fetch {repo_id}" + (f" (revision {revision})" if revision != "main" else "")):
         known = place / f"{re.sub(r'[^A-Za-z0-9._-]', '-', revision)}.revision"
         try:
-            return persist(lambda: _download(repo_id, revision, place, known))
+            return with_retries(lambda: _download(repo_id, revision, place, known))
         except Exception as error:
             if not (is_transient(error) or is_offline(error)) or not known.is_file():
                 raise

@@ -1,4 +1,4 @@
-"""Checkpoints under way: each lists its own files, so that one that is torn or damaged is never gone on from."""
+"""Checkpoints under way: each lists its own files, so that one that is torn or damaged is never resumed from."""
 
 import hashlib
 import json
@@ -34,14 +34,14 @@ def last_complete_checkpoint(folder: Path, num_processes: int) -> str | None:
         if wrong is None:
             before = read_json(checkpoint / SEAL)["num_processes"]
             if before != num_processes:
-                _say(f"written by {before} process(es), gone on with by {num_processes}: the weights will differ.")
+                _say(f"written by {before} process(es), resumed by {num_processes}: the weights will differ.")
             # One whose removal was cut short has a new time: the Trainer, which removes by time, would keep it instead.
             for other in folder.glob(f"{PREFIX_CHECKPOINT_DIR}-*"):
                 if other != checkpoint and damage(other) is not None:
                     shutil.rmtree(other)
             return newest
         if wrong:
-            _say(f"{checkpoint.name} is damaged ({wrong}): going on from the one before.")
+            _say(f"{checkpoint.name} is damaged ({wrong}): resuming from the one before.")
         # Left in place it would count among those that are kept, and push out a whole one.
         shutil.rmtree(checkpoint)
     return None
@@ -56,9 +56,9 @@ def last_step(folder: Path) -> int:
 def damage(checkpoint: Path) -> str | None:
     """Return what is wrong with a checkpoint: None, the file, or an empty string where a kill came before its end."""
     try:
-        sealed, found = read_json(checkpoint / SEAL), digests_of(checkpoint)
-        wrong = next((name for name, digest in sealed["files"].items() if found.get(name) != digest), None)
-        # The seal itself is sealed too: with a digit of it lost, another number of processes goes on.
+        sealed, digests = read_json(checkpoint / SEAL), digests_of(checkpoint)
+        wrong = next((name for name, digest in sealed["files"].items() if digests.get(name) != digest), None)
+        # The seal is sealed too: with a digit lost, another number of processes would be believed.
         whole = _sealed(sealed["num_processes"], sealed["files"])
         return wrong or (None if (checkpoint / SEAL).read_bytes() == whole.encode() else SEAL)
     except FileNotFoundError:

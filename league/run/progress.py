@@ -1,4 +1,4 @@
-"""How far a stage is, for those who look on: progress.json in the entry's folder, only there while the stage trains."""
+"""How far a stage is, for others to see: progress.json in the entry's folder, only there while the stage trains."""
 
 import math
 import time
@@ -29,7 +29,7 @@ PROGRESS = {
 
 
 class ProgressFile:
-    """The file of one stage. Whatever becomes of it, the training goes on."""
+    """The file of one stage. Whatever happens to it, the training continues."""
 
     def __init__(self, entry: "Entry", stage: str):
         self.entry, self.stage = entry, stage
@@ -54,11 +54,11 @@ class ProgressFile:
         try:
             write_json(self.path, progress)
         except UserError:
-            pass  # a full disk: the next checkpoint will tell
+            pass  # a full disk: the next checkpoint will report it
         self._next = time.monotonic() + WRITE_EVERY
 
     def remove(self) -> None:
-        with suppress(OSError):  # on Windows, while somebody reads it
+        with suppress(OSError):
             self.path.unlink()
 
 

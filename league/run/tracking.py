@@ -34,7 +34,7 @@ def _in_wandb(group: str, name: str) -> Iterator[None]:
     import wandb
 
     wandb.finish()  # init would return a run that is still open
-    # Not by WANDB_RUN_GROUP, which is read once in a process. The Trainer goes on in the run that it finds.
+    # Not by WANDB_RUN_GROUP, which is read once in a process. The Trainer reports to the run that is open.
     wandb.init(project=os.environ.get("WANDB_PROJECT", "huggingface"), name=name, group=group)
     exit_code = 1
     try:
@@ -48,12 +48,13 @@ def _in_wandb(group: str, name: str) -> Iterator[None]:
 def _in_trackio(group: str, name: str) -> Iterator[None]:
     import trackio
 
+    # Trackio 0.43 takes a group, and an id of its own, from the call alone: there is no setting for either.
     open_run, runs = trackio.init, []
 
-    def open_own_run(**asked):
-        # The Trainer tells no group, and goes on in any run of its name, in another study's as well. It ends the run
-        # with the training: for what it logs afterwards it goes on.
-        runs.append(open_run(**asked | {"name": name, "group": group, "resume": "allow" if runs else "never"}))
+    def open_own_run(**settings):
+        # The Trainer gives no group, and resumes any run of its name, another study's as well. It ends the run with
+        # the training, and resumes it for what it logs afterwards.
+        runs.append(open_run(**settings | {"name": name, "group": group, "resume": "allow" if runs else "never"}))
         return runs[-1]
 
     trackio.init = open_own_run

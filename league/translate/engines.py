@@ -9,18 +9,19 @@ import torch
 
 from league.data.batches import pad
 from league.errors import UserError
+from league.hardware import best_device
 from league_config import League
 
-# The league's search goes on after as many ends as beams, until it can hardly gain: here, to so many times as many.
-# In int8 the hypotheses are others anyway, and the shorter search scores no less.
+# The league's search does not stop when as many beams have ended as there are, but when it can hardly gain: here, after
+# so many times as many. In int8 the translations differ anyway, and the shorter search scores no less.
 PATIENCE = {"float32": 2.5, "int8": 1.0}
-CT2_BATCH = 256  # source tokens, padding included: larger ones leave the processor's caches
+CT2_BATCH = 256  # source tokens, padding included: larger batches leave the processor's caches
 MOST_WORKERS = 16
 
 
 @dataclass(frozen=True)
-class Found:
-    """A hypothesis: its tokens, <eos> included, and its score, the log-probability by the length penalty's measure."""
+class Candidate:
+    """One result of a search: its tokens, <eos> included, and its log-probability by the length penalty's measure."""
 
     ids: list[int]
     score: float
@@ -31,26 +32,26 @@ class TorchEngine:
 
     def __init__(self, model, rules: League):
         self.model, self.rules = model, rules
-        model.to("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu").eval()
+        model.to(best_device()).eval()
 
     @torch.inference_mode()
     def search(
         self, rows: Sequence[list[int]], num_beams: int, n_best: int, tick: Callable[[int], None]
-    ) -> list[list[Found]]:
+    ) -> list[list[Candidate]]:
         """Return the `n_best` hypotheses for each row of source tokens, best first."""
         decoding = self.rules.decoding
         # More beams need more memory: then fewer sentences at a time.
         size = max(1, decoding["batch_size"] * decoding["num_beams"] // max(num_beams, decoding["num_beams"]))
         by_length = sorted(range(len(rows)), key=lambda i: (len(rows[i]), i))
-        found: list[list[Found]] = [[] for _ in rows]
+        results: list[list[Candidate]] = [[] for _ in rows]
         for batch in (by_length[first : first + size] for first in range(0, len(rows), size)):
-            hypotheses = self._search_batch([rows[i] for i in batch], num_beams, n_best)
+            candidates = self._search_batch([rows[i] for i in batch], num_beams, n_best)
             for place, i in enumerate(batch):
-                found[i] = hypotheses[place * n_best : (place + 1) * n_best]
+                results[i] = candidates[place * n_best : (place + 1) * n_best]
             tick(len(batch))
-        return found
+        return results
 
-    def _search_batch(self, rows: list[list[int]], num_beams: int, n_best: int) -> list[Found]:
+    def _search_batch(self, rows: list[list[int]], num_beams: int, n_best: int) -> list[Candidate]:
         config = self.model.config
         input_ids = pad(rows, config.pad_token_id).to(self.model.device)  # B S
         output = self.model.generate(
@@ -59,11 +60,11 @@ class TorchEngine:
             num_beams=num_beams,
             num_return_sequences=n_best,
             return_dict_in_generate=True,
-            output_scores=num_beams == 1,  # a greedy search tells its steps' scores, and no sum
+            output_scores=num_beams == 1,  # a greedy search gives its steps' scores, and no sum
         )
         sequences = [_up_to_end(ids, config.eos_token_id) for ids in output.sequences[:, 1:].tolist()]
         scores = self._greedy_scores(output, sequences) if num_beams == 1 else output.sequences_scores.tolist()
-        return [Found(ids, score) for ids, score in zip(sequences, scores, strict=True)]
+        return [Candidate(ids, score) for ids, score in zip(sequences, scores, strict=True)]
 
     def _greedy_scores(self, output, sequences: list[list[int]]) -> list[float]:
         steps = self.model.compute_transition_scores(output.sequences, output.scores, normalize_logits=True)
@@ -75,8 +76,8 @@ class CTranslate2Engine:
     """Translates with the checkpoint converted to CTranslate2; in float32, finds what the model's own search finds.
 
     CTranslate2 ends a search after a number of ends, the league's decoding when no beam can gain any more. So in
-    float32 the search goes on beyond that, and the few sentences whose best would depend on when it stops are left to
-    the model itself.
+    float32 the search continues beyond that, and the few sentences whose best would depend on when it stops are left
+    to the model itself.
     """
 
     def __init__(self, checkpoint: Path, model, tokenizer, rules: League, compute_type: str):
@@ -104,14 +105,14 @@ class CTranslate2Engine:
 
     def search(
         self, rows: Sequence[list[int]], num_beams: int, n_best: int, tick: Callable[[int], None]
-    ) -> list[list[Found]]:
+    ) -> list[list[Candidate]]:
         """Return the `n_best` hypotheses for each row of source tokens, best first."""
         decoding, tokenizer = self.rules.decoding, self.tokenizer
-        goes_on = self.patience > 1 and num_beams > 1
-        results = self.translator.translate_batch(
+        continues = self.patience > 1 and num_beams > 1
+        finished = self.translator.translate_batch(
             [tokenizer.convert_ids_to_tokens(ids) for ids in rows],
             beam_size=num_beams,
-            num_hypotheses=round(num_beams * self.patience) if goes_on else n_best,
+            num_hypotheses=round(num_beams * self.patience) if continues else n_best,
             patience=self.patience,
             length_penalty=decoding["length_penalty"],
             max_decoding_length=self.rules.max_length - 1,  # the league counts the start token
@@ -120,21 +121,22 @@ class CTranslate2Engine:
             batch_type="tokens",
             max_batch_size=CT2_BATCH,
         )
-        ended = [list(zip(one.hypotheses, one.scores, strict=True)) for one in results]
-        open_ends = [i for i, one in enumerate(ended) if goes_on and depends_on_stop(one, num_beams, n_best)]
+        ended = [list(zip(one.hypotheses, one.scores, strict=True)) for one in finished]
+        open_ends = [i for i, one in enumerate(ended) if continues and depends_on_stop(one, num_beams, n_best)]
         tick(len(rows) - len(open_ends))
-        found = [
-            [Found(tokenizer.convert_tokens_to_ids(tokens), score) for tokens, score in one[:n_best]] for one in ended
+        results = [
+            [Candidate(tokenizer.convert_tokens_to_ids(tokens), score) for tokens, score in one[:n_best]]
+            for one in ended
         ]
         if open_ends:
             again = TorchEngine(self.model, self.rules).search([rows[i] for i in open_ends], num_beams, n_best, tick)
-            for i, hypotheses in zip(open_ends, again, strict=True):
-                found[i] = hypotheses
-        return found
+            for i, candidates in zip(open_ends, again, strict=True):
+                results[i] = candidates
+        return results
 
 
 def depends_on_stop(ended: Sequence[tuple[Sequence, float]], num_beams: int, n_best: int) -> bool:
-    """Tell whether some of the best ends, which come best first, may come after the league's search has stopped.
+    """Return whether some of the best ends, which come best first, may come after the league's search has stopped.
 
     It stops no earlier than when as many beams have ended as there are.
     """

@@ -13,7 +13,7 @@ from league.errors import UserError
 from league.record.folder import meant
 from league.record.shape import read_record
 from league.run.loading import load_checkpoint, prepare_model
-from league.translate.engines import CTranslate2Engine, Found, TorchEngine
+from league.translate.engines import Candidate, CTranslate2Engine, TorchEngine
 from league.translate.splitting import split_line
 from league.untrusted import read_json
 from league_config import AING, LEAGUES, League
@@ -21,7 +21,7 @@ from league_config import AING, LEAGUES, League
 WINDOW = 2000  # lines that are sorted by length together
 ENGINES = ("torch", "ctranslate2")
 COMPUTE_TYPES = ("float32", "int8")
-MOST_BEAMS = 64
+MAX_NUM_BEAMS = 64
 # What a checkpoint may ask for whose league is not known: tokens of a sentence, entries of the vocabulary.
 BOUNDS = (("max_position_embeddings", 2, 4096), ("vocab_size", 260, 200_000))
 
@@ -67,10 +67,10 @@ class Translator:
         check_search(num_beams, n_best)
         rows, owners = self._encode(sentences)
         tick = progress.update if progress is not None else lambda count: None
-        found = self.engine.search(rows, num_beams, n_best, tick) if rows else []
-        parts: list[list[list[Found]]] = [[] for _ in sentences]
-        for owner, hypotheses in zip(owners, found, strict=True):
-            parts[owner].append(hypotheses)
+        results = self.engine.search(rows, num_beams, n_best, tick) if rows else []
+        parts: list[list[list[Candidate]]] = [[] for _ in sentences]
+        for owner, candidates in zip(owners, results, strict=True):
+            parts[owner].append(candidates)
         return self._join(parts, n_best)
 
     def stream(
@@ -102,29 +102,29 @@ class Translator:
     def _count(self, texts: list[str]) -> list[int]:
         return [len(item.ids) for item in self.tokenizer.backend_tokenizer.encode_batch(texts)]
 
-    def _join(self, parts: list[list[list[Found]]], n_best: int) -> list[list[Hypothesis]]:
-        """Turn the tokens found into texts; of a sentence in parts, the best of each stand together, and so on."""
+    def _join(self, parts: list[list[list[Candidate]]], n_best: int) -> list[list[Hypothesis]]:
+        """Turn tokens into texts; of a sentence in parts the best of each are joined, then the second best, and so on."""
         ranked = [list(zip(*several, strict=True)) if several else [()] * n_best for several in parts]
-        ids = [found.ids for hypotheses in ranked for several in hypotheses for found in several]
+        ids = [one.ids for candidates in ranked for several in candidates for one in several]
         texts = iter(self.tokenizer.batch_decode(ids, skip_special_tokens=True) if ids else [])
         return [
             [Hypothesis(" ".join(next(texts) for _ in several), self._score(several)) for several in hypotheses]
             for hypotheses in ranked
         ]
 
-    def _score(self, several: Sequence[Found]) -> float:
+    def _score(self, several: Sequence[Candidate]) -> float:
         """Return the score of parts as if they were one: their log-probabilities together, by their length together."""
         if len(several) == 1:
             return several[0].score
         penalty = self.rules.decoding["length_penalty"]
-        total = sum(found.score * len(found.ids) ** penalty for found in several)
-        return total / max(1, sum(len(found.ids) for found in several)) ** penalty
+        total = sum(one.score * len(one.ids) ** penalty for one in several)
+        return total / max(1, sum(len(one.ids) for one in several)) ** penalty
 
 
 def check_search(num_beams: int, n_best: int) -> None:
     """Refuse a search that cannot be."""
-    if not 1 <= num_beams <= MOST_BEAMS:
-        raise UserError(f"--num_beams {num_beams}: must be between 1 and {MOST_BEAMS}.")
+    if not 1 <= num_beams <= MAX_NUM_BEAMS:
+        raise UserError(f"--num_beams {num_beams}: must be between 1 and {MAX_NUM_BEAMS}.")
     if not 1 <= n_best <= num_beams:
         raise UserError(f"--n_best {n_best}: must be between 1 and the number of beams ({num_beams}).")
 

@@ -80,7 +80,7 @@ def test_a_damaged_checkpoint_is_passed_over(played, stopped, name):
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     done = run(PRETRAIN, stopped)
-    assert f"checkpoint-17 is damaged ({name}): going on from the one before." in done.stderr
+    assert f"checkpoint-17 is damaged ({name}): resuming from the one before." in done.stderr
     assert weights_of(stopped) == weights_of(played)
 
 
@@ -100,7 +100,7 @@ def test_a_seal_that_is_damaged_seals_nothing(stopped):
 
 def test_another_number_of_processes_is_told(stopped):
     done = run(command("train_pretrain", "--entry", "one", *SMALL, processes=2), stopped)
-    assert done.stderr.count("written by 1 process(es), gone on with by 2") == 1
+    assert done.stderr.count("written by 1 process(es), resumed by 2") == 1
     assert record_of(stopped)["stages"]["pretrain"]["num_processes"] == 2
 
 

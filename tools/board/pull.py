@@ -32,11 +32,12 @@ def pull(repo_id: str, folder: Path, with_checkpoints: bool) -> list[Refusal]:
     """Download what an entry is made of, and date it as the Hub does; return what is too large to be of one."""
     from huggingface_hub import HfApi, snapshot_download
 
-    from league.hub.connection import persist, told
+    from league.hub.connection import errors_in_one_line, with_retries
 
     folder.mkdir()
-    with told(f"{repo_id} is no folder here, and cannot be pulled from the Hub"):
-        listed = persist(lambda: [*HfApi().list_repo_tree(repo_id, repo_type="dataset", recursive=True, expand=True)])
+    with errors_in_one_line(f"{repo_id} is no folder here, and cannot be pulled from the Hub"):
+        api = HfApi()
+        listed = with_retries(lambda: [*api.list_repo_tree(repo_id, repo_type="dataset", recursive=True, expand=True)])
         files = {file.path: file for file in listed if hasattr(file, "size")}
         most = {path: _most_bytes(path, with_checkpoints) for path in files}
         wanted = {path: file for path, file in files.items() if file.size <= most[path]}
@@ -45,7 +46,7 @@ def pull(repo_id: str, folder: Path, with_checkpoints: bool) -> list[Refusal]:
         if len(files) > MOST_FILES or size > MOST_IN_ALL or len(names) > MOST_NAMES:
             raise UserError("it holds more than a league day's entries; download what is wanted, and give the folder.")
         others = [path for path in files if path not in wanted and PurePosixPath(path).name in names]
-        persist(
+        with_retries(
             lambda: snapshot_download(
                 repo_id,
                 repo_type="dataset",

@@ -103,7 +103,7 @@ class Translator:
         return [len(item.ids) for item in self.tokenizer.backend_tokenizer.encode_batch(texts)]
 
     def _join(self, parts: list[list[list[Candidate]]], n_best: int) -> list[list[Hypothesis]]:
-        """Turn tokens into texts; of a sentence in parts the best of each are joined, then the second best, and so on."""
+        """Turn tokens into texts; of parts of a sentence the best are joined, then the second best, and so on."""
         ranked = [list(zip(*several, strict=True)) if several else [()] * n_best for several in parts]
         ids = [one.ids for candidates in ranked for several in candidates for one in several]
         texts = iter(self.tokenizer.batch_decode(ids, skip_special_tokens=True) if ids else [])

@@ -27,9 +27,9 @@ def measure(bench: Bench) -> dict[str, Any]:
     for row in rows:
         row["ratio of pairs/s"] = row["pairs/s tokenized"] / rows[0]["pairs/s tokenized"]
         row["ratio of peak"] = row["peak MiB"] / rows[0]["peak MiB"]
-    told = ["each size in a process of its own, generated captions read as text files, vocabulary 8,000"]
-    told.append("cores: CPU seconds over seconds while tokenizing; start MiB: held before any data")
-    return {"notes": told, "baseline": rows[0]["arm"], "rows": rows}
+    notes = ["each size in a process of its own, generated captions read as text files, vocabulary 8,000"]
+    notes.append("cores: CPU seconds over seconds while tokenizing; start MiB: held before any data")
+    return {"notes": notes, "baseline": rows[0]["arm"], "rows": rows}
 
 
 def load_and_tokenize(channel, data_dir: str, pairs: int) -> None:

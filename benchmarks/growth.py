@@ -37,14 +37,14 @@ def measure(bench: Bench) -> dict[str, Any]:
         facts["seconds"] = [seconds / SENTENCES for seconds in facts["seconds"]]
         rows.append(row("scored sentence", "beams", beams, facts, NEW_TOKENS))
     add_ratios(rows)
-    told = [
+    notes = [
         f"base: {'/'.join(map(str, structure.values()))}, {BATCH} pairs of {LENGTH} tokens a side; "
         f"search: {SENTENCES} sentences a batch, {LENGTH} tokens in, at most {NEW_TOKENS} out",
         "forward, backward and AdamW under the league's precision; each line in a process of its own; memory is what "
         "the work adds to a process that has only imported everything",
         plot(rows),
     ]
-    return {"notes": told, "baseline": "the line above", "rows": rows}
+    return {"notes": notes, "baseline": "the line above", "rows": rows}
 
 
 def row(what: str, name: str, value: int, facts: dict, tokens: int) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def add_ratios(rows: list[dict[str, Any]]) -> None:
 
 
 def plot(rows: list[dict[str, Any]]) -> str:
-    """Draw time and memory over each size, where matplotlib is there; return what to tell about it."""
+    """Draw time and memory over each size, where matplotlib is there; return what to say about it."""
     if find_spec("matplotlib") is None:
         return "matplotlib is not installed: no plot"
     import matplotlib

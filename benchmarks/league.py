@@ -18,10 +18,10 @@ def measure(bench: Bench) -> dict[str, Any]:
     rows = [ours(bench, shared), marian(bench, shared)]
     for row in rows:
         row["speed ratio"] = rows[1]["total s"] / row["total s"]
-    told = [f"the {league.name} league at the start values, {'/'.join(str(ModelHP.__dict__[n]) for n in STRUCTURE)}"]
-    told.append("seconds of wall time, stages with validation; ours: three processes, each with its preparation")
-    told.append(f"{BASELINE}: as many steps and sentences, the library's defaults, beam 4 in batches of 64")
-    return {"notes": told, "baseline": BASELINE, "rows": rows}
+    notes = [f"the {league.name} league at the start values, {'/'.join(str(ModelHP.__dict__[n]) for n in STRUCTURE)}"]
+    notes.append("seconds of wall time, stages with validation; ours: three processes, each with its preparation")
+    notes.append(f"{BASELINE}: as many steps and sentences, the library's defaults, beam 4 in batches of 64")
+    return {"notes": notes, "baseline": BASELINE, "rows": rows}
 
 
 def ours(bench: Bench, shared: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """In a worker: the library's own translator, a MarianMTModel of the same size, trained by its own Trainer."""
 
-from pathlib import Path
 from typing import Any
 
 from transformers import (
@@ -86,13 +85,13 @@ def trainer(model: MarianMTModel, tokenizer, pairs: list, **flags: Any) -> Seq2S
     )
 
 
-def train(channel, structure: dict[str, int], data_dir: str, steps: int, to: str, tokenizer: str | None) -> None:
-    """Job: train a model with the best flags and keep it."""
-    trained, pairs = prepare(data_dir, tokenizer)
+def train(channel, structure: dict[str, int], steps: int, folders: dict[str, str]) -> None:
+    """Job: train a model with the best flags on the data and tokenizer of two folders, and keep it in a third."""
+    trained, pairs = prepare(folders["data"], folders["tokenizer"])
     set_seed(1)
     model = build(trained, structure, AING)
     channel.say(f"training Marian ({model.num_parameters():,} parameters) for {steps} steps")
     trainer(model, trained, pairs, max_steps=steps, warmup_steps=steps // 6, **best_flags()).train()
-    model.save_pretrained(Path(to))
-    trained.save_pretrained(Path(to))
+    model.save_pretrained(folders["to"])
+    trained.save_pretrained(folders["to"])
     channel.answer(done=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.setting import STRUCTURE, Bench, bench_league, cache_folder, cores, has_ctranslate2, read_test
-from benchmarks.shared import Worker, alternate, once, progress, ratios, spread
+from benchmarks.shared import alternate, arms, once, ratios, spread
 from league.errors import UserError
 
 BASELINE = "marian"
@@ -32,23 +32,19 @@ def measure(bench: Bench) -> dict[str, Any]:
         for precision in ("float32", "int8"):
             values = {"folder": str(marian), "precision": precision, "work": str(bench.folder)}
             jobs[f"ctranslate2-{precision}"] = ("scoring.ctranslate2_arm", values)
-    workers, ready = [], {}
-    try:
-        for name, (job, values) in jobs.items():
-            progress(f"scoring: preparing {name}")
-            workers.append(Worker(job, bench.folder, name, test=test, **values))
-            ready[name] = workers[-1].receive()
+    jobs = {name: (job, values | {"test": test}) for name, (job, values) in jobs.items()}
+    with arms("scoring", bench.folder, jobs) as workers:
         answers = alternate(workers, options.rounds)
         texts = {worker.name: worker.ask(texts=True)["texts"] for worker in workers}
-    finally:
-        for worker in workers:
-            worker.close()
-    told = [f"{len(sources)} sentences, beam 4, length penalty 1, no early stopping, at most 128 tokens, float32"]
-    told.append("each arm's time is from texts to texts; tokens are those of the texts that it returns, <eos> included")
+        batches = {worker.name: worker.ready["batch"] for worker in workers}
+    notes = [f"{len(sources)} sentences, beam 4, length penalty 1, no early stopping, at most 128 tokens, float32"]
+    notes.append(
+        "each arm's time is from texts to texts; tokens are those of the texts that it returns, <eos> included"
+    )
     if not has_ctranslate2():
-        told.append("ctranslate2 is not installed: no such arms")
-    rows = [row(name, answers, texts, targets) | {"batch": ready[name]["batch"]} for name in jobs]
-    return {"notes": told, "baseline": BASELINE, "rows": rows}
+        notes.append("ctranslate2 is not installed: no such arms")
+    rows = [row(name, answers, texts, targets) | {"batch": batches[name]} for name in jobs]
+    return {"notes": notes, "baseline": BASELINE, "rows": rows}
 
 
 def row(name: str, answers: dict[str, list], texts: dict[str, list[str]], targets: list[str]) -> dict[str, Any]:
@@ -97,9 +93,9 @@ def models(bench: Bench) -> tuple[Path, Path]:
     tokenizer = (checkpoint / "tokenizer.json").read_text()
     marian = cache_folder("marian", bench.data_dir, structure, options.marian_steps, tokenizer)
     if not marian.is_dir():
-        shared = {"structure": structure, "data_dir": str(bench.data_dir), "steps": options.marian_steps}
         made = marian.with_name(f".{marian.name}")
-        once("marian.train", bench.folder, to=str(made), tokenizer=str(checkpoint), **shared)
+        folders = {"data": str(bench.data_dir), "tokenizer": str(checkpoint), "to": str(made)}
+        once("marian.train", bench.folder, structure=structure, steps=options.marian_steps, folders=folders)
         made.rename(marian)
     return checkpoint, marian
 

@@ -7,14 +7,15 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from league.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
-TAIL = 20  # lines of a dead worker's stderr that are shown
+TAIL = 20  # lines of a dead worker's stderr to print: chosen, a traceback's end
 
 
 def progress(text: str) -> None:
@@ -58,7 +59,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 def own_peak_mib() -> float:
     """Return the most memory that this process has held."""
     try:
-        # Not by getrusage, which goes on from what the parent held when it started this process.
+        # Not by getrusage, which starts from what the parent held when it started this process.
         lines = Path("/proc/self/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**10
     except OSError:
@@ -74,7 +75,7 @@ class Worker:
     """A process that does one job of the benchmark: `module.function` of this package, with JSON options."""
 
     def __init__(self, job: str, folder: Path, name: str | None = None, /, **options: Any):
-        self.name = name or job
+        self.name, self.ready = name or job, {}  # ready: the answer with which it begins to wait
         self.errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
         words = [sys.executable, "-m", "benchmarks.worker", job, json.dumps(options)]
         # A session of its own: Ctrl-C reaches the parent alone, which ends them all.
@@ -147,6 +148,20 @@ def once(job: str, folder: Path, /, **options: Any) -> dict[str, Any]:
         return worker.receive()
 
 
+@contextmanager
+def arms(part: str, folder: Path, jobs: dict[str, tuple[str, dict]], **warm_up: Any) -> Iterator[list[Worker]]:
+    """Start a worker for each arm of a part, one after the other, ask each the `warm_up`, and end them all."""
+    with ExitStack() as started:
+        workers = []
+        for name, (job, options) in jobs.items():
+            progress(f"{part}: preparing {name}")
+            workers.append(started.enter_context(Worker(job, folder, name, **options)))
+            workers[-1].ready = workers[-1].receive()
+            if warm_up:
+                workers[-1].ask(**warm_up)
+        yield workers
+
+
 def alternate(workers: Sequence[Worker], rounds: int, **question: Any) -> dict[str, list[dict[str, Any]]]:
     """Ask every worker once a round, one at a time, each round beginning with another one."""
     answers = {worker.name: [] for worker in workers}
@@ -154,8 +169,8 @@ def alternate(workers: Sequence[Worker], rounds: int, **question: Any) -> dict[s
         first = number % len(workers)
         for worker in (*workers[first:], *workers[:first]):
             answers[worker.name].append(worker.ask(**question))
-        told = (f"{name} {values[-1]['seconds']:.2f} s" for name, values in answers.items())
-        progress(f"round {number + 1} of {rounds}: {', '.join(told)}")
+        seconds = (f"{name} {values[-1]['seconds']:.2f} s" for name, values in answers.items())
+        progress(f"round {number + 1} of {rounds}: {', '.join(seconds)}")
     return answers
 
 

@@ -35,9 +35,9 @@ def measure(bench: Bench) -> dict[str, Any]:
         begun, done = (spread(values) for values in zip(*firsts[script], strict=True))
         rows.append({"arm": script, "--help s": spread(helps[script]), "first begun s": begun, "first done s": done})
         rows[-1]["ratio to --help"] = begun["median"] / rows[-1]["--help s"]["median"]
-    told = ["seconds from the start of the process; first: the first training step, or the first translated batch"]
-    told.append(f"start values, {'text files' if bench.options.data_dir else 'demo league'}, tokens in the cache")
-    return {"notes": told, "rows": rows}
+    notes = ["seconds from the start of the process; first: the first training step, or the first translated batch"]
+    notes.append(f"start values, {'text files' if bench.options.data_dir else 'demo league'}, tokens in the cache")
+    return {"notes": notes, "rows": rows}
 
 
 def seconds_of_help(bench: Bench, script: str) -> float:
@@ -89,7 +89,7 @@ def prepare(channel, data_dir: str | None) -> None:
 
 
 def first(channel, script: str, flags: list[str], data_dir: str | None) -> None:
-    """Job: run a script, and tell when its first step or batch begins and ends."""
+    """Job: run a script, and report when its first step or batch begins and ends."""
     watch_generate(channel) if script == "evaluate_bleu" else watch_steps(channel)
     play(script, data_dir, *flags)
 
@@ -114,11 +114,11 @@ def watch_generate(channel) -> None:
 
     generate = AingForConditionalGeneration.generate
 
-    def told(self, *words, **named):
+    def watched(self, *words, **named):
         channel.answer(begun=True)
         output = generate(self, *words, **named)
         channel.answer(done=True)
         channel.wait()
         return output
 
-    AingForConditionalGeneration.generate = told
+    AingForConditionalGeneration.generate = watched

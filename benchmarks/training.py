@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from benchmarks.setting import Bench
-from benchmarks.shared import Worker, alternate, progress, ratios, spread
+from benchmarks.setting import Bench, BenchOptions
+from benchmarks.shared import alternate, arms, ratios, spread
 
 BASELINE = "marian-defaults"
 OURS, PRODUCTS = "ours", "our-products-alone"
@@ -15,36 +15,27 @@ def measure(bench: Bench) -> dict[str, Any]:
     marian = shared | {"max_steps": options.warm_up + (options.rounds + 1) * options.steps}
     jobs = {
         OURS: ("training.ours", shared),
-        BASELINE: ("training.marian_arm", marian | {"best": False, "compiled": False}),
+        BASELINE: ("training.marian_arm", marian | {"flags": None}),
         PRODUCTS: ("products.alone", shared | {"steps": options.steps}),
-        "marian-best-flags": ("training.marian_arm", marian | {"best": True, "compiled": options.compile}),
+        "marian-best-flags": ("training.marian_arm", marian | {"flags": {"torch_compile": options.compile}}),
     }
-    workers = []
-    try:
-        for name, (job, values) in jobs.items():
-            progress(f"training: preparing {name}")
-            workers.append(Worker(job, bench.folder, name, **values))
-            workers[-1].receive()
-            workers[-1].ask(steps=options.warm_up)  # while the others wait
+    with arms("training", bench.folder, jobs, steps=options.warm_up) as workers:
         answers = alternate(workers, options.rounds, steps=options.steps)
-    finally:
-        for worker in workers:
-            worker.close()
     rows = [row(name, answers[name], answers[BASELINE]) for name in jobs]
     add_operations(rows, answers)
-    return {"notes": notes(options), "baseline": BASELINE, "rows": rows}
+    return {"notes": notes_of(options), "baseline": BASELINE, "rows": rows}
 
 
-def notes(options) -> list[str]:
+def notes_of(options: BenchOptions) -> list[str]:
     from importlib.util import find_spec
 
-    told = [f"batch 64, {options.rounds} rounds of {options.steps} steps, tokens of both sides without padding"]
-    told.append(f"{PRODUCTS}: our steps' matrix products and nothing else, which no such step can do without")
+    notes = [f"batch 64, {options.rounds} rounds of {options.steps} steps, tokens of both sides without padding"]
+    notes.append(f"{PRODUCTS}: our steps' matrix products and nothing else, which no such step can do without")
     if options.compile:
-        told.append("marian-best-flags with torch_compile")
+        notes.append("marian-best-flags with torch_compile")
     if find_spec("joeynmt") is None:
-        told.append("joeynmt is not installed: no such arm")
-    return told
+        notes.append("joeynmt is not installed: no such arm")
+    return notes
 
 
 def row(name: str, answers: list[dict], baseline: list[dict]) -> dict[str, Any]:
@@ -90,13 +81,13 @@ def play_stage_a(entry: str, structure: dict[str, int], data_dir: str) -> None:
     train_pretrain.main(["--entry", entry, "--data_dir", data_dir, *flags])
 
 
-def marian_arm(channel, structure: dict[str, int], data_dir: str, max_steps: int, best: bool, compiled: bool) -> None:
-    """Job: the library's translator under its own Trainer, step by step."""
+def marian_arm(channel, structure: dict[str, int], data_dir: str, max_steps: int, flags: dict[str, Any] | None) -> None:
+    """Job: the library's translator under its own Trainer, step by step; with flags, its best ones and these."""
     from benchmarks import marian, pacer
     from league_config import AING
 
     tokenizer, pairs = marian.prepare(data_dir)
     model = marian.build(tokenizer, structure, AING)
-    flags = marian.best_flags() | {"torch_compile": compiled} if best else {}
+    fast = {} if flags is None else marian.best_flags() | flags
     pacer.install(channel)
-    marian.trainer(model, tokenizer, pairs, max_steps=max_steps, **flags).train()
+    marian.trainer(model, tokenizer, pairs, max_steps=max_steps, **fast).train()

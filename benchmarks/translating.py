@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmarks.scoring import our_checkpoint, serve
 from benchmarks.setting import Bench, has_ctranslate2, read_test
-from benchmarks.shared import Worker, alternate, progress, ratios, spread
+from benchmarks.shared import alternate, arms, ratios, spread
 
 BASELINE = "evaluate_bleu"
 ENGINES = {"translate": ("torch", "float32")}
@@ -21,17 +21,11 @@ def measure(bench: Bench) -> dict[str, Any]:
     jobs = {BASELINE: ("scoring.ours", {"library_search": False})}
     for name, (engine, compute_type) in (ENGINES | (FAST_ENGINES if has_ctranslate2() else {})).items():
         jobs[name] = ("translating.command", {"engine": engine, "compute_type": compute_type})
-    workers = []
-    try:
-        for name, (job, values) in jobs.items():
-            progress(f"translating: preparing {name}")
-            workers.append(Worker(job, bench.folder, name, checkpoint=checkpoint, test=test, **values))
-            workers[-1].receive()
+    shared = {"checkpoint": checkpoint, "test": test}
+    jobs = {name: (job, values | shared) for name, (job, values) in jobs.items()}
+    with arms("translating", bench.folder, jobs) as workers:
         answers = alternate(workers, bench.options.rounds)
         texts = {worker.name: worker.ask(texts=True)["texts"] for worker in workers}
-    finally:
-        for worker in workers:
-            worker.close()
     rates = {name: [one["sentences"] / one["seconds"] for one in answers[name]] for name in jobs}
     rows = [
         {
@@ -43,10 +37,10 @@ def measure(bench: Bench) -> dict[str, Any]:
         }
         for name in jobs
     ]
-    told = [f"{len(targets)} sentences, the league's decoding; from the bytes of a file to those of its translation"]
+    notes = [f"{len(targets)} sentences, the league's decoding; from the bytes of a file to those of its translation"]
     if not has_ctranslate2():
-        told.append("ctranslate2 is not installed: no such arms")
-    return {"notes": told, "baseline": BASELINE, "rows": rows}
+        notes.append("ctranslate2 is not installed: no such arms")
+    return {"notes": notes, "baseline": BASELINE, "rows": rows}
 
 
 def command(channel, checkpoint: str, engine: str, compute_type: str, test: list) -> None:

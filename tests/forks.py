@@ -11,13 +11,11 @@ import os
 import random
 import re
 import select
-import shutil
 import signal
 import socket
 import sys
 import time
 import traceback
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,6 +28,7 @@ import play
 import sacrebleu  # noqa: F401
 import torch
 from conftest import SMALL
+from doom import Doom, Kill
 from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, modeling_utils  # noqa: F401
 
 from league.errors import run_command
@@ -47,7 +46,6 @@ SHARES = {"train_pretrain": 0.5, "train_finetune": 0.3, "evaluate_bleu": 0.2}  #
 STAGES = {"train_pretrain": "pretrain", "train_finetune": "finetune"}
 HALF = {script: getattr(play.TINY, stage).arguments["max_steps"] / 2 for script, stage in STAGES.items()}
 CHARGED = r"/\.clock\.json"  # the first write of a command's training or scoring
-CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.truncate", "os.link", "os.symlink"}
 HANGS = 60.0  # seconds that no attempt takes
 
 watch.SAVE_EVERY, watch.MOST_FOR_CHECKPOINTS = 0.0, math.inf  # a checkpoint at every step
@@ -55,19 +53,8 @@ clock.SAVE_EVERY = 0.3
 
 
 @dataclass
-class Kill:
-    """A moment: so many seconds, or changes to files, after the first change that matches `after`."""
-
-    ranks: tuple[int, ...]
-    after: str = ""
-    seconds: float | None = None
-    changes: int | None = None
-    share: float = 0.0  # of a file's bytes that are there when the kill tears it
-
-
-@dataclass
 class Child:
-    """A forked process and what it has told: one line for each change to a file and each turn of the clock."""
+    """A forked process and what it has reported: one line for each change to a file and each turn of the clock."""
 
     pid: int
     pipe: int
@@ -77,7 +64,7 @@ class Child:
     lines: list[tuple[float, str]] = field(default_factory=list)
 
     def listen(self) -> None:
-        """Take in what the process has told; nothing more means that it has ended."""
+        """Read what the process has reported; nothing more means that it has ended."""
         received = os.read(self.pipe, 65536).decode()
         self.text += received
         *whole, self.text = self.text.split("\n")
@@ -90,71 +77,6 @@ class Child:
         if self.code is None:
             self.killed_at = time.monotonic()
             os.kill(self.pid, number)
-
-
-class Doom:
-    """Inside a forked process: tells every change to a file, and dies at the one that was drawn."""
-
-    def __init__(self, pipe: int, kill: Kill | None):
-        self.pipe, self.kill, self.left = pipe, kill, kill.changes if kill else None
-        self.has_begun = self.is_dying = False
-
-    def tell(self, what: str) -> None:
-        os.write(self.pipe, f"{time.monotonic()} {what}\n".encode())
-
-    def on_event(self, event: str, args: tuple) -> None:
-        if event in CHANGES or (event == "open" and args[2] & (os.O_WRONLY | os.O_RDWR)):
-            path = args[1] if event == "os.rename" else args[0]
-            within_folder = isinstance(args[-1], int) and args[-1] >= 0 and event in ("os.remove", "os.rmdir")
-            if isinstance(path, int) or (event == "open" and os.path.isdir(path)):  # a folder: tempfile looks for room
-                return
-            if within_folder or re.search("runs/|modules/", os.fspath(path)):
-                self.change(event, os.fspath(path))
-
-    def change(self, event: str, path: str, tear: bool = False) -> None:
-        if self.is_dying:
-            return
-        name = re.sub(r"(/\.[^/]+)\.\w{8}(?=/|$)", r"\1.*", os.path.relpath(path))
-        what = f"{'torn ' * tear}{event} {name}"
-        self.tell(what)
-        if self.left is None:
-            return
-        self.has_begun = self.has_begun or re.search(self.kill.after, what) is not None
-        if self.has_begun and self.left == 0:
-            self.is_dying = True
-            if tear:
-                os.truncate(path, int(os.path.getsize(path) * self.kill.share))
-            os.kill(os.getpid(), signal.SIGKILL)
-        self.left -= self.has_begun
-
-    def tearing(self, write, event: str):
-        """Wrap a function `write(what, path)` so that a kill may leave a part of its file."""
-
-        def write_and_tear(content, path, *args, **kwargs):
-            done = write(content, path, *args, **kwargs)
-            if isinstance(path, (str, os.PathLike)) and re.search("runs/|modules/", os.path.abspath(path)):
-                self.change(event, os.fspath(path), tear=True)
-            return done
-
-        return write_and_tear
-
-    def attach(self) -> None:
-        torch.save = self.tearing(torch.save, "torch.save")
-        modeling_utils.safe_save_file = self.tearing(modeling_utils.safe_save_file, "safetensors")
-        shutil.copyfile = self.tearing(shutil.copyfile, "copyfile")
-        charge = clock.Clock.charge
-
-        @contextmanager
-        def told_charge(this, purpose):
-            self.tell("clock starts")
-            with charge(this, purpose) as charged:
-                self.tell("clock runs")
-                yield charged
-                self.tell("clock stops")
-            self.tell("clock stands")
-
-        clock.Clock.charge = told_charge
-        sys.addaudithook(self.on_event)
 
 
 def fork(words: list[str], rank: int, processes: int, port: int, kill: Kill | None, output: Path) -> Child:
@@ -276,7 +198,7 @@ class Entry:
         self.folder, self.record, self.clock = folder, None, None
         self.spent, self.interruptions = 0.0, 0
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Read what must be readable after any kill, and compare it with what was there before."""
         try:
             record = read_record(self.folder / "record.json")
@@ -297,14 +219,14 @@ class Entry:
     def position(self) -> tuple[int, int]:
         """Return how far the entry is: complete stages and score, and the newest whole checkpoint of the next stage."""
         stages = self.record["stages"] if self.record else {}
-        found = [path for path in self.folder.glob("under_way/*/checkpoint-*") if path.parent.name not in stages]
-        whole = [int(path.name.split("-")[1]) for path in found if damage(path) is None]
+        paths = [path for path in self.folder.glob("under_way/*/checkpoint-*") if path.parent.name not in stages]
+        whole = [int(path.name.split("-")[1]) for path in paths if damage(path) is None]
         return len(stages) + ("score" in self.record if stages else 0), max(whole, default=0)
 
     def unsealed(self) -> list[str]:
         """Return the checkpoints that were not written to their end."""
-        found = self.folder.glob("under_way/*/checkpoint-*")
-        return [path.name for path in found if not (path / "complete.json").exists()]
+        paths = self.folder.glob("under_way/*/checkpoint-*")
+        return [path.name for path in paths if not (path / "complete.json").exists()]
 
 
 def charged(first: Child) -> tuple[float, str]:
@@ -342,17 +264,17 @@ def play_under_fire(name: str, processes: int, kills: int, dice: random.Random) 
             before, interruptions, began = entry.position(), entry.interruptions, time.monotonic()
             children = attempt([script, "--entry", name, *flags], processes, kill, Path(f"{name}-{number}.txt"))
             was_killed = any(child.code == -signal.SIGKILL for child in children)
-            told = f"attempt {number}, {script}, {kill}: "
+            where = f"attempt {number}, {script}, {kill}: "
             try:
-                entry.look()
+                entry.check()
                 assert entry.position() >= before, f"was at {before}, is at {entry.position()}"
             except Exception as error:
-                raise AssertionError(f"{told}{error}") from error
+                raise AssertionError(f"{where}{error}") from error
             stale = 0 if entry.position() > before else stale + 1
             spent, state = charged(children[0])
             seconds += spent
             if is_last:
-                assert not was_killed, f"{told}killed by someone else"
+                assert not was_killed, f"{where}killed by someone else"
                 break
             if was_killed or planned[0]:
                 planned.pop(0)
@@ -362,7 +284,7 @@ def play_under_fire(name: str, processes: int, kills: int, dice: random.Random) 
             new = entry.interruptions - interruptions
             # While the clock is being started or stopped, a kill may come on either side of its write.
             allowed = {"clock runs": (1,), "clock stands": (0,)}.get(state, (0, 1))
-            assert new in allowed, f"{told}{new} interruptions were counted; {state}"
+            assert new in allowed, f"{where}{new} interruptions were counted; {state}"
             last = [child.lines[-1][1] if child.lines else "the start" for child in children]
             landed.append(
                 {

@@ -55,7 +55,7 @@ class Contest:
             load(entry, stage.corpus, "train") for stage in (self.rules.pretrain, self.rules.finetune)
         )
         self.validation = load_validation(entry)
-        self.trials = trial.Bench(self.rules, options, "rival", entry.splits)
+        self.runner = trial.Runner(self.rules, options, "rival", entry.splits)
         self.seconds, self.began = 60 * minutes, time.monotonic()
 
     @property
@@ -67,9 +67,12 @@ class Contest:
         return self.seconds - self.used
 
     def run(self, stage: str, values: dict, name: str, base: str | None = None, seconds: float | None = None) -> dict:
-        """Run a stage in full, in what is left of the time unless told otherwise; return what came of it."""
+        """Run a stage in full, in what is left of the time or in so many seconds; return what came of it."""
+        from tools.tune.trial import Attempt
+
         limit = self.left if seconds is None else seconds
-        return self.trials.run(stage, values, 1.0, self.folder / name, limit, base and self.folder / base)
+        attempt = Attempt(stage, values, 1.0, self.folder / name, limit, base and self.folder / base)
+        return self.runner.run(attempt)
 
     def play(self, values: dict[str, dict], number: int) -> dict[str, Any]:
         """Play both stages, as far as they come; return what came of the last one."""
@@ -88,8 +91,8 @@ def whole_entries(channel, sampler: str, seed: int, **where: Any) -> None:
     """Job: one whole entry after the other, with values that a sampler picks; the start values first."""
     import optuna
 
-    from tools.tune.space import KINDS, start_values, why_not
-    from tools.tune.study import START_UP, distributions, from_params, to_params
+    from tools.tune.sampling import START_UP, distributions, from_params, to_params
+    from tools.tune.space import STAGES, ranges, start_values, why_not
 
     contest = Contest(seed=seed, **where)
     # TPE begins to learn as early as in our search: with Optuna's usual ten trials it hardly would. Until then it is a
@@ -97,13 +100,16 @@ def whole_entries(channel, sampler: str, seed: int, **where: Any) -> None:
     seed = 2 * seed + (sampler == "TPESampler")
     more = {"n_startup_trials": START_UP, "multivariate": True} if sampler == "TPESampler" else {}
     study = optuna.create_study(direction="maximize", sampler=getattr(optuna.samplers, sampler)(seed=seed, **more))
-    study.enqueue_trial({name: one for stage in KINDS for name, one in to_params(stage, start_values(stage)).items()})
-    spans = {name: one for stage in KINDS for name, one in distributions(stage).items()}
+    rules = contest.rules
+    spans = {stage: ranges(rules, stage) for stage in STAGES}
+    start = [to_params(spans[stage], start_values(rules, stage)) for stage in STAGES]
+    study.enqueue_trial({name: value for params in start for name, value in params.items()})
+    both = {name: span for stage in STAGES for name, span in distributions(spans[stage]).items()}
     entries, trials = [], 0
     while contest.left > 0:
-        trial = study.ask(spans)
-        values = {stage: from_params(stage, trial.params) for stage in KINDS}
-        if any(why_not(stage, values[stage], contest.rules) for stage in KINDS):
+        trial = study.ask(both)
+        values = {stage: from_params(spans[stage], trial.params) for stage in STAGES}
+        if any(why_not(rules, stage, values[stage]) for stage in STAGES):
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
             continue
         trials += 1
@@ -121,21 +127,21 @@ def trainer(channel, **where: Any) -> None:
     from tools.tune.space import start_values
 
     contest = Contest(**where)
-    structure, entries, found = start_values("pretrain"), [], []
+    structure, entries, trials = start_values(contest.rules, "pretrain"), [], []
     if contest.run("pretrain", structure, "start")["state"] == "complete":
-        found = search_with_trainer(contest, "start")
-    for number, one in enumerate(improvements(found)):
+        trials = search_with_trainer(contest, "start")
+    for number, one in enumerate(improvements(trials)):
         # What the library reads off its trials is not what an entry with these values gets: it drops some of them.
         played = contest.run("finetune", one["finetune"], str(number), "start", seconds=math.inf)
         if played["state"] == "complete":
             entries.append({"minute": one["minute"], "validation": played["validation"], "pretrain": structure, **one})
-    channel.answer(entries=entries, trials=len(found))
+    channel.answer(entries=entries, trials=len(trials))
 
 
-def improvements(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def improvements(trials: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the trials that were the best ones when they ended; the last one may not have ended."""
-    ended = [one for one in found if one["minute"] is not None]
-    return [one for number, one in enumerate(ended) if all(one["told"] > other["told"] for other in ended[:number])]
+    ended = [one for one in trials if one["minute"] is not None]
+    return [one for number, one in enumerate(ended) if all(one["bleu"] > other["bleu"] for other in ended[:number])]
 
 
 class TimeIsOver(Exception):
@@ -143,13 +149,13 @@ class TimeIsOver(Exception):
 
 
 def search_with_trainer(contest: Contest, base: str) -> list[dict[str, Any]]:
-    """Search until the time is over; return values, BLEU as the library tells it, and minute of each trial."""
+    """Search until the time is over; return values, minute and BLEU of each trial, as the library computes it."""
     import optuna
     from transformers import TrainerCallback
 
     from tools.trainer_search import suggest
 
-    found, max_steps = [], contest.rules.finetune.arguments["max_steps"]
+    trials = []
 
     class Deadline(TrainerCallback):
         # `timeout` would let the last trial run to its end.
@@ -160,12 +166,12 @@ def search_with_trainer(contest: Contest, base: str) -> list[dict[str, Any]]:
         on_prediction_step = on_step_end
 
     def hp_space(trial):
-        found.append({"finetune": suggest(trial, max_steps), "told": None, "minute": None})
-        return found[-1]["finetune"]
+        trials.append({"finetune": suggest(trial, contest.rules), "bleu": None, "minute": None})
+        return trials[-1]["finetune"]
 
     def compute_objective(metrics):
-        found[-1] |= {"told": metrics["eval_bleu"], "minute": contest.used / 60}
-        return found[-1]["told"]
+        trials[-1] |= {"bleu": metrics["eval_bleu"], "minute": contest.used / 60}
+        return trials[-1]["bleu"]
 
     plain = plain_trainer(contest, base, Deadline())
     sampler = optuna.samplers.TPESampler(seed=contest.seed)
@@ -173,7 +179,7 @@ def search_with_trainer(contest: Contest, base: str) -> list[dict[str, Any]]:
     try:
         plain.hyperparameter_search(hp_space=hp_space, compute_objective=compute_objective, **named)
     except TimeIsOver:
-        return found
+        return trials
 
 
 def plain_trainer(contest: Contest, base: str, callback):
@@ -189,7 +195,7 @@ def plain_trainer(contest: Contest, base: str, callback):
 
     rules, stage = contest.rules, contest.rules.finetune
     captions = contest.validation[rules.pretrain.corpus.domain]
-    entry = contest.trials.entry(contest.folder / "search", rules, "")
+    entry = contest.runner.entry(contest.folder / "search", rules, "")
     fixed = training.fixed_arguments(entry, stage, "finetune")
     checkpoint = contest.folder / base / "pretrain"
     model, tokenizer = loading.load_checkpoint(checkpoint, rules)
@@ -208,7 +214,7 @@ def plain_trainer(contest: Contest, base: str, callback):
     order = TrainingOrder(tokens[contest.talks.name], rules.batch_size, stage.arguments["max_steps"], contest.seed)
     return Seq2SeqTrainer(
         model_init=load_model,
-        args=Seq2SeqTrainingArguments(**fixed, **start_values("finetune")),
+        args=Seq2SeqTrainingArguments(**fixed, **start_values(rules, "finetune")),
         train_dataset=order,
         eval_dataset=tokens[captions.name],
         data_collator=PairCollator(model),

@@ -4,7 +4,7 @@
 
 ours: python -m tools.tune. random, tpe: whole entries, their ten values from Optuna's samplers. trainer: the library's
 Trainer.hyperparameter_search on the fine-tune. Every run has a process of its own and is kept in .cache/bench/ as soon
-as it is over: the same command goes on after an interruption, and with more --repeats or --rivals it adds to them. So
+as it is over: the same command resumes after an interruption, and with more --repeats or --rivals it adds to them. So
 do several commands at a time, each kept to cores of its own (taskset -c 0 python ...), with different --rivals.
 """
 
@@ -24,7 +24,7 @@ from benchmarks.shared import ROOT, once, progress, spread
 from league.errors import UserError
 from league.files import digest_of, write_json
 from league_config import AING, DEMO, League
-from tools.tune.space import KINDS, ranges, start_values
+from tools.tune.space import STAGES, ranges, start_values
 
 JOBS = {
     "ours": ("rivals.ours", {}),
@@ -32,12 +32,18 @@ JOBS = {
     "tpe": ("rivals.whole_entries", {"sampler": "TPESampler"}),
     "trainer": ("rivals.trainer", {}),
 }
-SHARED_CODE = ("bench/rivals.py", *(f"tune/{name}.py" for name in ("space", "speed", "study", "trial")))
+TUNE = "tools/tune/{}.py"
+SHARED_CODE = (
+    "benchmarks/rivals.py",
+    *map(TUNE.format, ("jobs", "sampling", "seam", "space", "speed", "study", "trial")),
+)
 OWN_CODE = {
-    "ours": tuple(f"tune/{name}.py" for name in ("__main__", "plan", "presence", "search")),
-    "trainer": ("trainer_search.py",),
+    "ours": tuple(
+        map(TUNE.format, ("__main__", "budget", "candidates", "final", "plan", "presence", "results", "search"))
+    ),
+    "trainer": ("tools/trainer_search.py",),
 }
-LOOKS = {  # line, hatch of the band, color: told apart without the last one
+LOOKS = {  # line, hatch of the band, color: the first two are enough to tell them apart
     "ours": ("-", None, "#000000"),
     "random": ("--", "///", "#b04a00"),
     "tpe": ("-.", "\\\\\\", "#0b5fa5"),
@@ -112,7 +118,7 @@ def measure(bench: Bench) -> dict[str, Any]:
     progress(f"tuning: every search is kept in .cache/bench/{folder.name}")
     rows, curves = compare(runs, options.minutes)
     draw(curves, options.minutes, folder.with_name("tuning"))
-    return {"notes": notes(options, rules), "rows": rows, "curves": curves, "runs": runs}
+    return {"notes": notes_of(options, rules), "rows": rows, "curves": curves, "runs": runs}
 
 
 def in_turn(rivals: Sequence[str], repeats: int) -> list[tuple[str, int]]:
@@ -128,7 +134,7 @@ def searches_folder(bench: Bench, rules: League) -> Path:
     """Return the folder of the searches which can be compared with those to come."""
     environment = describe_machine()
     del environment["code"]  # which each search has of its own
-    values = [(stage, start_values(stage), ranges(stage)) for stage in KINDS]
+    values = [(stage, start_values(rules, stage), ranges(rules, stage)) for stage in STAGES]
     folder = cache_folder("tuning", bench.data_dir, rules.fixed(), values, bench.options.minutes, environment)
     folder.mkdir(exist_ok=True)
     return folder
@@ -139,7 +145,7 @@ def code_of(rival: str) -> str:
     from league.run.evidence import code_digest
 
     names = (*SHARED_CODE, *OWN_CODE.get(rival, ()))
-    digests = [code_digest(), *(digest_of(ROOT / "tools" / name) for name in names)]
+    digests = [code_digest(), *(digest_of(ROOT / name) for name in names)]
     return hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
 
 
@@ -150,9 +156,9 @@ def play(bench: Bench, rules: League, rival: str, repeat: int) -> dict[str, Any]
     shared = {"league": rules.name, "data_dir": data_dir, "minutes": bench.options.minutes, "seed": repeat}
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix=f"{rival}-", dir=bench.folder) as folder:
-        found = once(job, Path(folder), **shared, **more)
-    found["entries"] = [one for one in found["entries"] if one["minute"] <= bench.options.minutes]
-    return {"rival": rival, "repeat": repeat, "seconds": round(time.monotonic() - started, 1), **found}
+        result = once(job, Path(folder), **shared, **more)
+    result["entries"] = [one for one in result["entries"] if one["minute"] <= bench.options.minutes]
+    return {"rival": rival, "repeat": repeat, "seconds": round(time.monotonic() - started, 1), **result}
 
 
 def compare(runs: dict[str, list[dict]], minutes: float) -> tuple[list[dict], dict[str, dict]]:
@@ -179,14 +185,14 @@ def compare(runs: dict[str, list[dict]], minutes: float) -> tuple[list[dict], di
     return rows, curves
 
 
-def notes(options: TuningOptions, rules: League) -> list[str]:
+def notes_of(options: TuningOptions, rules: League) -> list[str]:
     return [
         f"the {rules.name} league, {options.minutes:g} minutes each, seeds 1 to {options.repeats}; median (min..max)",
         "BLEU on validation captions of the best entry with both stages in full, under the official settings; 0: none",
         "there: the median curve is at the rival's final median; ours keeps time for the score, the others use it up",
         "ours ends with its score on the test set; proven: official, and python -m tools.verify finds nothing wrong",
         "tpe: learns from its fifth entry on, as ours does; both and random begin with the start values",
-        "trainer: start structure; what it found best so far is fine-tuned anew, off its clock: these are its entries",
+        "trainer: start structure; its best so far is fine-tuned again, off its clock: these are its entries",
         "curves: .cache/bench/tuning.png and .svg",
     ]
 
@@ -214,10 +220,10 @@ def draw(curves: dict[str, dict], minutes: float, path: Path) -> None:
 
 def draw_curve(axes, name: str, curve: dict[str, list[float]]) -> None:
     line, hatch, color = LOOKS[name]
-    shown = {side: [value or math.nan for value in curve[side]] for side in ("median", "min", "max")}
-    axes.step(curve["minute"], shown["median"], line, where="post", color=color, linewidth=2, label=name, zorder=3)
+    values = {side: [value or math.nan for value in curve[side]] for side in ("median", "min", "max")}
+    axes.step(curve["minute"], values["median"], line, where="post", color=color, linewidth=2, label=name, zorder=3)
     band = {"facecolor": "#dedede", "linewidth": 0} if hatch is None else {"facecolor": "none", "edgecolor": color}
-    sides = curve["minute"], shown["min"], shown["max"]
+    sides = curve["minute"], values["min"], values["max"]
     axes.fill_between(*sides, step="post", hatch=hatch, alpha=0.6, zorder=1 + bool(hatch), **band)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import json
 import multiprocessing
 import multiprocessing.forkserver
 import os
@@ -23,7 +24,9 @@ import league_config
 from league.errors import run_command
 from league.run import watch  # noqa: F401
 from league.untrusted import read_json
-from tools.tune import search, trial  # noqa: F401
+from tools.tune import final, trial  # noqa: F401
+from tools.tune.sampling import Sampling
+from tools.tune.space import STAGES, ranges
 
 FROM = {
     "league": "tiny",
@@ -61,7 +64,7 @@ def annotated(kind: type, span: tuple, name: str):
 
 
 def start_server() -> None:
-    """Start what the processes are forked from; until Python 3.13 it looks for modules only where it is told to."""
+    """Start what the processes are forked from; until Python 3.13 it looks for modules only where PYTHONPATH says."""
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
     FORKS.set_forkserver_preload(["searches"])
@@ -91,7 +94,7 @@ class Process:
 
     def kill(self) -> float:
         """Kill it as the system would; return when."""
-        assert self.process.is_alive(), self.told()
+        assert self.process.is_alive(), self.output()
         self.process.kill()
         self.process.join()
         return time.time()
@@ -102,10 +105,10 @@ class Process:
         if self.process.is_alive():
             self.process.kill()
         self.took = time.time() - self.began
-        assert self.process.exitcode == 0, f"exit {self.process.exitcode}\n{self.told()}"
+        assert self.process.exitcode == 0, f"exit {self.process.exitcode}\n{self.output()}"
         return self
 
-    def told(self) -> str:
+    def output(self) -> str:
         return "\n".join(path.read_text() for path in (self.stdout, self.stderr) if path.exists())
 
     @property
@@ -130,7 +133,7 @@ def _work(
     sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w", buffering=1)
     watch.SAVE_EVERY = save_every
     if paces:
-        trial.Bench.probe = lambda *_: paces
+        trial.Runner.probe = lambda *_: paces
     make_small(minutes)
     run_command(lambda: play.play("tools.tune.__main__", *flags))
     sys.stdout.flush()
@@ -145,11 +148,44 @@ def studies_of(tune: Path) -> list[optuna.Study]:
 
 def trials_of(tune: Path) -> list[optuna.trial.FrozenTrial]:
     """Return a search's trials, several for one that was killed."""
-    found = [trial for study in studies_of(tune) for trial in study.get_trials(deepcopy=False)]
-    return [trial for trial in found if "asked" in trial.user_attrs]
+    trials = [trial for study in studies_of(tune) for trial in study.get_trials(deepcopy=False)]
+    return [trial for trial in trials if "asked" in trial.user_attrs]
 
 
 def spans_of(tune: Path) -> list[tuple[float, float]]:
     """Return when each process of a search began, and when it was seen last."""
     states = [read_json(path) for path in (tune / "processes").glob("*.json")]
     return sorted((state["began"], state["seen"]) for state in states)
+
+
+def write_from(folder: Path, **changes) -> Path:
+    path = folder / "from.json"
+    path.write_text(json.dumps(FROM | changes))
+    return path
+
+
+def charged_for_search(folder: Path) -> float:
+    """Return the seconds on an entry's clock but for the score."""
+    spent = read_json(folder / "clock.json")["spent"]
+    return sum(seconds for name, seconds in spent.items() if name != "score")
+
+
+def assert_each_trial_has_one_outcome(tune_folder: Path) -> None:
+    trials = trials_of(tune_folder)
+    numbers = {trial.user_attrs["asked"]["number"] for trial in trials}
+    ended = [trial.user_attrs["asked"]["number"] for trial in trials if "outcome" in trial.user_attrs]
+    assert sorted(ended) == sorted(numbers) == list(range(len(numbers)))
+
+
+def sampling_of(rules) -> Sampling:
+    return Sampling("tpe", 1, {stage: ranges(rules, stage) for stage in STAGES})
+
+
+def identity_of(folder: Path) -> dict[str, str]:
+    (identity,) = {json.dumps(one.user_attrs["identity"]) for one in studies_of(folder) if one.user_attrs}
+    return json.loads(identity)
+
+
+def assert_nothing_was_lost(before: dict[Path, bytes], after: dict[Path, bytes]) -> None:
+    for path, content in before.items():
+        assert after[path].startswith(content) if path.suffix == ".log" else after[path] == content, path

@@ -106,27 +106,18 @@ MOST_LINES, MOST_PARAMETERS = 350, 5
 KNOWN_LONG = {
     "league/data/demo/lexicon.py",  # a list of words
     "modeling/modeling_aing.py",  # one model, one file: what Transformers expects of custom code
-    "tests/benchmarks/test_bench_tuning.py",
     "tests/data/test_corpus.py",
     "tests/data/test_data.py",
-    "tests/forks.py",
     "tests/hub/test_hub.py",
     "tests/report/test_entry_report.py",
     "tests/run/test_faults.py",
     "tests/test_fuzz.py",
     "tests/tools/test_app.py",
     "tests/tools/test_board.py",
-    "tests/tools/test_tune.py",
-    "tests/tools/test_tune_report.py",
     "tests/translate/test_translator.py",
     "tools/board/board.js",
-    "tools/tune/plan.py",
-    "tools/tune/report.py",
-    "tools/tune/search.py",
 }
 KNOWN_MANY_PARAMETERS = {
-    "benchmarks/marian.py: train",
-    "benchmarks/training.py: marian_arm",
     "league/data/demo/clauses.py: clause",
     "league/report/write.py: write_entry_report",
     "league/tasks/loss.py: forward",  # torch gives an autograd function all that it works on
@@ -134,8 +125,6 @@ KNOWN_MANY_PARAMETERS = {
     "tools/board/standings.py: build",
     "tools/board/writing.py: _write_report",
     "tools/board/writing.py: write",
-    "tools/tune/report.py: draw_dots",
-    "tools/tune/trial.py: run",
 }
 
 

@@ -1,4 +1,4 @@
-"""The search of the Optuna guides, `Trainer.hyperparameter_search`, so that all five values of the fine-tune apply.
+"""The search of the Optuna guides, `Trainer.hyperparameter_search`, so that every value of the fine-tune applies.
 
     python -m tools.trainer_search --entry mine --trials 10
 
@@ -29,7 +29,8 @@ from league.run.failures import clear_failures
 from league.run.watch import PACE_FROM, highest_loss
 from league.tasks.loss import SmoothedLoss
 from league.values import TrainingOptions, as_values
-from league_config import LEAGUES, FinetuneHP, Range
+from league_config import LEAGUES, League, Range
+from tools.tune.seam import label, tuned
 from tools.tune.space import flags, ranges
 
 
@@ -66,7 +67,7 @@ class LookAhead(TrainerCallback):
 
 
 class TrialTrainer(Seq2SeqTrainer):
-    """A call of `train` is a trial: fine-tuned with arguments of its own, and judged by BLEU on validation captions."""
+    """A call of `train` is a trial: fine-tuned with arguments of its own, judged on the validation of stage A."""
 
     def __init__(self, entry: Entry, captions: dict[str, Split], fixed: dict[str, Any], **keywords):
         self.entry, self.captions, self.fixed = entry, captions, fixed
@@ -86,7 +87,8 @@ class TrialTrainer(Seq2SeqTrainer):
         entry.record["trials"] += 1
         entry.write()
         seconds = clock.used - began
-        print(f"trial {trial.number + 1}: BLEU {self.objective:.2f} in {seconds / 60:.1f} min {flags(asked)}")
+        result = f"{label(entry.rules)} {self.objective:.2f} in {seconds / 60:.1f} min"
+        print(f"trial {trial.number + 1}: {result} {flags(asked)}")
         # For the next trial, the fine-tune, and what follows it; `timeout` would not look ahead.
         if clock.left < 2 * seconds + 2 * entry.record["stages"]["pretrain"]["validation_seconds"]:
             print(f"The clock has {clock.left / 60:.1f} minutes left, which the fine-tune needs: the search ends.")
@@ -108,20 +110,20 @@ class TrialTrainer(Seq2SeqTrainer):
         assert expected == {name: effective[name] for name in expected}, (expected, effective)
 
 
-def suggest(trial: optuna.Trial, max_steps: int) -> dict[str, Any]:
-    """Take a value for each of FT_HP out of its range in league_config.py."""
-    values = {}
-    for name, searched in ranges("finetune").items():
+def suggest(trial: optuna.Trial, rules: League) -> dict[str, Any]:
+    """Take a value for each TUNE value of the fine-tune out of its range in the rule book."""
+    values, max_steps = {}, rules.finetune.arguments["max_steps"]
+    for name, searched in ranges(rules, "finetune").items():
         if isinstance(searched, Range):
             values[name] = trial.suggest_float(name, searched.low, searched.high, log=searched.log)
         else:
             can_run = [value for value in searched if name != "warmup_steps" or value <= max_steps]
             values[name] = trial.suggest_categorical(name, can_run)
-    return as_values(FinetuneHP(**values))
+    return as_values(tuned(rules, "finetune")(**values))
 
 
 def build_trainer(options: TrainingOptions) -> TrialTrainer:
-    """Set up what train_finetune.py sets up, but for the five values."""
+    """Set up what train_finetune.py sets up, but for the TUNE values."""
     entry = Entry(options)
     rules, stage = entry.rules, entry.rules.finetune
     entry.require_stage("pretrain", "train_pretrain.py")
@@ -163,12 +165,12 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError("the search runs in one process: start it without accelerate launch.")
     shared = {name: value for name, value in vars(given).items() if name != "trials"}
     hardware.prepare_process()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)  # it would tell a user error with its traceback
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # it would print a user error with its traceback
     trainer = build_trainer(TrainingOptions(**shared))
-    max_steps = trainer.args.max_steps
+    rules = trainer.entry.rules
     try:
         best = trainer.hyperparameter_search(
-            hp_space=lambda trial: suggest(trial, max_steps),
+            hp_space=lambda trial: suggest(trial, rules),
             n_trials=given.trials,
             direction="maximize",
             backend="optuna",
@@ -177,9 +179,9 @@ def main(argv: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         raise Interrupted("Stopped; the trials above count, and the same command begins a new search.") from None
     shared["entry"] = trainer.entry.name
-    told = {name: value for name, value in shared.items() if value is not None} | best.hyperparameters
-    print(f"best: trial {int(best.run_id) + 1}, BLEU {best.objective:.2f}; next:")
-    print(f"python train_finetune.py {flags(told)}")
+    values = {name: value for name, value in shared.items() if value is not None} | best.hyperparameters
+    print(f"best: trial {int(best.run_id) + 1}, {label(rules)} {best.objective:.2f}; next:")
+    print(f"python train_finetune.py {flags(values)}")
 
 
 if __name__ == "__main__":

@@ -178,7 +178,7 @@ def test_numbered_pairs_are_as_many_as_asked_and_all_different(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["nonsense"], "unknown part 'nonsense'"),
         (["--rounds", "0"], "--rounds 0: must be at least 1"),
@@ -192,8 +192,8 @@ def test_numbered_pairs_are_as_many_as_asked_and_all_different(tmp_path):
         (["--output", "nowhere/bench.json"], "not a file in a folder that exists"),
     ],
 )
-def test_what_cannot_be_measured_is_refused(words, told):
-    with pytest.raises(UserError, match=told):
+def test_what_cannot_be_measured_is_refused(words, message):
+    with pytest.raises(UserError, match=message):
         bench.main(words)
 
 

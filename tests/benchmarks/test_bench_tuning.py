@@ -1,19 +1,14 @@
-"""The comparison of searches: its curves, what it goes on from, and each rival on a league of seconds."""
+"""The comparison of searches: its curves, and what it resumes from."""
 
 import dataclasses
-import itertools
 import json
 import math
 import os
 import signal
 import statistics
-import time
 from dataclasses import dataclass
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Annotated
 
-import optuna
 import pytest
 from conftest import ROOT
 from hypothesis import given
@@ -21,14 +16,12 @@ from hypothesis import strategies as st
 from play import TINY
 
 from benchmarks import __main__ as bench
-from benchmarks import rivals, setting, tuning
+from benchmarks import setting, tuning
 from benchmarks.setting import Bench
 from benchmarks.tuning import TuningOptions, common_grid, in_turn, merge, on_grid, time_to_reach
 from league.errors import UserError
-from league.run import stage as training
-from league_config import LEAGUES, FinetuneHP, ModelHP, Stage
-from tools.tune import __main__ as tune
-from tools.tune import space
+from league_config import FinetuneHP, ModelHP
+from tools.tune import seam
 
 MINUTES = 10.0
 HUNDREDTHS = st.integers(1, 1200).map(lambda number: number / 100)  # of a minute: there is always one in between
@@ -113,7 +106,7 @@ def test_the_table_tells_when_ours_is_where_a_rival_ends():
 
 @pytest.fixture
 def arena(tmp_path, monkeypatch) -> Bench:
-    """A benchmark whose searches are told here, in no time."""
+    """A benchmark whose searches are made up here, in no time."""
     monkeypatch.setattr(setting, "CACHE", tmp_path / "cache")
     (tmp_path / "multi30k").mkdir()
     for language in ("de", "en"):
@@ -197,31 +190,35 @@ def test_searches_of_other_code_or_another_setting_do_not_count(arena, monkeypat
 def test_the_code_of_a_search_is_what_it_runs(monkeypatch, tmp_path):
     codes = {rival: tuning.code_of(rival) for rival in tuning.JOBS}
     assert codes["random"] == codes["tpe"] and len(set(codes.values())) == 3
-    tools, copy = tuning.ROOT / "tools", tmp_path / "tools"
-    for path in (*tools.glob("tune/*.py"), *tools.glob("bench/*.py"), tools / "trainer_search.py"):
-        place = copy / path.relative_to(tools)
+    for path in (*ROOT.glob("tools/tune/*.py"), *ROOT.glob("benchmarks/*.py"), ROOT / "tools/trainer_search.py"):
+        place = tmp_path / path.relative_to(ROOT)
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(path.read_bytes())
     monkeypatch.setattr(tuning, "ROOT", tmp_path)
     assert {rival: tuning.code_of(rival) for rival in tuning.JOBS} == codes
     runs_it = {
-        "bench/tuning.py": set(),
-        "bench/rivals.py": set(codes),
-        "tune/trial.py": set(codes),
-        "tune/plan.py": {"ours"},
-        "trainer_search.py": {"trainer"},
+        "benchmarks/tuning.py": set(),
+        "benchmarks/rivals.py": set(codes),
+        "tools/tune/trial.py": set(codes),
+        "tools/tune/plan.py": {"ours"},
+        "tools/trainer_search.py": {"trainer"},
     }
     for name, rivals_of_it in runs_it.items():
-        before = (copy / name).read_bytes()
-        (copy / name).write_text("")
+        before = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_text("")
         assert {rival for rival in codes if tuning.code_of(rival) != codes[rival]} == rivals_of_it, name
-        (copy / name).write_bytes(before)
+        (tmp_path / name).write_bytes(before)
+
+
+@dataclass(frozen=True)
+class WiderModelHP(ModelHP):
+    d_model: Annotated[int, (16, 1024), ""] = 16
 
 
 def test_searches_over_other_ranges_do_not_count(arena, monkeypatch):
     monkeypatch.setattr(tuning, "once", Searches())
     tuning.measure(arena)
-    monkeypatch.setitem(space.KINDS, "pretrain", SmallModelHP)
+    monkeypatch.setitem(seam.KINDS, "pretrain", WiderModelHP)
     monkeypatch.setattr(tuning, "once", again := Searches())
     tuning.measure(arena)
     assert len(again.played) == 8
@@ -234,7 +231,7 @@ def test_it_runs_only_where_it_is_named():
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["--minutes", "0"], "--minutes 0: must be above 0"),
         (["--minutes", "11"], "no more than the league's 10"),
@@ -244,150 +241,9 @@ def test_it_runs_only_where_it_is_named():
         (["--rivals", "nobody"], "invalid choice: 'nobody'"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(words, told):
-    with pytest.raises(UserError, match=told):
+def test_what_cannot_be_compared_is_refused(words, message):
+    with pytest.raises(UserError, match=message):
         bench.main(["tuning", *words])
-
-
-# The rivals, on a league of seconds
-
-
-class Answers:
-    """In place of the channel to the benchmark."""
-
-    def __init__(self):
-        self.answers, self.said = [], []
-
-    def answer(self, **facts):
-        self.answers.append(json.loads(json.dumps(facts)))
-
-    def say(self, text):
-        self.said.append(text)
-
-
-def quality(d_model: int, learning_rate: float) -> float:
-    """Return what a model is worth here, where none learns anything in ten steps."""
-    return round(d_model + 1e4 * learning_rate, 2)
-
-
-def expected_of(trainer) -> float:
-    return quality(trainer.model.config.d_model, trainer.args.learning_rate)
-
-
-@dataclass(frozen=True)
-class SmallModelHP(ModelHP):
-    d_model: Annotated[int, (16, 32), ""] = 16
-    nhead: Annotated[int, (2, 4), ""] = 2
-    num_layers: Annotated[int, (1, 2), ""] = 1
-    d_ff: Annotated[int, (16, 32), ""] = 16
-
-
-@dataclass(frozen=True)
-class SmallFinetuneHP(FinetuneHP):
-    warmup_steps: Annotated[float, (0, 2, 4, 25), ""] = 2
-
-
-@pytest.fixture
-def small(monkeypatch, tmp_path):
-    """The tiny league, smaller, with ranges that fit it but for one value; here."""
-    kinds = {"ModelHP": SmallModelHP, "FinetuneHP": SmallFinetuneHP}
-    for (name, kind), stage in zip(kinds.items(), space.KINDS, strict=True):
-        monkeypatch.setitem(space.KINDS, stage, kind)
-        monkeypatch.setattr(tune, name, kind)
-    stages = {}
-    for name in space.KINDS:
-        stage = getattr(TINY, name)
-        corpus = dataclasses.replace(stage.corpus, num_validation_pairs=6)
-        stages[name] = Stage(corpus, stage.arguments | {"max_steps": 15})
-    league = dataclasses.replace(TINY, name="small", max_length=16, batch_size=4, **stages)
-    monkeypatch.setitem(LEAGUES, "small", league)
-    monkeypatch.setattr(training, "validate", lambda trainer, splits: dict.fromkeys(splits, expected_of(trainer)))
-    monkeypatch.chdir(tmp_path)
-    yield league
-    optuna.logging.set_verbosity(optuna.logging.INFO)
-
-
-class Ticking:
-    """In place of the module `time`: each look at the clock costs so many seconds, however fast this machine is."""
-
-    def __init__(self, seconds: float):
-        self.monotonic = itertools.count(0.0, seconds).__next__
-
-
-def search(job: str, minutes: float, **more) -> tuple[list[dict], int, dict | None]:
-    """Let a rival search in this process; return its entries, how many trials it began, and the score if it has one."""
-    channel = Answers()
-    getattr(rivals, job)(channel, league="small", data_dir=None, minutes=minutes, seed=3, **more)
-    [answer] = channel.answers
-    for one in answer["entries"]:
-        for stage, kind in space.KINDS.items():
-            assert set(one[stage]) == set(kind.__dataclass_fields__)
-            assert space.why_not(stage, one[stage], LEAGUES["small"]) is None
-        assert one["validation"] == quality(one["pretrain"]["d_model"], one["finetune"]["learning_rate"])
-    return answer["entries"], answer["trials"], answer.get("score")
-
-
-def test_our_search_tells_its_complete_entries(small, monkeypatch, tmp_path):
-    monotonic = time.monotonic
-    for speed in (10, 3, 1):  # the plan knows trials of seconds, not less; a slow machine needs none of it
-        monkeypatch.setattr(time, "monotonic", lambda speed=speed: speed * monotonic())
-        (tmp_path / str(speed)).mkdir()
-        monkeypatch.chdir(tmp_path / str(speed))
-        entries, num_trials, score = search("ours", 2.0)
-        if entries:
-            break
-    told = json.loads(Path("runs/ours/tune/study.json").read_text())
-    assert (told["seed"], told["state"], len(told["trials"])) == (3, "done", num_trials)
-    assert max(one["validation"] for one in entries) == told["best"]["validation"]
-    record = json.loads(Path("runs/ours/record.json").read_text())
-    assert (score["test"], score["official"]) == (record["score"]["bleu"], record["official"])
-    assert score["failed_checks"] == [] and score["minutes"] == record["clock"]["minutes"]
-
-
-def test_only_a_whole_fine_tune_is_an_entry():
-    trials = [
-        {"stage": stage, "fidelity": fidelity, "state": state, "ended_minute": number, "validation": 1.0}
-        | {"structure": {"d_model": number}, "values": {}}
-        for number, (stage, fidelity, state) in enumerate(
-            itertools.product(("pretrain", "finetune"), (0.25, 1.0), ("complete", "cut", "diverged", "running"))
-        )
-    ]
-    [entry] = rivals.complete_entries({"trials": trials})
-    assert trials[entry["minute"]].items() >= {"stage": "finetune", "fidelity": 1.0, "state": "complete"}.items()
-    assert entry["pretrain"] == {"d_model": entry["minute"]} and entry["finetune"] == {}
-
-
-def test_samplers_play_whole_entries_until_the_time_is_over(small, monkeypatch):
-    second_ones = []
-    for rival in ("random", "tpe"):
-        monkeypatch.setattr(rivals, "time", Ticking(60))
-        entries, num_trials, _ = search("whole_entries", 12.0, **tuning.JOBS[rival][1])
-        assert 2 <= len(entries) <= num_trials
-        minutes = [one["minute"] for one in entries]
-        assert minutes == sorted(minutes) and minutes[0] > 0
-        assert not Path("runs/rival").exists(), "no checkpoints pile up"
-        assert all(entries[0][stage] == space.start_values(stage) for stage in space.KINDS)
-        second_ones.append(entries[1]["finetune"])
-    assert second_ones[0] != second_ones[1], "two rivals, not one twice"
-
-
-def test_the_librarys_search_is_judged_by_entries_with_its_values(small, monkeypatch):
-    monkeypatch.setattr(rivals, "time", Ticking(1))
-    bleu = itertools.count(1.0)
-    monkeypatch.setattr("sacrebleu.corpus_bleu", lambda texts, references: SimpleNamespace(score=next(bleu)))
-    entries, num_trials, _ = search("trainer", 0.75)
-    assert num_trials == 3 and [one["told"] for one in entries] == [1.0, 2.0], "the last one was under way"
-    assert all(one["pretrain"] == space.start_values("pretrain") for one in entries)
-    assert 0 < entries[0]["minute"] < entries[1]["minute"] < 0.75
-
-
-@given(st.lists(st.floats(0.0, 60.0), max_size=8), st.booleans())
-def test_improvements_are_what_the_best_value_rose_by(values, is_one_under_way):
-    found = [{"told": value, "minute": float(i)} for i, value in enumerate(values)]
-    kept = rivals.improvements(found + [{"told": None, "minute": None}] * is_one_under_way)
-    points = [(one["minute"], one["told"]) for one in found]
-    assert on_grid([(one["minute"], one["told"]) for one in kept], range(8)) == on_grid(points, range(8))
-    assert [one["told"] for one in kept] == sorted({one["told"] for one in kept})
 
 
 @pytest.mark.slow

@@ -67,13 +67,13 @@ def search(trainer: Seq2SeqTrainer, trials: list[dict]) -> None:
 def test_every_trial_is_the_fine_tune_with_the_values_that_it_asked_for(two, monkeypatch, tmp_path):
     seen, validate = [], training.validate
 
-    def look(trainer, validation):
+    def watched(trainer, validation):
         trainer.model.save_pretrained(tmp_path / "trained")
         digest, bleu = digests_of(tmp_path / "trained")["model.safetensors"], validate(trainer, validation)
         seen.append((effective_values(trainer), trainer.state.log_history, digest, bleu))
         return bleu
 
-    monkeypatch.setattr(training, "validate", look)
+    monkeypatch.setattr(training, "validate", watched)
     search(two_s_trainer(), TRIALS)
     first_losses = {}
     for asked, (effective, history, _, _) in zip(TRIALS, seen, strict=True):
@@ -158,7 +158,7 @@ def test_without_time_nothing_is_tried(two, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("entry", "flags", "environment", "told"),
+    ("entry", "flags", "environment", "message"),
     [
         ("none", [], {}, "no complete pretrain stage yet: run python train_pretrain.py"),
         ("one", [], {}, "has begun its fine-tune"),
@@ -168,24 +168,24 @@ def test_without_time_nothing_is_tried(two, monkeypatch):
         ("two", [], {"WORLD_SIZE": "2"}, "runs in one process"),
     ],
 )
-def test_what_cannot_be_searched_is_told(two, monkeypatch, entry, flags, environment, told):
+def test_what_cannot_be_searched_is_refused(two, monkeypatch, entry, flags, environment, message):
     for name, value in environment.items():
         monkeypatch.setitem(os.environ, name, value)
     with pytest.raises(UserError) as caught:
         play("tools.trainer_search", "--entry", entry, *flags)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("accident", "kind", "told"),
+    ("accident", "kind", "message"),
     [(MemoryError, UserError, "--device_batch_size 8 needs about half"), (KeyboardInterrupt, Interrupted, "Stopped")],
 )
-def test_a_trial_that_fails_ends_the_search_in_one_line(two, monkeypatch, capfd, accident, kind, told):
+def test_a_trial_that_fails_ends_the_search_in_one_line(two, monkeypatch, capfd, accident, kind, message):
     def fail(trainer, validation):
         raise accident
 
     monkeypatch.setattr(training, "validate", fail)
-    with pytest.raises(kind, match=told):
+    with pytest.raises(kind, match=message):
         play("tools.trainer_search", "--entry", "two")
     assert "Traceback" not in capfd.readouterr().err
     assert read_record(two / "record.json")["trials"] == 0
@@ -197,7 +197,7 @@ def test_a_trial_that_fails_ends_the_search_in_one_line(two, monkeypatch, capfd,
 def test_in_its_plain_form_the_library_drops_and_leaks_values(two):
     ours, seen = two_s_trainer(), []
 
-    class Look(TrainerCallback):
+    class Watch(TrainerCallback):
         def on_train_end(self, args, state, control, **kwargs):
             seen.append((plain.label_smoother.epsilon, args.warmup_steps, args.weight_decay))
 
@@ -208,7 +208,7 @@ def test_in_its_plain_form_the_library_drops_and_leaks_values(two):
         train_dataset=ours.train_dataset,
         eval_dataset=ours.eval_dataset["captions"],
         data_collator=ours.data_collator,
-        callbacks=[Look],
+        callbacks=[Watch],
     )
     search(plain, [{"label_smoothing_factor": 0.3, "warmup_steps": 0.06, "weight_decay": 0.1}, {"learning_rate": 1e-3}])
     (smoothing, warmup_steps, _), (_, _, weight_decay) = seen

@@ -6,9 +6,13 @@ import random
 import pytest
 
 from league_config import AING, DEMO
-from tools.tune.plan import PRESETS, SAFETY, Job, Planner, Tried, Wait
-from tools.tune.space import first_candidates, point, ranges, start_values, why_not
-from tools.tune.speed import SHARE_VALIDATED, Speed, num_steps, operations
+from tools.tune.budget import PRESETS, SAFETY
+from tools.tune.candidates import first_candidates
+from tools.tune.jobs import Job, Tried, Wait
+from tools.tune.plan import Planner
+from tools.tune.seam import work
+from tools.tune.space import point, ranges, start_values, why_not
+from tools.tune.speed import SHARE_VALIDATED, Speed, num_steps
 
 
 class Machine:
@@ -19,9 +23,7 @@ class Machine:
         self.random = random.Random(seed)
 
     def step(self, stage: str, structure: dict, share_used: float) -> float:
-        size = operations(structure, self.rules.vocab_size) / operations(
-            start_values("pretrain"), self.rules.vocab_size
-        )
+        size = work(self.rules, structure) / work(self.rules, start_values(self.rules, "pretrain"))
         heat = self.heating if share_used > 0.4 else 1.0
         talks = {"pretrain": 1.0, "finetune": 2.0}[stage]
         return self.slowness * talks * (0.3 + 0.7 * size**self.exponent) * heat * self.random.uniform(0.9, 1.1)
@@ -44,11 +46,11 @@ def simulate(rules, machine: Machine, minutes: float, only=None, wrong=1.0, babb
     `ends` takes the second at which each trial ended.
     """
     speed = Speed(rules)
-    for place in (start_values("pretrain"), point("pretrain", 0.5)):
+    for place in (start_values(rules, "pretrain"), point(rules, "pretrain", 0.5)):
         for stage in ("pretrain", "finetune"):
             speed.learn(stage, place, wrong * machine.step(stage, place, 0.0), trust=0.3)
-    fixed = {stage: start_values(stage) for stage in ("pretrain", "finetune")}
-    candidates = {stage: first_candidates(stage) for stage in fixed}
+    fixed = {stage: start_values(rules, stage) for stage in ("pretrain", "finetune")}
+    candidates = {stage: first_candidates(rules, stage) for stage in fixed}
     planner = Planner(rules, speed, PRESETS["balanced"], minutes * 60, candidates, fixed, only)
     tried, used, dice = [], 0.0, machine.random
     while True:
@@ -90,11 +92,11 @@ def simulate(rules, machine: Machine, minutes: float, only=None, wrong=1.0, babb
 def sample(planner, job: Job, tried: list[Tried], dice: random.Random, left: float) -> dict:
     for _ in range(200):
         values = {}
-        for name, span in ranges(job.stage).items():
+        for name, span in ranges(planner.rules, job.stage).items():
             values[name] = dice.choice(span) if not hasattr(span, "low") else dice.uniform(span.low, span.high)
-        if why_not(job.stage, values, planner.rules) is None and planner.allows(job, values, tried, left):
+        if why_not(planner.rules, job.stage, values) is None and planner.allows(job, values, tried, left):
             return values
-    return start_values(job.stage)
+    return start_values(planner.rules, job.stage)
 
 
 def final(planner, tried) -> tuple[Tried | None, Tried | None]:
@@ -122,13 +124,14 @@ def test_it_never_overruns_and_uses_its_time(slowness, wrong, heating, rules, mi
     machine = Machine(rules, slowness, seed=round(1000 * slowness * wrong * heating), heating=heating)
     planner, tried, used = simulate(rules, machine, minutes, only=only, wrong=wrong)
     best, structure = final(planner, tried)
-    validation = machine.validation(start_values("pretrain"))
+    validation = machine.validation(start_values(rules, "pretrain"))
     alone = (
         10
         + 2 * validation
         + heating
         * sum(
-            num_steps(rules, stage, 1) * machine.step(stage, start_values("pretrain"), 0.0) for stage in planner.fixed
+            num_steps(rules, stage, 1) * machine.step(stage, start_values(rules, "pretrain"), 0.0)
+            for stage in planner.fixed
         )
     )
     if alone * heating > 0.75 * minutes * 60:
@@ -174,10 +177,10 @@ def test_a_search_with_time_for_few_structures_takes_the_largest_that_fits(expon
     machine = Machine(DEMO, 0.085, seed=seed, exponent=exponent)
     planner, tried, used = simulate(DEMO, machine, 10, ends=(ends := []))
     structures, tunes = (in_full(tried, stage) for stage in ("pretrain", "finetune"))
-    assert structures[0].values == start_values("pretrain")
+    assert structures[0].values == start_values(DEMO, "pretrain")
     assert all(one.fidelity == 1 for one in tried if one.stage == "pretrain")
-    sizes = [operations(point("pretrain", share), DEMO.vocab_size) for share in (0.3, 0.5)]
-    assert sizes[0] <= operations(structures[1].values, DEMO.vocab_size) <= sizes[1]
+    sizes = [work(DEMO, point(DEMO, "pretrain", share)) for share in (0.3, 0.5)]
+    assert sizes[0] <= work(DEMO, structures[1].values) <= sizes[1]
     assert structures[1].number in {one.base for one in tunes}, "it becomes an entry, too"
     first = ends[tunes[0].number]
     assert first <= 0.55 * planner.seconds and used <= planner.seconds
@@ -185,12 +188,12 @@ def test_a_search_with_time_for_few_structures_takes_the_largest_that_fits(expon
 
 def test_where_a_second_structure_comes_late_the_first_is_fine_tuned_at_once_and_gently():
     planner = demo_planner(0.1)
-    start = start_values("pretrain")
+    start = start_values(DEMO, "pretrain")
     tried = [Tried(0, "pretrain", start, start, 1.0, "complete", 30.0)]
     left = 600 - 60
     job = planner.decide(tried, left)
     assert (job.stage, job.fidelity, job.base.number) == ("finetune", 1.0, 0)
-    assert job.values["learning_rate"] == ranges("finetune")["learning_rate"].low
+    assert job.values["learning_rate"] == ranges(DEMO, "finetune")["learning_rate"].low
     # It does not stand in the way of the next structure, and the better of two is fine-tuned at once as well.
     tried.append(Tried(1, "finetune", job.values, start, 1.0, "complete", 29.9, -0.1, base=0))
     job = planner.decide(tried, left - 60)
@@ -223,7 +226,7 @@ def test_the_first_thing_tried_is_the_baseline_and_nothing_is_tried_twice():
     for stage in ("pretrain", "finetune"):
         mine = [one for one in tried if one.stage == stage]
         searched = [one for one in mine if one.stage == "pretrain" or one.fidelity < 1]
-        assert searched[0].values == start_values(stage)
+        assert searched[0].values == start_values(AING, stage)
         seen = [(one.fidelity, str(one.values), one.base) for one in mine]
         assert len(set(seen)) == len(seen)
 
@@ -236,8 +239,8 @@ def test_trials_too_short_to_tell_models_apart_get_longer():
 
 def test_a_process_waits_for_what_all_depends_on():
     speed = Speed(AING)
-    speed.learn("pretrain", start_values("pretrain"), 0.5)
-    fixed = {stage: start_values(stage) for stage in ("pretrain", "finetune")}
+    speed.learn("pretrain", start_values(AING, "pretrain"), 0.5)
+    fixed = {stage: start_values(AING, stage) for stage in ("pretrain", "finetune")}
     planner = Planner(AING, speed, PRESETS["balanced"], 3600, {stage: [] for stage in fixed}, fixed, "finetune")
     job = planner.decide([], 3600)
     assert (job.stage, job.fidelity) == ("pretrain", 1.0)
@@ -247,7 +250,7 @@ def test_a_process_waits_for_what_all_depends_on():
 
 def test_one_trial_mends_a_probe_that_something_else_disturbed():
     machine, speed = Machine(AING, 0.1, seed=5), Speed(AING)
-    places = [start_values("pretrain"), point("pretrain", 0.5), point("pretrain", 0.7)]
+    places = [start_values(AING, "pretrain"), point(AING, "pretrain", 0.5), point(AING, "pretrain", 0.7)]
     for place in places:
         speed.learn("pretrain", place, 5 * machine.step("pretrain", place, 0.0), trust=0.3)
     before = [speed.per_step("pretrain", place) for place in places]
@@ -260,7 +263,7 @@ def test_one_trial_mends_a_probe_that_something_else_disturbed():
 
 def test_what_was_measured_on_a_structure_decides_for_it():
     speed = Speed(AING)
-    small, large = start_values("pretrain"), point("pretrain", 0.7)
+    small, large = start_values(AING, "pretrain"), point(AING, "pretrain", 0.7)
     for _ in range(3):
         speed.learn("pretrain", small, 0.1)
         speed.learn("pretrain", large, 0.9)
@@ -271,10 +274,10 @@ def test_what_was_measured_on_a_structure_decides_for_it():
 
 def test_sizes_that_have_shown_to_be_too_small_are_not_sampled_any_more():
     speed = Speed(AING)
-    speed.learn("pretrain", start_values("pretrain"), 0.1)
-    fixed = {stage: start_values(stage) for stage in ("pretrain", "finetune")}
+    speed.learn("pretrain", start_values(AING, "pretrain"), 0.1)
+    fixed = {stage: start_values(AING, stage) for stage in ("pretrain", "finetune")}
     planner = Planner(AING, speed, PRESETS["balanced"], 36_000, {stage: [] for stage in fixed}, fixed)
-    sizes = [start_values("pretrain") | {"d_model": width} for width in (64, 128, 256, 512)]
+    sizes = [start_values(AING, "pretrain") | {"d_model": width} for width in (64, 128, 256, 512)]
     job = Job("pretrain", 1.0, "sampler", 36_000)
     for slope, allowed in ((4, [False, False, True, True]), (0.5, [True] * 4)):
         tried = [Tried(i, "pretrain", one, one, 1.0, "complete", 20 + slope * i) for i, one in enumerate(sizes)]
@@ -285,16 +288,16 @@ def test_sizes_that_have_shown_to_be_too_small_are_not_sampled_any_more():
 def demo_planner(pace: float) -> Planner:
     """Return the plan of ten minutes of the demo league, where a step of either stage takes so many seconds."""
     speed = Speed(DEMO)
-    fixed = {stage: start_values(stage) for stage in ("pretrain", "finetune")}
+    fixed = {stage: start_values(DEMO, stage) for stage in ("pretrain", "finetune")}
     for stage in fixed:
         speed.learn(stage, fixed["pretrain"], pace)
-    candidates = {stage: first_candidates(stage) for stage in fixed}
+    candidates = {stage: first_candidates(DEMO, stage) for stage in fixed}
     return Planner(DEMO, speed, PRESETS["balanced"], 600, candidates, fixed)
 
 
 def test_a_fine_tune_that_has_lost_more_already_is_not_run_in_full():
     planner = demo_planner(0.02)
-    structure, values = start_values("pretrain"), [one for _, one in first_candidates("finetune")]
+    structure, values = start_values(DEMO, "pretrain"), [one for _, one in first_candidates(DEMO, "finetune")]
     tried = [
         Tried(0, "pretrain", structure, structure, 1.0, "complete", 30.0),
         Tried(1, "finetune", values[1], structure, 1.0, "complete", 29.0, -1.0, base=0),
@@ -310,8 +313,8 @@ def test_a_fine_tune_that_has_lost_more_already_is_not_run_in_full():
 
 def test_a_better_structure_gets_the_fine_tune_that_did_well_on_another():
     planner = demo_planner(0.1)
-    small, large = start_values("pretrain"), start_values("pretrain") | {"d_ff": 512}
-    good, bad = (values for _, values in first_candidates("finetune")[1:])
+    small, large = start_values(DEMO, "pretrain"), start_values(DEMO, "pretrain") | {"d_ff": 512}
+    good, bad = (values for _, values in first_candidates(DEMO, "finetune")[1:])
     tried = [
         Tried(0, "pretrain", small, small, 1.0, "complete", 30.0),
         Tried(1, "finetune", bad, small, 1.0, "complete", 20.0, -10.0, base=0),
@@ -324,12 +327,12 @@ def test_a_better_structure_gets_the_fine_tune_that_did_well_on_another():
 
 def test_fine_tunes_go_on_where_no_new_structure_is_allowed():
     speed = Speed(AING)
-    speed.learn("pretrain", start_values("pretrain"), 0.1)
-    fixed = {stage: start_values(stage) for stage in ("pretrain", "finetune")}
-    candidates = {"pretrain": [], "finetune": first_candidates("finetune")}
+    speed.learn("pretrain", start_values(AING, "pretrain"), 0.1)
+    fixed = {stage: start_values(AING, stage) for stage in ("pretrain", "finetune")}
+    candidates = {"pretrain": [], "finetune": first_candidates(AING, "finetune")}
     full = Tried(0, "pretrain", fixed["pretrain"], fixed["pretrain"], 1.0, "complete", 30.0)
     planner = Planner(AING, speed, PRESETS["balanced"], 3600, candidates, fixed)
     assert planner.decide([full], 3400).stage == "pretrain"
     planner.exhausted = ("pretrain",)
     job = planner.decide([full], 3400)
-    assert (job.stage, job.values) == ("finetune", start_values("finetune"))
+    assert (job.stage, job.values) == ("finetune", start_values(AING, "finetune"))

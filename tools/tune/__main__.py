@@ -3,21 +3,24 @@
     python -m tools.tune --entry tuned --minutes 60
     python -m tools.tune --entry tuned --league demo
 
-Trials are judged on validation data only. The same command again goes on after an interruption; beside another one, on
-a second GPU or a machine that sees the same folder, it shares the search. It ends with the entry's FINAL_TEST_BLEU,
-and a report in runs/ENTRY/tune/.
+Trials are judged on validation data only. The same command again resumes what was interrupted; beside another one, on a
+second GPU or a machine that sees the same folder, it shares the search. It ends with the entry's score, as
+evaluate_bleu.py prints it, and a report in runs/ENTRY/tune/.
 """
 
 import os
 import sys
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 from league.cli.options import parse_options
 from league.errors import UserError, run_command
-from league.values import TrainingOptions, as_values, check_finetune_hp, check_model_hp
-from league_config import FinetuneHP, ModelHP
+from league.values import TrainingOptions, as_values
+from league_config import League
 
-from .plan import PRESETS
+from .budget import PRESETS
+from .seam import check, tuned
+from .space import ranges
 
 
 @dataclass
@@ -44,7 +47,10 @@ class TuneOptions:
     )
     only: str | None = field(
         default=None,
-        metadata={"choices": ["structure", "finetune"], "help": "leave the other five values at --from, or the start"},
+        metadata={
+            "choices": ["structure", "finetune"],
+            "help": "leave the other stage at --from, or the start values",
+        },
     )
     no_final: bool = field(default=False, metadata={"help": "do not open the test set: end with the best settings"})
 
@@ -53,57 +59,74 @@ def main(argv: list[str] | None = None) -> None:
     options, tune = parse_options(__doc__, EntryOptions, TuneOptions, argv=argv)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UserError("a trial uses one device: start the command once for each, CUDA_VISIBLE_DEVICES=1 before it.")
-    given = options.settings or {"model_hp": {}, "finetune_hp": {}}
-    model_hp, finetune_hp = ModelHP(**given["model_hp"]), FinetuneHP(**given["finetune_hp"])
-    check_model_hp(model_hp)
-    check_finetune_hp(finetune_hp, options.rules.finetune.arguments["max_steps"])
-    minutes = tune.minutes if tune.minutes is not None else PRESETS[tune.preset].share_of_clock * options.rules.minutes
-    if not 0 < minutes <= options.rules.minutes:
-        raise UserError(
-            f"--minutes {minutes:g}: must be above 0, and no more than the league's {options.rules.minutes:g}."
-        )
-    if given.get("minutes", 0) >= options.rules.minutes:
-        raise UserError(f"--from: its search took {given['minutes']:g} minutes, all that the league gives.")
+    fixed, minutes, only = start_of(options), minutes_of(options, tune), only_of(options.rules, tune.only)
 
     from evaluate_bleu import evaluate
     from league import hardware
     from league.run.entry import Entry
-    from train_finetune import FinetuneOptions, finetune
-    from train_pretrain import pretrain
+    from train_finetune import FinetuneOptions
 
+    from . import final
+    from .results import Request, commands_of
     from .search import Search
 
     hardware.prepare_process()
-    fixed = {"pretrain": as_values(model_hp), "finetune": as_values(finetune_hp)}
     played = FinetuneOptions(**{item.name: getattr(options, item.name) for item in fields(options)})
-    entry = Entry(played)
-    search = Search(entry, played, options.settings, tune.preset, minutes, tune.sampler, tune.only, fixed)
-    if entry.record["asked"] and not search.folder.exists():
-        raise UserError(f"entry {entry.name!r} was begun without a search: take another --entry.")
-    if "score" in entry.record:
-        if entry.record["asked"]["seed"] != options.seed:
-            seed = entry.record["asked"]["seed"]
-            raise UserError(f"entry {entry.name!r} has a score with seed {seed}: take another --entry.")
-        print(f"entry {entry.name!r} has its score; another search needs another --entry.", file=sys.stderr)
+    search = Search(Entry(played), played, Request(options.settings, tune.preset, minutes, tune.sampler, only, fixed))
+    if has_score(search):
         search.report_score()  # a kill may have come between the score and its report
-        return evaluate(entry)
+        return evaluate(search.entry)
     search.prepare()
     search.run()
     if tune.no_final:
-        return print(search.report("done"), *search.commands(), sep="\n")
-    if not search.take_final():
-        return evaluate(Entry(played))
-    print(search.report("final"))
-    winner = search.finish()
-    if not (entry.stage("pretrain") and entry.stage("finetune")):
-        left = f"{max(0.0, entry.clock.left) / 60:.0f} minutes that the league's clock has left"
-        print(f"No entry was whole by the end of the search: it is played now, in the {left}.", file=sys.stderr)
-    if not entry.stage("pretrain"):
-        pretrain(entry, ModelHP(**winner["pretrain"]))
-    if not entry.stage("finetune"):
-        finetune(entry, FinetuneHP(**winner["finetune"]))
-    evaluate(entry)
-    search.report_score()
+        return print(search.report("done"), *commands_of(search), sep="\n")
+    final.play(search)
+
+
+def start_of(options: EntryOptions) -> dict[str, dict[str, Any]]:
+    """Return by stage the values of --from, or the start values."""
+    rules, given = options.rules, options.settings or {"model_hp": {}, "finetune_hp": {}}
+    if given.get("minutes", 0) >= rules.minutes:
+        raise UserError(f"--from: its search took {given['minutes']:g} minutes, all that the league gives.")
+    start = {}
+    for stage, part in (("pretrain", "model_hp"), ("finetune", "finetune_hp")):
+        values = tuned(rules, stage)(**given[part])
+        check(rules, stage, values)
+        start[stage] = as_values(values)
+    return start
+
+
+def minutes_of(options: EntryOptions, tune: TuneOptions) -> float:
+    """Return the minutes of the search."""
+    most = options.rules.minutes
+    minutes = tune.minutes if tune.minutes is not None else PRESETS[tune.preset].share_of_clock * most
+    if not 0 < minutes <= most:
+        raise UserError(f"--minutes {minutes:g}: must be above 0, and no more than the league's {most:g}.")
+    return minutes
+
+
+def only_of(rules: League, asked: str | None) -> str | None:
+    """Return which half is searched where not both are: the one that was asked for, or has TUNE values."""
+    halves = {"structure": "pretrain", "finetune": "finetune"}
+    searched = [half for half, stage in halves.items() if ranges(rules, stage) and asked in (None, half)]
+    if not searched:
+        raise UserError(f"--only: the {rules.name} league has no TUNE values {'there' if asked else 'at all'}.")
+    return None if len(searched) == 2 else searched[0]
+
+
+def has_score(search) -> bool:
+    """Tell whether the search and its score are complete; refuse an entry that is not this search's."""
+    entry, seed = search.entry, search.options.seed
+    if entry.record["asked"] and not search.folder.exists():
+        raise UserError(f"entry {entry.name!r} was begun without a search: take another --entry.")
+    if "score" not in entry.record:
+        return False
+    if entry.record["asked"]["seed"] != seed:
+        raise UserError(
+            f"entry {entry.name!r} has a score with seed {entry.record['asked']['seed']}: take another --entry."
+        )
+    print(f"entry {entry.name!r} has its score; another search needs another --entry.", file=sys.stderr)
+    return True
 
 
 if __name__ == "__main__":

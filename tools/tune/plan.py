@@ -6,105 +6,31 @@ compressed into a part of its steps; the best of every few are run in full, and 
 """
 
 import math
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from league_config import League, Range
+from .budget import BOLD, SAFETY, Budget
+from .candidates import MIDDLE, Candidates, gentle_first, gentlest
+from .jobs import Job, Tried, Wait
+from .space import Values, point, size
 
-from .space import MIDDLE, gentle_first, point, ranges, short
-from .speed import Speed, num_steps, operations
-
-SAFETY = 1.15  # on every estimate that the final entry depends on
-FOR_SCORE = 1.3  # on the score's, which nothing can cut short
-BOLD = 1.05  # on those that only a better one depends on: there is a whole entry to fall back on
+# As for the budget's numbers: settled on simulated machines (tests/tools/test_tune_plan.py), unless a source is named.
 FEW = 8  # structures in full, that there must be time for before short trials pay
-TELLING = 5.0  # points of the metric: below, all models babble, and the best is so by chance
-HOPELESS = 5.0  # points below the best: structures of that size are not looked at any more
+TELLING = 5.0  # points: below, all models babble, and the best is so by chance (docs/tuning.md: 3.8 became 67.1 BLEU)
+HOPELESS = 5.0  # points below the best, at which sizes are not tried any more: six deviations of a seed (noise.json)
+CLOSE = 0.3  # points: nearer structures are equal, and the cheaper one is taken; a third of a seed's deviation
 FIRST_BY = 0.5  # of the search: when there should be a whole entry of the better of two structures
-BELOW_MIDDLE = (0.4, 0.3)  # of the ranges of a structure, where there is no time for the middle
 CHEAP = 0.2  # of the search: what a first whole entry may cost that a better structure will replace
 RENEWED_AFTER = 2.5  # times what a fine-tune in full costs: when there may be a better one
-SLACK = 0.01  # of the search, kept besides
-CLOSE = 0.3  # points: nearer structures are equal, and the cheaper one is taken
+BELOW_MIDDLE = (0.4, 0.3)  # of the ranges of a structure, where there is no time for the middle
+RESTRAINT_SHORT, RESTRAINT_FULL = 0.5, 2.0  # of the trend's slope, as a spread of log work: trials in full are few
 
-
-@dataclass(frozen=True)
-class Preset:
-    """How much of the clock a search takes, and how it is spent."""
-
-    share_of_clock: float
-    fidelities: tuple[float, ...]  # of a short trial: the first that tells structures apart
-    keep_one_in: int  # short trials, that is run in full
-    for_finetunes: float  # share of the search
-
-
-PRESETS = {
-    "quick": Preset(0.25, (0.25, 0.5), 4, 0.25),
-    "balanced": Preset(0.5, (0.25, 0.5), 3, 0.25),
-    "best": Preset(1.0, (0.25, 0.5), 3, 0.25),
-}
-
-
-@dataclass(frozen=True)
-class Tried:
-    """A trial as the plan sees it."""
-
-    number: int
-    stage: str
-    values: dict[str, Any]
-    structure: dict[str, Any]
-    fidelity: float
-    state: str  # running, complete, cut, diverged or failed
-    validation: float | None = None
-    change: float | None = None  # of a fine-tune, to the validation of the checkpoint that it started from
-    promoted_from: int | None = None
-    base: int | None = None  # the trial of stage A that a fine-tune started from
-
-    @property
-    def counts(self) -> bool:
-        return self.state in ("running", "complete")
-
-    @property
-    def is_entry(self) -> bool:
-        """Tell whether it is a whole entry: a fine-tune in full."""
-        return (self.stage, self.fidelity, self.state) == ("finetune", 1, "complete")
-
-    @property
-    def worth(self) -> float:
-        return self.validation if self.stage == "pretrain" else self.change
-
-
-@dataclass(frozen=True)
-class Job:
-    """The next trial: its values, or None where the sampler picks them, and the seconds after which it is given up."""
-
-    stage: str
-    fidelity: float
-    origin: str
-    seconds: float
-    values: dict[str, Any] | None = None
-    base: Tried | None = None  # the trial of stage A that a fine-tune starts from
-    promoted_from: int | None = None
-    affordable: float = math.inf  # seconds that a sampled structure may take, short and in full together
-
-
-class Wait:
-    """Another process has begun what everything else depends on."""
+Room = Callable[[Values], float]  # the seconds that a structure may take
 
 
 @dataclass
-class Planner:
+class Planner(Budget):
     """Decides what comes next."""
-
-    rules: League
-    speed: Speed
-    preset: Preset
-    seconds: float  # of the whole search
-    candidates: dict[str, list[tuple[str, dict[str, Any]]]]  # what is tried before the sampler picks, by stage
-    fixed: dict[str, dict[str, Any]]  # what is taken where a stage is not searched
-    only: str | None = None
-    exhausted: tuple[str, ...] = ()  # stages for which the sampler finds nothing new
-    margin: float = field(default=SAFETY, init=False)  # on every estimate but the score's
 
     def decide(self, tried: list[Tried], left: float) -> Job | Wait | None:
         """Return the next trial, or None when it is time for the final entry."""
@@ -112,7 +38,7 @@ class Planner:
         if not self.is_tuning(tried):
             structures = [one for one in tried if one.stage == "pretrain"]
             job = self._structure_job(structures, left)
-            other = job.values if isinstance(job, Job) and job.values else self._typical()
+            other = job.values if isinstance(job, Job) and job.values is not None else self.typical()
             if job := self._renewal(other, tried, left) or job:
                 return job
         return self._finetune_job(tried, left)
@@ -121,39 +47,20 @@ class Planner:
         """Tell whether the search has turned from structures to fine-tunes."""
         return any(one.stage == "finetune" and one.fidelity < 1 for one in tried)
 
-    # What the final entry still needs.
-
-    def to_the_score(self, structure: dict[str, Any], has_stage_a: bool, has_stage_b: bool) -> float:
-        """Return the seconds to keep for what lies between now and the printed score."""
-        seconds = 0.0
-        if not has_stage_b:
-            seconds += self.speed.trial("finetune", structure, 1.0)
-        if not has_stage_a:
-            seconds += self.speed.trial("pretrain", structure, 1.0)
-        return FOR_SCORE * self.speed.scoring(structure) + self.margin * seconds + SLACK * self.seconds
-
-    def _kept(self, structure: dict[str, Any], tried: list[Tried]) -> float:
-        # For everything after stage A: the search for a fine-tune, or at least one in full, also of the best so far.
-        share = 0.0 if self.only == "structure" else self.preset.for_finetunes * self.seconds
-        fulls = self._fulls(tried)
-        best = max(fulls, key=lambda one: one.validation, default=None)
-        structures = [structure, *([best.structure] if best else [])]
-        return max(share, *(self.to_the_score(one, True, False) for one in structures))
-
     # Structures.
 
     def _structure_job(self, tried: list[Tried], left: float) -> Job | Wait | None:
         fulls = [one for one in tried if one.fidelity == 1 and one.counts]
         job = None
         # A machine that hardly manages the start values should not spend its time on comparing.
-        has_time = fulls or self._has_room(0.5 * left)
+        has_time = fulls or self.has_room(0.5 * left)
         if self.only != "finetune" and has_time:
-            job = self._search_job("pretrain", tried, lambda values: left - self._kept(values, tried), None)
+            job = self._search_job("pretrain", tried, lambda values: left - self.kept(values, tried), None)
         if job or any(one.state == "complete" for one in fulls):
             return job
         if fulls:
             return Wait()
-        if any(one.fidelity == 1 and one.state == "cut" for one in tried) and not self._has_room(left):
+        if any(one.fidelity == 1 and one.state == "cut" for one in tried) and not self.has_room(left):
             return None
         shorts = sorted((one for one in tried if one.state == "complete"), key=lambda one: -one.validation)
         fit = (one for one in shorts if self.to_the_score(one.values, False, False) <= left)
@@ -163,10 +70,7 @@ class Planner:
         seconds = left - self.speed.scoring(values)
         return Job("pretrain", 1.0, "promoted" if best else "baseline", seconds, values, promoted_from=number)
 
-    def _has_room(self, left: float) -> bool:
-        return self.to_the_score(self.fixed["pretrain"], False, False) <= left
-
-    def _renewal(self, other: dict[str, Any], tried: list[Tried], left: float) -> Job | None:
+    def _renewal(self, other: Values, tried: list[Tried], left: float) -> Job | None:
         """Return a fine-tune of the best structure so far, now and then: there should be a whole entry early.
 
         `other` is the structure that would come next.
@@ -185,26 +89,26 @@ class Planner:
             since = sum(self.speed.trial(one.stage, one.structure, one.fidelity) for one in tried if one.number > last)
             if self.margin * since < RENEWED_AFTER * cost:
                 return None
-            room = left - self._kept(base.structure, tried)
+            room = left - self.kept(base.structure, tried)
         if cost > room:
             return None
         known = [one for one in tried if one.stage == "finetune" and one.state == "complete"]
-        values = max(known, key=lambda one: one.change).values if known else self._gentle()
+        # Without one nobody knows which gains anything: the gentlest keeps what stage A has learned.
+        values = (
+            max(known, key=lambda one: one.change).values
+            if known
+            else gentlest(self.rules, self.candidates["finetune"])
+        )
         return Job("finetune", 1.0, "a whole entry early", room, values, base)
 
-    def _would_be_late(self, cost: float, other: dict[str, Any], tried: list[Tried], left: float) -> bool:
+    def _would_be_late(self, cost: float, other: Values, tried: list[Tried], left: float) -> bool:
         """Tell whether the first whole entry would come late with one more structure before it."""
         another, by = self.cost("pretrain", other, 1.0), self.seconds - left
-        if len(self._fulls(tried)) > 1:
+        if len(self.fulls(tried)) > 1:
             return by + another + cost > FIRST_BY * self.seconds
         # The first structure has nothing beside it yet: it is fine-tuned at once only where that costs little.
         is_late = by + another + self.margin * self.speed.trial("finetune", other, 1.0) > FIRST_BY * self.seconds
         return is_late and cost <= CHEAP * self.seconds
-
-    def _gentle(self) -> dict[str, Any]:
-        """Return a fine-tune that keeps what stage A has learned: nobody knows yet which one gains anything."""
-        values, span = gentle_first(self.candidates["finetune"])[0][1], ranges("finetune")["learning_rate"]
-        return values | {"learning_rate": span.low if isinstance(span, Range) else min(span)}
 
     # Fine-tunes.
 
@@ -232,7 +136,7 @@ class Planner:
 
     def base(self, tried: list[Tried], left: float) -> Tried | None:
         """Return the structure to fine-tune: the best in full, or one as good as it that leaves more time."""
-        fulls = sorted(self._fulls(tried), key=lambda one: -one.validation)
+        fulls = sorted(self.fulls(tried), key=lambda one: -one.validation)
         tunes = [one for one in tried if one.is_entry]
         if tunes:  # a worse structure than has been fine-tuned already could not win
             best = max(one.validation for one in fulls if one.number in {tune.base for tune in tunes})
@@ -243,9 +147,9 @@ class Planner:
 
     # What both have in common.
 
-    def _search_job(self, stage: str, tried: list[Tried], room, base: Tried | None) -> Job | None:
+    def _search_job(self, stage: str, tried: list[Tried], room: Room, base: Tried | None) -> Job | None:
         """Return a short trial, or one in full of the best short ones, if there is room for it."""
-        fidelity = self._fidelity(stage, tried)
+        fidelity = self.fidelity_of(stage, tried)
         shorts = [one for one in tried if one.fidelity == fidelity < 1 and one.state == "complete"]
         done = {one.promoted_from for one in tried if one.fidelity == 1}
         ranked = self._ranked(stage, shorts, tried)
@@ -268,15 +172,15 @@ class Planner:
         fulls = (other.worth for other in tried if other.fidelity == 1 and other.base == base.number)
         return any(worth is not None and worth >= one.worth for worth in fulls)
 
-    def _fidelity(self, stage: str, tried: list[Tried]) -> float:
+    def fidelity_of(self, stage: str, tried: list[Tried]) -> float:
         if stage == "pretrain":
             # Structures that are worth an entry are no smaller, even where there is hardly time for one of them.
-            sizes = (self._typical(), point(stage, MIDDLE))
-            if self._for_structures() < FEW * max(self.speed.trial(stage, one, 1.0) for one in sizes):
+            sizes = (self.typical(), point(self.rules, stage, MIDDLE))
+            if self.for_structures() < FEW * max(self.speed.trial(stage, one, 1.0) for one in sizes):
                 return 1.0
         for fidelity in self.preset.fidelities:
-            found = [one.validation for one in tried if one.fidelity == fidelity and one.validation is not None]
-            if not found or max(found) >= TELLING:
+            known = [one.validation for one in tried if one.fidelity == fidelity and one.validation is not None]
+            if not known or max(known) >= TELLING:
                 return fidelity
         return self.preset.fidelities[-1]
 
@@ -286,31 +190,17 @@ class Planner:
             return sorted(shorts, key=lambda one: -one.worth)
         # Small models learn faster and end lower: what short trials say is how good one is among its like, and what
         # size is worth is left to those in full.
-        early, late = self._trend(shorts, 0.5), self._trend(self._fulls(tried), 2.0)
+        early, late = self.trend(shorts, RESTRAINT_SHORT), self.trend(self.fulls(tried), RESTRAINT_FULL)
         return sorted(shorts, key=lambda one: early(one.values) - one.validation - late(one.values))
 
-    def _fulls(self, tried: list[Tried]) -> list[Tried]:
-        return [one for one in tried if one.stage == "pretrain" and one.fidelity == 1 and one.state == "complete"]
-
-    def _trend(self, trials: list[Tried], restraint: float):
-        """Return the metric as a line over the logarithm of size, flat where little is known."""
-        points = [(self._size(one.values), one.validation) for one in trials] or [(0.0, 0.0)]
-        x, y = (sum(side) / len(points) for side in zip(*points, strict=True))
-        slope = sum((one - x) * (two - y) for one, two in points)
-        slope /= sum((one - x) ** 2 for one, _ in points) + restraint
-        return lambda values: y + slope * (self._size(values) - x)
-
-    def _size(self, values: dict[str, Any]) -> float:
-        return math.log(operations(values, self.rules.vocab_size))
-
-    def _promote(self, waiting: list[Tried], room, base: Tried | None) -> Job | None:
+    def _promote(self, waiting: list[Tried], room: Room, base: Tried | None) -> Job | None:
         for one in waiting:
             structure = base.structure if base else one.values
             if self.margin * self.speed.trial(one.stage, structure, 1.0) <= room(structure):
                 return Job(one.stage, 1.0, "promoted", room(structure), one.values, base, one.number)
         return None
 
-    def _new(self, stage: str, tried: list[Tried], room, base: Tried | None, fidelity: float) -> Job | None:
+    def _new(self, stage: str, tried: list[Tried], room: Room, base: Tried | None, fidelity: float) -> Job | None:
         structure = base.structure if base else self.fixed["pretrain"]
         needed = self.cost(stage, structure, fidelity)
         is_first = not any(one.fidelity == fidelity for one in tried)
@@ -319,17 +209,11 @@ class Planner:
         if needed > room(structure):
             return None
         # A sampled structure so slow that not even two fit into the search is too much of a gamble.
-        affordable = math.inf if base else max(needed, min(room(structure), self._for_structures() / 2))
+        affordable = math.inf if base else max(needed, min(room(structure), self.for_structures() / 2))
         number = base and base.number
         mine = [one for one in tried if one.base in (None, number)]
         begun = [one.values for one in mine if one.fidelity >= fidelity or self._is_beaten(one, base, mine)]
-        candidates = self.candidates[stage]
-        if base and fidelity == 1:  # there is time for few: what forgot least elsewhere, then the gentle ones
-            known = [one for one in tried if one.fidelity == 1 and one.worth is not None]
-            known.sort(key=lambda one: -one.worth)
-            candidates = [("best elsewhere", one.values) for one in known] + gentle_first(candidates)
-        if not base and fidelity == 1:
-            candidates = [*candidates, *self._next_best(begun)]
+        candidates = self._in_full(stage, tried, begun) if fidelity == 1 else self.candidates[stage]
         for origin, values in candidates:
             seconds = room(base.structure if base else values)
             if values not in begun and (base or self.cost(stage, values, fidelity) <= seconds):
@@ -338,81 +222,30 @@ class Planner:
             return None
         return Job(stage, fidelity, "sampler", room(structure), None, base, affordable=affordable)
 
-    def _next_best(self, begun: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    def _in_full(self, stage: str, tried: list[Tried], begun: list[Values]) -> Candidates:
+        """Return what is tried in full before the sampler picks."""
+        if stage == "pretrain":
+            return [*self.candidates[stage], *self._next_best(begun)]
+        # There is time for few: what forgot least elsewhere, then the gentle ones.
+        known = [one for one in tried if one.fidelity == 1 and one.worth is not None]
+        known.sort(key=lambda one: -one.worth)
+        return [("best elsewhere", one.values) for one in known] + gentle_first(self.candidates[stage])
+
+    def _next_best(self, begun: list[Values]) -> Candidates:
         """Return what comes next in size where there was no time for any of the larger structures to begin with."""
         first, *larger = [values for _, values in self.candidates["pretrain"]] or [None]
         if not larger or any(one in begun for one in larger):
             return []
-        return [("next best size", point("pretrain", share) | {"dropout": first["dropout"]}) for share in BELOW_MIDDLE]
+        return [("next best size", size(self.rules, share, first)) for share in BELOW_MIDDLE]
 
-    def allows(self, job: Job, values: dict[str, Any], tried: list[Tried], left: float) -> bool:
+    def allows(self, job: Job, values: Values, tried: list[Tried], left: float) -> bool:
         """Tell whether there is time for values that the sampler has picked."""
         if job.base:
             return True
-        fulls = self._fulls(tried)
-        if len(fulls) >= 3 and self._trend(fulls, 2.0)(values) < max(one.validation for one in fulls) - HOPELESS:
+        fulls = self.fulls(tried)
+        if (
+            len(fulls) >= 3
+            and self.trend(fulls, RESTRAINT_FULL)(values) < max(one.validation for one in fulls) - HOPELESS
+        ):
             return False  # what is left of the time is better spent on fine-tunes
-        return self.cost(job.stage, values, job.fidelity) <= min(job.affordable, left - self._kept(values, tried))
-
-    def cost(self, stage: str, structure: dict[str, Any], fidelity: float) -> float:
-        """Return the seconds of a trial, with those of the one in full that may follow a short one."""
-        shares = {fidelity, 1.0}
-        return self.margin * sum(self.speed.trial(stage, structure, share) for share in shares)
-
-    def _for_structures(self) -> float:
-        return self.seconds - self._kept(self.fixed["pretrain"], [])
-
-    # In words.
-
-    def describe(self, tried: list[Tried], left: float) -> str:
-        """Return what is planned for the time that is left."""
-        base = self.base(tried, left)
-        typical = base.structure if base else self._typical()
-        is_tuning = self.is_tuning(tried)
-        score = FOR_SCORE * self.speed.scoring(typical)
-        parts, for_finetunes = [], left - score
-        if not is_tuning and self.only != "finetune":
-            for_structures = max(0.0, left - self._kept(typical, tried))
-            for_finetunes -= for_structures
-            counts = self._counts("pretrain", typical, for_structures, tried)
-            parts.append(f"{for_structures / 60:.1f} min for structures {counts}")
-        if self.only != "structure":
-            for_finetunes = max(0.0, for_finetunes)
-            counts = self._counts("finetune", typical, for_finetunes, tried)
-            parts.append(f"{for_finetunes / 60:.1f} min for fine-tunes {counts}")
-        return f"{', '.join(parts)}; {score / 60:.1f} min kept for the score".lstrip("; ")
-
-    def _typical(self) -> dict[str, Any]:
-        """Return the largest of the structures to begin with that can become an entry after the first one."""
-        points = [values for _, values in self.candidates["pretrain"]] or [self.fixed["pretrain"]]
-        room = self.seconds - self.cost("pretrain", points[0], 1.0)
-        fit = [one for one in points if self.cost("pretrain", one, 1.0) + self._kept(one, []) <= room]
-        return fit[-1] if fit else self.fixed["pretrain"]
-
-    def _counts(self, stage: str, structure: dict[str, Any], seconds: float, tried: list[Tried]) -> str:
-        fidelity = self._fidelity(stage, [one for one in tried if one.stage == stage])
-        part, full = (self.speed.trial(stage, structure, share) for share in (fidelity, 1.0))
-        if fidelity == 1:
-            return f"(about {seconds / full:.0f} in full)"
-        rounds = seconds / (self.preset.keep_one_in * part + full)
-        steps = num_steps(self.rules, stage, fidelity)
-        return f"(about {self.preset.keep_one_in * rounds:.0f} trials of {steps} steps, {rounds:.0f} in full)"
-
-
-def outlook(tried: list[Tried]) -> list[str]:
-    """Return what more time would be spent on."""
-    found = []
-    for stage, what in (("pretrain", "structures"), ("finetune", "fine-tunes")):
-        shorts = [one for one in tried if one.stage == stage and one.fidelity < 1 and one.state == "complete"]
-        done = {one.promoted_from for one in tried}
-        waiting = sorted((one for one in shorts if one.number not in done), key=lambda one: -one.worth)[:3]
-        if waiting:
-            numbers = ", ".join(f"{one.number} ({short(stage, one.values)})" for one in waiting)
-            found.append(f"Run in full the best short {what} that were not: trial {numbers}.")
-        cut = [one for one in tried if one.stage == stage and one.state == "cut"]
-        if cut:
-            numbers = ", ".join(str(one.number) for one in cut[:5])
-            found.append(f"Give {what} that were cut for time another chance: trial {numbers}.")
-    if any(one.fidelity == 1 and one.state == "complete" for one in tried):
-        found.append("Repeat the best two or three with other seeds: python -m tools.seeds tells how far luck goes.")
-    return found
+        return self.cost(job.stage, values, job.fidelity) <= min(job.affordable, left - self.kept(values, tried))

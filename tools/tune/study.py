@@ -2,18 +2,17 @@
 
 import json
 import logging
-import math
 import os
 import time
 import warnings
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.samplers import GridSampler, RandomSampler, TPESampler
+from optuna.samplers import RandomSampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
@@ -21,15 +20,13 @@ from optuna.trial import FrozenTrial, TrialState
 from league.errors import UserError
 from league.files import lock
 from league.run.failures import clear_disk
-from league_config import Range
 
-from .plan import Job, Tried
-from .space import KINDS, ranges
+from .jobs import Job, Tried
+from .presence import Presence
+from .sampling import Sampling, distributions, from_params, to_params
+from .space import STAGES
 
-STAGES = tuple(KINDS)
-START_UP = 4  # trials; with Optuna's ten, a search of ten trials is a random one
-PATIENCE = 60.0  # seconds that a decision of another process may take
-MOST_REFUSED = 50  # samples in a row, of each kind of sampler
+LOCK_TIMEOUT = 60.0  # seconds; a decision of another process takes one or two
 
 
 @dataclass
@@ -51,17 +48,11 @@ class _Held:
         pass
 
 
-class _EndlessGrid(GridSampler):
-    # Optuna's stops its own loop after the last point, and fails where there is no such loop.
-    def after_trial(self, study, trial, state, values) -> None:
-        pass
-
-
 class Study:
     """Two Optuna studies, one for each stage, in one journal."""
 
-    def __init__(self, folder: Path, identity: dict[str, str], sampler: str, seed: int, presence):
-        self.folder, self.presence, self.kind, self.seed = folder, presence, sampler, seed
+    def __init__(self, folder: Path, identity: dict[str, str], sampling: Sampling, presence: Presence):
+        self.folder, self.presence, self.sampling = folder, presence, sampling
         self.journal = folder / "journal.log"
         optuna.logging.set_verbosity(logging.ERROR)
         warnings.filterwarnings("ignore", module="optuna")
@@ -74,7 +65,7 @@ class Study:
                 names = ", ".join(name for name in identity if before.get(name) != identity[name])
                 raise UserError(
                     f"the search in {folder} was begun with other {names}: "
-                    f"take another --entry, or delete {folder.parent} to begin anew."
+                    f"take another --entry, or delete {folder.parent} to start again."
                 )
 
     def _open(self) -> None:
@@ -100,18 +91,20 @@ class Study:
         except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
             raise UserError(
                 f"{self.journal} is damaged ({error}): "
-                f"put it back from a copy, or delete {self.folder.parent} to begin anew."
+                f"put it back from a copy, or delete {self.folder.parent} to start again."
             ) from None
 
     @contextmanager
     def locked(self):
         """Be the only process that reads and writes the study, until the block ends."""
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + LOCK_TIMEOUT
         path = self.folder / "lock"
         with clear_disk(self.folder):
             while not (held := lock(path)):
                 if time.monotonic() > until:
-                    raise UserError(f"{path} has been held for {PATIENCE:.0f} seconds: stop the process that hangs.")
+                    raise UserError(
+                        f"{path} has been held for {LOCK_TIMEOUT:.0f} seconds: stop the process that hangs."
+                    )
                 time.sleep(0.05)
             try:
                 self._mend()
@@ -145,7 +138,7 @@ class Study:
         return [{**one["asked"], "state": "running", **one.get("outcome", {})} for one in facts]
 
     def _latest(self) -> list[FrozenTrial]:
-        # One that was killed has failed without an outcome, and goes on under the same number: the last one counts.
+        # One that was killed has failed without an outcome, and is resumed under the same number: the last one counts.
         latest = {}
         for stage in STAGES:
             for trial in self.studies[stage].get_trials(deepcopy=False):
@@ -181,16 +174,21 @@ class Study:
             if "outcome" not in trial.user_attrs:
                 if not asked["origin"].endswith("after a kill"):
                     asked = asked | {"origin": f"{asked['origin']}, again after a kill"}
-                return self._begin(asked, to_params(asked["stage"], asked["values"]))
+                return self._begin(asked, to_params(self.sampling.spans[asked["stage"]], asked["values"]))
         return None
 
-    def claim(self, job: Job, allows) -> Claim | None:
+    def claim(self, job: Job, allows: Callable[[dict[str, Any]], bool]) -> Claim | None:
         """Begin a trial for a job; where its values are free, the sampler picks some that `allows` them."""
-        params = to_params(job.stage, job.values) if job.values else self._sample(job, allows)
-        if params is None:
-            return None
-        values = from_params(job.stage, params) | (job.values or {})
-        rows = self.rows()
+        spans, rows = self.sampling.spans[job.stage], self.rows()
+        if job.values is None:
+            begun = [row["values"] for row in rows if row["stage"] == job.stage]
+            study = self.studies[job.stage]
+            params = self.sampling.pick(job.stage, study, lambda values: values not in begun and allows(values))
+            if params is None:
+                return None
+        else:
+            params = to_params(spans, job.values)
+        values = from_params(spans, params) | (job.values or {})
         number = max((row["number"] for row in rows), default=-1) + 1
         asked = {
             "number": number,
@@ -209,39 +207,11 @@ class Study:
         study = self.studies[asked["stage"]]
         asked["worker"] = self.presence.name
         study.enqueue_trial(params, user_attrs={"asked": asked})
-        trial = study.ask(distributions(asked["stage"]))
+        trial = study.ask(distributions(self.sampling.spans[asked["stage"]]))
         return Claim(asked, seconds, self.trial_folder(asked["number"]), trial)
 
     def trial_folder(self, number: int) -> Path:
         return self.folder / "trials" / f"{number:04d}"
-
-    def _sample(self, job: Job, allows) -> dict[str, Any] | None:
-        study = self.studies[job.stage]
-        begun = [row["values"] for row in self.rows() if row["stage"] == job.stage]
-        known = [trial for trial in study.get_trials(deepcopy=False) if trial.state != TrialState.WAITING]
-        for sampler in (self._sampler(job.stage), RandomSampler(seed=self._next_seed(job.stage))):
-            # A sampler that has learned to love what is too slow here would offer nothing else. In memory: what is
-            # refused is no trial, and need not be written down.
-            copy = optuna.create_study(direction="maximize", sampler=sampler)
-            copy.add_trials(known)
-            for _ in range(MOST_REFUSED):
-                trial = copy.ask(distributions(job.stage))
-                values = from_params(job.stage, trial.params)
-                if values not in begun and allows(values):
-                    return trial.params
-                copy.tell(trial, state=TrialState.FAIL)
-        return None
-
-    def _next_seed(self, stage: str) -> int:
-        return (self.seed * 1_000_003 + len(self.studies[stage].get_trials(deepcopy=False))) % 2**32
-
-    def _sampler(self, stage: str):
-        seed = self._next_seed(stage)
-        if self.kind == "random":
-            return RandomSampler(seed=seed)
-        if self.kind == "grid":
-            return _EndlessGrid({name: _grid(span) for name, span in ranges(stage).items()}, seed=seed)
-        return TPESampler(n_startup_trials=START_UP, multivariate=True, seed=seed)
 
     def end(self, claim: Claim, outcome: dict[str, Any]) -> None:
         """Write down what came of a trial; it counts only if nobody has given it up meanwhile."""
@@ -261,50 +231,3 @@ class Study:
         else:
             # An exploded loss is the worst there is; one that was too slow says nothing of quality.
             study.tell(trial, state=TrialState.PRUNED if outcome["state"] == "diverged" else TrialState.FAIL)
-
-
-def distributions(stage: str) -> dict[str, Any]:
-    """Return Optuna's distributions: choices that have an order by their place in it, so that neighbours are near."""
-    found = {}
-    for name, span in ranges(stage).items():
-        if isinstance(span, Range):
-            found[name] = FloatDistribution(span.low, span.high, log=span.log)
-        elif isinstance(span[0], str):
-            found[name] = CategoricalDistribution(span)
-        else:
-            found[name] = IntDistribution(0, len(span) - 1)
-    return found
-
-
-def to_params(stage: str, values: dict[str, Any]) -> dict[str, Any]:
-    """Return values as Optuna's parameters; those beside the ranges become the nearest within."""
-    params = {}
-    for name, span in ranges(stage).items():
-        value = values[name]
-        if isinstance(span, Range):
-            params[name] = min(span.high, max(span.low, float(value)))
-        elif isinstance(span[0], str):
-            params[name] = value if value in span else span[0]
-        else:
-            params[name] = min(range(len(span)), key=lambda i: abs(span[i] - value))
-    return params
-
-
-def from_params(stage: str, params: dict[str, Any]) -> dict[str, Any]:
-    """Return the values that Optuna's parameters stand for, rounded to what a command line shows."""
-    values = {}
-    for name, span in ranges(stage).items():
-        value = params[name]
-        if isinstance(span, Range):
-            values[name] = float(f"{value:.3g}")
-        else:
-            values[name] = value if isinstance(span[0], str) else span[value]
-    return values
-
-
-def _grid(span: Range | tuple) -> list:
-    if not isinstance(span, Range):
-        return list(span) if isinstance(span[0], str) else list(range(len(span)))
-    low, high = (math.log(span.low), math.log(span.high)) if span.log else (span.low, span.high)
-    points = [low + (high - low) * i / 3 for i in range(4)]
-    return [min(span.high, max(span.low, math.exp(one) if span.log else one)) for one in points]

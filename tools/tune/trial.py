@@ -21,20 +21,21 @@ from league.run.entry import Entry
 from league.run.loading import load, load_validation, tokenize, train_league_tokenizer
 from league.run.tracking import tracked
 from league.run.watch import PACE_FROM
-from league_config import Corpus, FinetuneHP, League, ModelHP, Stage
+from league_config import Corpus, League, Stage
 from train_finetune import FinetuneOptions, finetune
 from train_pretrain import pretrain
 
+from .seam import tuned
+from .space import Values, start_values
 from .speed import num_steps
 
-VALIDATED = 256  # captions, after a short stage A; a fine-tune's change is small, and needs them all
-FORGOTTEN = 8  # talks: their BLEU decides nothing here
-PROBED = 12  # steps
-PROBE = FinetuneHP(warmup_steps=0)
+VALIDATED = 256  # rows, after a short stage A: chosen; a fine-tune's change is small, and needs them all
+FORGOTTEN = 8  # rows of the fine-tune's own corpus, whose metric decides nothing here: chosen, a few
+PROBED = 12  # steps: the watch leaves the first five out, which are slower
 
 
 class Trial(Entry):
-    """An entry that says nothing and ends in time."""
+    """An entry that prints nothing and ends in time."""
 
     is_trial = True
     study: str
@@ -45,8 +46,21 @@ class Trial(Entry):
 
 
 @dataclass(frozen=True)
-class Bench:
-    """What all trials of a process share."""
+class Attempt:
+    """One run of a trial, for at most so many seconds of training."""
+
+    stage: str
+    values: Values
+    fidelity: float
+    folder: Path
+    seconds: float
+    base: Path | None = None  # the trial of stage A that a fine-tune starts from
+    headline: str = ""
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Runs the trials of a process, with what they share."""
 
     rules: League
     options: FinetuneOptions  # data, seed, tracker
@@ -57,26 +71,17 @@ class Bench:
         """Make the entry of a trial."""
         folder.mkdir(parents=True, exist_ok=True)
         trial = Trial(replace(self.options, entry=f"trial-{folder.name}"), rules, folder)
-        trial.hold()  # which reads the clock anew, and would undo a limit that was set before
+        trial.hold()  # which reads the clock again, and would undo a limit that was set before
         trial.splits, trial.headline, trial.study = self.splits, headline, self.study
         return trial
 
-    def run(
-        self,
-        stage: str,
-        values: dict[str, Any],
-        fidelity: float,
-        folder: Path,
-        seconds: float,
-        base: Path | None = None,
-        headline: str = "",
-    ) -> dict[str, Any]:
-        """Run a trial for at most so many seconds of training; return what came of it."""
-        steps = num_steps(self.rules, stage, fidelity)
-        trial = self.entry(folder, shortened(self.rules, stage, steps), headline)
+    def run(self, attempt: Attempt) -> dict[str, Any]:
+        """Run a trial; return what came of it."""
+        steps = num_steps(self.rules, attempt.stage, attempt.fidelity)
+        trial = self.entry(attempt.folder, shortened(self.rules, attempt.stage, steps), attempt.headline)
         began, outcome = time.monotonic(), {"steps": steps, "validation": None, "reason": None}
         try:
-            facts = self._train(trial, stage, scaled(values, fidelity), seconds, base)
+            facts = self._train(trial, attempt)
             domain = self.rules.pretrain.corpus.domain
             outcome |= {"state": "complete", "validation": facts["validation_bleu"][domain], "sha256": facts["sha256"]}
             outcome |= {"validation_seconds": facts["validation_seconds"]}
@@ -91,20 +96,19 @@ class Bench:
         free_memory()
         return outcome
 
-    def _train(self, trial: Trial, stage: str, values: dict[str, Any], seconds: float, base: Path | None) -> dict:
+    def _train(self, trial: Trial, attempt: Attempt) -> dict[str, Any]:
+        stage, base = attempt.stage, attempt.base
         if base:
             trial.take_over(base, "pretrain", f"trial {base.name}")
-        trial.clock.limit = trial.clock.used + seconds
-        if stage == "pretrain":
-            pretrain(trial, ModelHP(**values))
-        else:
-            finetune(trial, FinetuneHP(**values))
+        trial.clock.limit = trial.clock.used + attempt.seconds
+        train = {"pretrain": pretrain, "finetune": finetune}[stage]
+        train(trial, tuned(self.rules, stage)(**scaled(attempt.values, attempt.fidelity)))
         facts = trial.record["stages"][stage]
         wrong = broken_in_stage(stage, trial.record, trial.rules.fixed())
         assert not wrong, f"asked for one thing, trained another: {wrong}"
         return facts
 
-    def probe(self, structure: dict[str, Any], folder: Path, seconds: float, headline: str) -> dict[str, float]:
+    def probe(self, structure: Values, folder: Path, seconds: float, headline: str) -> dict[str, float]:
         """Measure how long a step of each stage takes; return seconds by stage."""
         paces = {}
         rules = shortened(shortened(self.rules, "pretrain", PROBED, FORGOTTEN), "finetune", PROBED, FORGOTTEN)
@@ -112,9 +116,9 @@ class Bench:
             trial = self.entry(made, rules, headline)
             trial.options = replace(trial.options, report_to="none")
             trial.clock.limit = seconds
-            for stage, train, values in (("pretrain", pretrain, ModelHP(**structure)), ("finetune", finetune, PROBE)):
+            for stage, train, values in (("pretrain", pretrain, structure), ("finetune", finetune, self._gentle())):
                 try:
-                    train(trial, values)
+                    train(trial, tuned(self.rules, stage)(**values))
                 except TooSlow:
                     if stage == "pretrain" and not trial.pace:
                         trial.pace = seconds / PACE_FROM  # at best
@@ -125,6 +129,12 @@ class Bench:
             trial.release()
         free_memory()
         return paces
+
+    def _gentle(self) -> Values:
+        """Return the fine-tune of a probe: with fewer steps than its own warm-up has it could not be set up."""
+        return {
+            name: 0 if name == "warmup_steps" else value for name, value in start_values(self.rules, "finetune").items()
+        }
 
 
 def share_left(folder: Path, stage: str, steps: int) -> float:
@@ -172,7 +182,7 @@ def _fewer(corpus: Corpus, most: int) -> Corpus:
     return replace(corpus, num_validation_pairs=min(most, corpus.num_validation_pairs))
 
 
-def scaled(values: dict[str, Any], fidelity: float) -> dict[str, Any]:
+def scaled(values: Values, fidelity: float) -> Values:
     """Return values for a shorter run: steps of warm-up shrink with it, a share of all steps stays one."""
     warmup = values.get("warmup_steps", 0)
     if warmup < 1 or fidelity == 1:
@@ -181,7 +191,7 @@ def scaled(values: dict[str, Any], fidelity: float) -> dict[str, Any]:
 
 
 def free_memory() -> None:
-    """Hand back what a trial leaves behind: the process was told to keep its memory, and torch keeps the GPU's."""
+    """Hand back what a trial leaves behind: malloc keeps the process's memory, and torch keeps the GPU's."""
     gc.collect()
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()

@@ -1,0 +1,211 @@
+"""What a search does from its first trial to its last, where no trial is trained."""
+
+import shlex
+import shutil
+import time
+from types import SimpleNamespace
+
+import pytest
+from play import TINY
+from searches import FROM, assert_each_trial_has_one_outcome, identity_of, sampling_of, trials_of, write_from
+
+from league.cli.options import parse_options
+from league.record.shape import read_record
+from league.untrusted import read_json
+from league.values import TrainingOptions, as_values
+from league_config import FinetuneHP, ModelHP, Range
+from tools.tune import sampling
+from tools.tune.jobs import Job, Wait
+from tools.tune.plan import Planner
+from tools.tune.presence import Presence
+from tools.tune.search import Search
+from tools.tune.space import ranges, why_not
+from tools.tune.study import Study
+from tools.tune.trial import Runner
+from train_finetune import FinetuneOptions
+
+pytest_plugins = "simulated"
+
+
+def test_without_the_final_it_ends_with_three_commands_that_parse(simulated, capsys):
+    simulated.play("--minutes", "2")
+    record = read_record(simulated.folder / "runs/s/record.json")
+    assert record["test_openings"] == 0 and not record["stages"] and "captions.test" not in record["data"]
+    assert record["trials"] == len(simulated.ran) > 10 and not (simulated.folder / "runs/.cache/test").exists()
+    words = [shlex.split(line) for line in capsys.readouterr().out.splitlines()[-3:]]
+    assert [word[1] for word in words] == ["train_pretrain.py", "train_finetune.py", "evaluate_bleu.py"]
+    best = read_json(simulated.tune / "best.json")
+    options, structure = parse_options("", TrainingOptions, ModelHP, argv=words[0][2:])
+    _, schedule = parse_options("", FinetuneOptions, FinetuneHP, argv=words[1][2:])
+    (scoring,) = parse_options("", TrainingOptions, argv=words[2][2:])
+    assert as_values(structure) == best["model_hp"] and as_values(schedule) == best["finetune_hp"]
+    assert options.entry == scoring.entry == "s-by-hand" and options.league == "tiny"
+
+
+def test_the_same_search_again_tries_nothing_more_and_a_longer_one_goes_on(simulated):
+    simulated.play("--minutes", "2")
+    before = len(simulated.ran)
+    simulated.play("--minutes", "2")
+    assert len(simulated.ran) == before
+    simulated.play("--minutes", "4")
+    assert len(simulated.ran) > before
+    assert_each_trial_has_one_outcome(simulated.tune)
+
+
+def test_a_search_that_is_over_stays_so_whatever_the_plan_says_later(simulated, monkeypatch):
+    simulated.play("--minutes", "2")
+    before = len(simulated.ran)
+    jobs = iter([Job("pretrain", 1.0, "late", 9.0, FROM["model_hp"])])
+    monkeypatch.setattr(Planner, "decide", lambda *_: next(jobs, None))
+    simulated.play("--minutes", "2")
+    assert len(simulated.ran) == before
+
+
+def begin_elsewhere(simulated, other: Presence, identity: dict[str, str], outcome: dict, monkeypatch) -> None:
+    """Begin a structure in another process's name; it ends as soon as the search waits."""
+    shared = Study(simulated.tune, identity, sampling_of(TINY), other)
+    with shared.locked():
+        claim = shared.claim(Job("pretrain", 1.0, "other's", 9.0, FROM["model_hp"]), None)
+
+    def end_it(seconds: float) -> None:
+        with shared.locked():
+            shared.end(claim, outcome)
+
+    monkeypatch.setattr("tools.tune.search.time", SimpleNamespace(sleep=end_it, monotonic=time.monotonic))
+
+
+def test_the_end_waits_for_a_trial_of_another_process(simulated, monkeypatch):
+    simulated.play("--minutes", "1")
+    before = len(simulated.ran)
+    identity = identity_of(simulated.tune)
+    outcome = {"state": "complete", "validation": 99.0, "steps": 24, "pace": 0.05, "seconds": 2.0}
+    outcome |= {"validation_seconds": 0.5, "reason": None, "curve": []}
+    with Presence(simulated.tune / "processes") as other:
+        begin_elsewhere(simulated, other, identity, outcome, monkeypatch)
+        monkeypatch.setattr(Planner, "decide", lambda *_: None)
+        simulated.play("--minutes", "3")
+    content = read_json(simulated.tune / "study.json")
+    assert [one["state"] for one in content["trials"]].count("complete") == before + 1 == len(content["trials"])
+
+
+def test_the_end_waits_for_the_first_structure_of_another_process(simulated, monkeypatch):
+    simulated.play("--minutes", "1")
+    identity = identity_of(simulated.tune)
+    shutil.rmtree(simulated.folder / "runs")
+    simulated.tune.mkdir(parents=True)
+    outcome = {"state": "complete", "validation": 30.0, "steps": 24, "pace": 0.05, "seconds": 2.0, "sha256": {}}
+    outcome |= {"validation_seconds": 0.5, "reason": None, "curve": []}
+    with Presence(simulated.tune / "processes") as other:
+        begin_elsewhere(simulated, other, identity, outcome, monkeypatch)
+
+        def decide(planner, tried, left):
+            return Wait() if any(one.state == "running" for one in tried) else None
+
+        monkeypatch.setattr(Planner, "decide", decide)
+        simulated.play("--minutes", "0.6")  # too short for another structure, long enough for that one's fine-tune
+    (trial,) = read_json(simulated.tune / "study.json")["trials"]
+    assert trial["state"] == "complete"
+
+
+def test_a_search_of_other_minutes_ends_when_the_final_entry_has_begun(simulated):
+    simulated.play("--minutes", "1")
+    before = len(simulated.ran)
+    with Presence(simulated.tune / "processes") as other:
+        Study(simulated.tune, identity_of(simulated.tune), sampling_of(TINY), other).note("final", True)
+    simulated.play("--minutes", "4")
+    assert len(simulated.ran) == before
+
+
+def test_what_another_search_has_spent_is_not_planned_with(simulated):
+    write_from(simulated.folder, trials=7, minutes=TINY.minutes - 1)
+    simulated.play("--minutes", "2")
+    content = read_json(simulated.tune / "study.json")
+    assert content["budget_minutes"] == pytest.approx(1) and content["used_minutes"] <= 1
+
+
+def test_without_a_fine_tune_in_full_the_best_short_one_is_played(simulated, monkeypatch):
+    run = Runner.run
+
+    def cut_in_full(self, attempt):
+        outcome = run(self, attempt)
+        is_cut = attempt.stage == "finetune" and attempt.fidelity == 1
+        return outcome | ({"state": "cut", "validation": None, "reason": "late"} if is_cut else {})
+
+    monkeypatch.setattr(Runner, "run", cut_in_full)
+    simulated.play("--minutes", "4")
+    trials = read_json(simulated.tune / "study.json")["trials"]
+    shorts = [one for one in trials if one["stage"] == "finetune" and one["state"] == "complete"]
+    best = read_json(simulated.tune / "best.json")
+    ours = [one for one in shorts if one["structure"] == best["model_hp"]]
+    assert best["finetune_hp"] == max(ours, key=lambda one: one["change"])["values"]
+
+
+def test_the_report_is_there_while_the_search_runs(simulated, monkeypatch):
+    pages = []
+    monkeypatch.setattr("tools.tune.search.FIRST_PAGE", 0.0)
+    monkeypatch.setattr("tools.tune.search.write_report", lambda content, folder: pages.append(content["state"]))
+    simulated.play("--minutes", "2")
+    assert pages[0] == "searching" and pages[-1] == "done"
+
+
+def test_only_one_half_is_searched(simulated):
+    simulated.play("--minutes", "2", "--only", "structure")
+    assert {stage for stage, _, _ in simulated.ran} == {"pretrain"}
+    best = read_json(simulated.tune / "best.json")
+    assert best["finetune_hp"] == FROM["finetune_hp"]
+    assert best["model_hp"]["d_model"] == max(values["d_model"] for _, _, values in simulated.ran)
+    del simulated.ran[:]
+    shutil.rmtree(simulated.folder / "runs")
+    simulated.play("--minutes", "2", "--only", "finetune")
+    structures = [values for stage, _, values in simulated.ran if stage == "pretrain"]
+    assert structures == [FROM["model_hp"]] and len(simulated.ran) > 10
+
+
+@pytest.mark.parametrize("sampler", ["random", "grid", "tpe"])
+def test_every_sampler_picks_new_values_within_the_ranges(simulated, sampler):
+    simulated.play("--minutes", "4", "--sampler", sampler)
+    asked = [trial.user_attrs["asked"] for trial in trials_of(simulated.tune)]
+    picked = [(one["stage"], one["values"]) for one in asked if one["origin"] == "sampler"]
+    assert len({str(one) for one in picked}) == len(picked) > 10
+    for stage, values in picked:
+        for name, span in ranges(TINY, stage).items():
+            inside = span.low <= values[name] <= span.high if isinstance(span, Range) else values[name] in span
+            assert inside, f"{name} {values[name]}"
+        assert why_not(TINY, stage, values) is None
+    if sampler == "grid":
+        rates = {values["weight_decay"] for stage, values in picked if stage == "finetune"}
+        grid = pytest.approx(0), pytest.approx(0.0333), pytest.approx(0.0667), pytest.approx(0.1)
+        assert rates and all(rate in grid for rate in rates)
+
+
+@pytest.mark.parametrize("sampler", ["random", "grid", "tpe"])
+def test_a_sampler_that_is_refused_everything_ends_the_search_well(simulated, monkeypatch, sampler, capsys):
+    monkeypatch.setattr(sampling, "MOST_REFUSED", 5)
+    monkeypatch.setattr(Search, "_allows", lambda *_: False)
+    simulated.play("--minutes", "4", "--sampler", sampler)
+    assert any(stage == "finetune" and fidelity == 1 for stage, fidelity, _ in simulated.ran)
+    assert capsys.readouterr().out.splitlines()[-1].startswith("python evaluate_bleu.py")
+
+
+def test_a_grid_that_is_used_up_ends_nothing(simulated, monkeypatch):
+    monkeypatch.setattr(sampling, "MOST_REFUSED", 5)
+    monkeypatch.setattr(sampling, "_grid", lambda span: [span.low] if isinstance(span, Range) else _first(span))
+    simulated.play("--minutes", "3", "--sampler", "grid")
+    assert any(stage == "finetune" and fidelity == 1 for stage, fidelity, _ in simulated.ran)
+
+
+def _first(span: tuple) -> list:
+    return [span[0]] if isinstance(span[0], str) else [0]
+
+
+def test_what_a_search_started_from_is_charged_once_and_not_forgotten(simulated):
+    write_from(simulated.folder, trials=7, minutes=1.0)
+    simulated.play("--minutes", "2")
+    trials = len(simulated.ran)
+    for changes in ({"trials": 7, "minutes": 1.0}, {}):
+        write_from(simulated.folder, **changes)
+        simulated.play("--minutes", "2")
+        best = read_json(simulated.tune / "best.json")
+        assert len(simulated.ran) == trials and best["trials"] == 7 + trials
+        assert best["minutes"] == pytest.approx(1 + trials * simulated.seconds_a_trial / 60, abs=0.01)
+        assert read_record(simulated.folder / "runs/s/record.json")["trials"] == 7 + trials

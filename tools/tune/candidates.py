@@ -1,0 +1,70 @@
+"""What is tried before the sampler picks: start values, what did well before, and points of the ranges."""
+
+from league.errors import UserError
+from league_config import League, Range
+
+from .space import Values, point, ranges, size, start_values, why_not
+
+# Shares of the ranges that a search begins with: chosen, and what searches reached with them stands in docs/tuning.md.
+MIDDLE, LARGER, LOWER = 0.5, 0.7, 0.25
+KNOWN = 2  # entries whose values are tried early: chosen, as each costs a trial of a search that has a dozen
+
+Candidates = list[tuple[str, Values]]  # where the values come from, and they themselves
+
+
+def candidates_of(rules: League, fixed: dict[str, Values], name: str) -> dict[str, Candidates]:
+    """Return by stage what the search for an entry `name` tries first; `fixed` are the values that it was given."""
+    candidates = {}
+    for stage, values in fixed.items():
+        baseline, *points = first_candidates(rules, stage)
+        given = [] if values == baseline[1] else [("given by --from", values)]
+        wanted = [*given, baseline, *known_entries(rules, stage, name), *points]
+        candidates[stage] = [one for one in wanted if why_not(rules, stage, one[1]) is None]
+    return candidates
+
+
+def first_candidates(rules: League, stage: str) -> Candidates:
+    """Return what is tried before the sampler has anything to learn from."""
+    start = start_values(rules, stage)
+    if stage == "pretrain":
+        points = {"middle of the sizes": size(rules, MIDDLE, start), "larger sizes": size(rules, LARGER, start)}
+    else:
+        points = {
+            "lower part of the ranges": point(rules, stage, LOWER),
+            "middle of the ranges": point(rules, stage, MIDDLE),
+        }
+    return [("baseline", start), *points.items()]
+
+
+def gentle_first(candidates: Candidates) -> Candidates:
+    """Return fine-tunes by their learning rate: the gentle ones forget least. Without one they stay in their order."""
+    return sorted(candidates, key=lambda one: one[1].get("learning_rate", 0.0))
+
+
+def gentlest(rules: League, candidates: Candidates) -> Values:
+    """Return the gentlest of some fine-tunes at the lowest rate there is: it keeps what stage A has learned."""
+    values, span = gentle_first(candidates)[0][1], ranges(rules, "finetune").get("learning_rate")
+    if span is None:
+        return values
+    return values | {"learning_rate": span.low if isinstance(span, Range) else min(span)}
+
+
+def known_entries(rules: League, stage: str, name: str) -> Candidates:
+    """Return the values of the two entries beside `name` that did best on the validation of stage A's domain."""
+    from league.record.shape import read_record
+    from league.run.entry import RUNS
+
+    entries = []
+    for path in RUNS.glob("*/record.json"):
+        try:
+            record = read_record(path)
+        except (UserError, FileNotFoundError):
+            continue
+        facts = record["stages"].get("finetune")
+        if not facts or path.parent.name == name or record["league"]["fixed"] != rules.fixed():
+            continue
+        values = {knob: record["asked"].get(knob) for knob in ranges(rules, stage)}
+        if None not in values.values() and why_not(rules, stage, values) is None:
+            validation = facts["validation_bleu"].get(rules.pretrain.corpus.domain, 0.0)
+            entries.append((validation, f"known entry {path.parent.name}", values))
+    return [(origin, values) for _, origin, values in sorted(entries, key=lambda one: (-one[0], one[1]))[:KNOWN]]

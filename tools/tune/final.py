@@ -1,0 +1,60 @@
+"""The end of a search: its winner becomes the entry, and is scored."""
+
+import sys
+import time
+
+from evaluate_bleu import evaluate
+from league.run.entry import Entry
+from train_finetune import finetune
+from train_pretrain import pretrain
+
+from .results import best_of, winner_of
+from .seam import tuned
+from .search import WAITING, Search
+from .space import Values
+
+
+def play(search: Search) -> None:
+    """Play the final entry, unless another process of the search has."""
+    if not take_turn(search):
+        return evaluate(Entry(search.options))
+    print(search.report("final"))
+    winner, entry = take_over(search), search.entry
+    if not (entry.stage("pretrain") and entry.stage("finetune")):
+        left = f"{max(0.0, entry.clock.left) / 60:.0f} minutes that the league's clock has left"
+        print(f"No entry was whole by the end of the search: it is played now, in the {left}.", file=sys.stderr)
+    for stage, train in (("pretrain", pretrain), ("finetune", finetune)):
+        if not entry.stage(stage):
+            train(entry, tuned(search.rules, stage)(**winner[stage]))
+    evaluate(entry)
+    search.report_score()
+
+
+def take_turn(search: Search) -> bool:
+    """Tell whether this process is the one to play the final entry; if not, it has been played."""
+    while not search.entry.hold():
+        time.sleep(WAITING)
+    if "score" in search.entry.record:
+        return False
+    with search.study.locked():
+        search.study.note("final", True)
+    return True
+
+
+def take_over(search: Search) -> dict[str, Values]:
+    """Take over what was trained of the winner, and charge the rest of the search; return the winner's values."""
+    entry, best, winner = search.entry, best_of(search.study.rows()), winner_of(search)
+    used, taken = search.earlier + search.used, 0.0
+    if best:
+        folder = search.study.trial_folder(best["number"] if best["stage"] == "pretrain" else best["base"])
+        entry.take_over(folder, "pretrain", "the best structure")
+        taken += entry.clock.spent["pretrain"]
+        if best["stage"] == "finetune":
+            entry.take_over(search.study.trial_folder(best["number"]), "finetune", "the best fine-tune")
+            taken += entry.clock.spent["finetune"]
+    # What these stages cost is on the clock under their own names.
+    entry.clock.spent["trials"] = max(0.0, used - taken)
+    entry.record["trials"] = search.num_trials
+    entry.clock.save()
+    entry.write()
+    return winner

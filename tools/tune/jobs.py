@@ -1,0 +1,52 @@
+"""What the plan, the study and the search hand to each other: a trial as it was run, and the next one."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A trial as the plan sees it."""
+
+    number: int
+    stage: str
+    values: dict[str, Any]
+    structure: dict[str, Any]
+    fidelity: float
+    state: str  # running, complete, cut, diverged or failed
+    validation: float | None = None
+    change: float | None = None  # of a fine-tune, to the validation of the checkpoint that it started from
+    promoted_from: int | None = None
+    base: int | None = None  # the trial of stage A that a fine-tune started from
+
+    @property
+    def counts(self) -> bool:
+        return self.state in ("running", "complete")
+
+    @property
+    def is_entry(self) -> bool:
+        """Tell whether it is a whole entry: a fine-tune in full."""
+        return (self.stage, self.fidelity, self.state) == ("finetune", 1, "complete")
+
+    @property
+    def worth(self) -> float:
+        return self.validation if self.stage == "pretrain" else self.change
+
+
+@dataclass(frozen=True)
+class Job:
+    """The next trial: its values, or None where the sampler picks them, and the seconds after which it is given up."""
+
+    stage: str
+    fidelity: float
+    origin: str
+    seconds: float
+    values: dict[str, Any] | None = None
+    base: Tried | None = None  # the trial of stage A that a fine-tune starts from
+    promoted_from: int | None = None
+    affordable: float = math.inf  # seconds that a sampled structure may take, short and in full together
+
+
+class Wait:
+    """Another process has begun what everything else depends on."""

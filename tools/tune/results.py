@@ -1,0 +1,144 @@
+"""What a search ends with: its best trial, the values of the winner, and all that the report is made of."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from league.hardware import device_name
+from league.proof.noise import seed_deviation
+from league_config import League, Range
+
+from .outlook import outlook
+from .seam import label
+from .space import STAGES, Values, flags, ranges, start_values
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a search is asked for."""
+
+    given: dict[str, Any] | None  # the settings of --from
+    preset: str
+    minutes: float
+    sampler: str
+    only: str | None  # structure or finetune, where the other stage stays as it is
+    fixed: dict[str, Values]  # by stage: what is taken where it is not searched
+
+
+def best_of(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the best trial in full: a fine-tune, or as long as there is none, a structure."""
+    fulls = [row for row in rows if row["state"] == "complete" and row["fidelity"] == 1]
+    for stage in ("finetune", "pretrain"):
+        if of_stage := [row for row in fulls if row["stage"] == stage]:
+            return max(of_stage, key=lambda row: row["validation"])
+    return None
+
+
+def winner_of(search) -> dict[str, Values]:
+    """Return the values by stage that a search ends with."""
+    rows = search.study.rows()
+    best = best_of(rows)
+    if best is None:
+        return search.request.fixed | {"finetune": search.untried}
+    if best["stage"] == "finetune":
+        return {"pretrain": best["structure"], "finetune": best["values"]}
+    shorts = [row for row in rows if row["base"] == best["number"] and row["state"] == "complete"]
+    tuned = max(shorts, key=lambda row: row["change"])["values"] if shorts else search.untried
+    return {"pretrain": best["structure"], "finetune": tuned}
+
+
+def settings_of(search) -> dict[str, Any]:
+    """Return what `--from` takes."""
+    winner = winner_of(search)
+    return {
+        "league": search.rules.name,
+        "seed": search.options.seed,
+        "model_hp": winner["pretrain"],
+        "finetune_hp": winner["finetune"],
+        "trials": search.num_trials,
+        "minutes": round((search.earlier + search.used) / 60, 2),
+    }
+
+
+def commands_of(search) -> list[str]:
+    """Return the command lines that play the winner by hand."""
+    winner = winner_of(search)
+    shared = f"--league {search.rules.name} --entry {search.entry.name}-by-hand --seed {search.options.seed}"
+    if search.options.data_dir:
+        shared += f" --data_dir {search.options.data_dir}"
+    return [
+        f"python train_pretrain.py {shared} {flags(winner['pretrain'])}".rstrip(),
+        f"python train_finetune.py {shared} {flags(winner['finetune'])}".rstrip(),
+        f"python evaluate_bleu.py {shared}",
+    ]
+
+
+def content_of(search, state: str) -> dict[str, Any]:
+    """Return all that the report shows."""
+    rules, request, rows = search.rules, search.request, search.study.rows()
+    return {
+        "format": 2,
+        "entry": search.entry.name,
+        "league": rules.name,
+        "seed": search.options.seed,
+        "sampler": request.sampler,
+        "preset": request.preset,
+        "only": request.only,
+        "budget_minutes": round(search.budget / 60, 3),
+        "used_minutes": round(search.used / 60, 3),
+        "state": state,
+        "num_processes": search.presence.count(),
+        "device": device_name(),
+        "metric": label(rules),
+        "domain": rules.pretrain.corpus.domain,
+        "knobs": {stage: knobs_of(rules, stage) for stage in STAGES},
+        "trials": [facts_of(row) for row in rows],
+        "plan": search.study.noted("plan", []),
+        "next": outlook(rules, search.study.tried()),
+        "best": _best(rows, winner_of(search)),
+        "seed_deviation": seed_deviation(rules.name, rules.version),
+        "final": None,
+        "commands": commands_of(search),
+    }
+
+
+def _best(rows: list[dict[str, Any]], winner: dict[str, Values]) -> dict[str, Any] | None:
+    best = best_of(rows)
+    if best is None:
+        return None
+    is_tuned = best["stage"] == "finetune"
+    structure = next(row for row in rows if row["number"] == (best["base"] if is_tuned else best["number"]))
+    return {
+        "structure": winner["pretrain"],
+        "finetune": winner["finetune"],
+        "validation": best["validation"] if is_tuned else None,
+        "pretrain_validation": structure["validation"],
+        "change": best.get("change"),
+    }
+
+
+def knobs_of(rules: League, stage: str) -> dict[str, dict[str, Any]]:
+    """Return range and start value of each knob, as plain JSON."""
+    start, knobs = start_values(rules, stage), {}
+    for name, span in ranges(rules, stage).items():
+        shape = span._asdict() if isinstance(span, Range) else {"choices": list(span)}
+        knobs[name] = shape | {"default": start[name]}
+    return knobs
+
+
+def facts_of(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a trial as the report takes it."""
+    names = ("number", "stage", "values", "structure", "fidelity", "state", "origin", "began_minute")
+    rest = ("steps", "validation", "change", "ended_minute", "reason")
+    pace = row.get("pace")
+    facts = {name: row[name] for name in names} | {name: row.get(name) for name in rest}
+    return facts | {"curve": row.get("curve", []), "steps_per_second": pace and round(1 / pace, 3)}
+
+
+def final_of(record: dict[str, Any], domain: str) -> dict[str, Any]:
+    """Return what became of the winner on the test set."""
+    return {
+        "validation": record["stages"]["finetune"]["validation_bleu"][domain],
+        "test": record["score"]["bleu"],
+        "interval": record["score"]["bleu_interval"],
+        "official": record["official"],
+    }

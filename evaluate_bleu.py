@@ -1,4 +1,4 @@
-"""The score: translate the whole test set with beam search and print FINAL_TEST_BLEU.
+"""The score: predict the whole test set and print FINAL_TEST_BLEU, or whatever the league's metric is.
 
     python evaluate_bleu.py
     accelerate launch --num_processes 2 evaluate_bleu.py
@@ -40,15 +40,17 @@ def evaluate(entry, again: bool = False, finetuned: str | None = None) -> None:
     from accelerate import PartialState
 
     from league import hardware
-    from league.cli import ending as report
+    from league.cli import ending
     from league.files import digest_of, digests_of, write_text
     from league.record.rules import clock_problems
     from league.run import loading
     from league.run.failures import clear_failures
-    from league.tasks.decoding import effective_decoding, score, translate
+    from league.tasks.predicting import predict
+    from league.tasks.scoring import score
+    from league.tasks.task import task_of
 
     state = PartialState(cpu=not hardware.has_gpu())
-    rules = entry.rules
+    rules, task = entry.rules, task_of(entry.rules)
     if finetuned:
         with state.main_process_first():
             entry.reuse("--finetuned", finetuned, "pretrain", "finetune")
@@ -58,37 +60,36 @@ def evaluate(entry, again: bool = False, finetuned: str | None = None) -> None:
             if any(clock_problems(entry.clock.spent, entry.record)):
                 entry.start({})  # which brings the record up to date: --again was killed
             if not (entry.folder / "report.html").is_file():
-                report.draw_report(entry)  # a kill came before
-        return report.finish_score(entry)
+                ending.draw_report(entry)  # a kill came before
+        return ending.finish_score(entry)
 
-    model, tokenizer = loading.load_checkpoint(entry.checkpoint("finetune"), rules)
-    loading.prepare_model(model, rules)
+    model, tokenizer = task.load_checkpoint(entry.checkpoint("finetune"))
+    task.prepare(model)
     model.to(state.device)
     test = loading.load(entry, rules.pretrain.corpus, "test")
     entry.open_test_set(test)
-    batch_size = rules.decoding["batch_size"]
     try:
         with entry.clock.charge("score"), clear_failures(entry, state.device):
-            hypotheses = translate(model, tokenizer, test.sources, batch_size, progress="translating")
-            result = score(hypotheses, test.targets)
+            predictions = predict(task, model, tokenizer, task.inputs(test), "predicting the test set")
+            result = score(rules, predictions, task.references(test))
     except BaseException:
         entry.write()  # with the minutes that this took
         raise
 
     if state.is_main_process:
-        translations = entry.folder / "translations.txt"
-        write_text(translations, "\n".join(hypotheses) + "\n")
+        file = entry.folder / task.predictions_file
+        write_text(file, "\n".join(predictions) + "\n")
         evidence = {
-            "decoding": effective_decoding(model.generation_config, batch_size),
+            "decoding": task.decoding_in_effect(model),
             "weights": digests_of(entry.checkpoint("finetune")),
             "device": hardware.device_name(),
             "precision": {"torch.float32": "fp32"}.get(str(model.dtype), str(model.dtype)),
             "num_processes": state.num_processes,
-            "sha256": {translations.name: digest_of(translations)},
+            "sha256": {file.name: digest_of(file)},
         }
         entry.add_score(result | evidence)
-        report.draw_report(entry, test, (model, tokenizer))
-        report.finish_score(entry)
+        ending.draw_report(entry, test, (model, tokenizer))
+        ending.finish_score(entry)
 
 
 if __name__ == "__main__":

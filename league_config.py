@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any, NamedTuple
 
 
@@ -39,6 +39,7 @@ class FinetuneHP:
 
 MODEL_HP = ModelHP()
 FT_HP = FinetuneHP()
+DEFAULT_TUNED = {"pretrain": ModelHP, "finetune": FinetuneHP}
 
 # ---- FIXED from here on. A change makes the record "open"; a change on purpose is a new league version. ----
 
@@ -79,11 +80,12 @@ class Stage:
 
     corpus: Corpus
     arguments: dict[str, Any]
+    tuned: type | None = None  # the dataclass of its TUNE values, if not ModelHP in stage A and FinetuneHP in stage B
 
 
 @dataclass(frozen=True)
 class League:
-    """A rule book: all that is FIXED."""
+    """A rule book: all that is FIXED, and in each stage which values are TUNE."""
 
     name: str
     version: int
@@ -91,7 +93,8 @@ class League:
     finetune: Stage
     source: str = "de"
     target: str = "en"
-    metric: str = "bleu"
+    metric: str = "bleu"  # a module of league/tasks, or with a dot in it a module of its own
+    task: str = "translate"  # likewise
     sample_seed: int = 2017
     vocab_size: int = 8000
     max_length: int = 128  # tokens, <eos> included, on either side
@@ -110,9 +113,21 @@ class League:
         default_factory=lambda: {"num_beams": 4, "length_penalty": 1.0, "early_stopping": False, "batch_size": 50}
     )
 
+    def tuned(self, stage: str) -> type:
+        """Return the dataclass of a stage's TUNE values."""
+        return getattr(self, stage).tuned or DEFAULT_TUNED[stage]
+
     def fixed(self) -> dict[str, Any]:
-        """Return every FIXED value as plain JSON."""
-        return json.loads(json.dumps(asdict(self)))
+        """Return every FIXED value as plain JSON; what came into the rule book later stays out where it is as ever."""
+        values = asdict(self)
+        if self.task == League.task:
+            del values["task"]
+        for stage, usual in DEFAULT_TUNED.items():
+            tuned = self.tuned(stage)
+            values[stage] |= {"tuned": [item.name for item in fields(tuned)]}
+            if tuned is usual:
+                del values[stage]["tuned"]
+        return json.loads(json.dumps(values))
 
 
 def fingerprint(fixed: dict[str, Any], data: dict[str, str]) -> str:

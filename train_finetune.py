@@ -1,4 +1,4 @@
-"""Stage B: fine-tune stage A's model on talks; the optimizer and its schedule are yours.
+"""Stage B: fine-tune stage A's model on other data; the optimizer and its schedule are yours.
 
     python train_finetune.py --learning_rate 3e-5 --lr_scheduler_type cosine --warmup_steps 100
     accelerate launch --num_processes 2 train_finetune.py --learning_rate 3e-5
@@ -8,11 +8,12 @@ captions: a careless fine-tune forgets them.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
-from league.cli.options import parse_options
+from league.cli.options import parse_stage_options
 from league.errors import run_command
-from league.values import TrainingOptions, as_values, check_finetune_hp
-from league_config import FinetuneHP
+from league.tasks.task import task_of
+from league.values import TrainingOptions, as_values
 
 
 @dataclass
@@ -26,8 +27,8 @@ class FinetuneOptions(TrainingOptions):
 
 
 def main(argv: list[str] | None = None) -> None:
-    options, finetune_hp = parse_options(__doc__, FinetuneOptions, FinetuneHP, argv=argv)
-    check_finetune_hp(finetune_hp, options.rules.finetune.arguments["max_steps"])
+    options, finetune_hp = parse_stage_options(__doc__, FinetuneOptions, "finetune", argv)
+    task_of(options.rules).check("finetune", finetune_hp)
 
     from league import hardware
     from league.run.entry import Entry
@@ -36,52 +37,50 @@ def main(argv: list[str] | None = None) -> None:
     finetune(Entry(options), finetune_hp)
 
 
-def finetune(entry, finetune_hp: FinetuneHP) -> None:
-    """Train stage B of an entry, or go on with it."""
+def finetune(entry, finetune_hp: Any) -> None:
+    """Train stage B of an entry, or resume it."""
     from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, set_seed
 
-    from league.cli import ending as report
-    from league.data.batches import PairCollator, TrainingOrder
+    from league.cli import ending
+    from league.data.batches import TrainingOrder
     from league.run import loading
     from league.run import stage as training
-    from league.tasks.loss import SmoothedLoss
+    from league.tasks.task import task_of
 
-    options, rules, stage = entry.options, entry.rules, entry.rules.finetune
+    options, rules, task = entry.options, entry.rules, task_of(entry.rules)
     tuned = as_values(finetune_hp)
-    args = Seq2SeqTrainingArguments(**training.fixed_arguments(entry, stage, "finetune"), **tuned)
+    args = Seq2SeqTrainingArguments(**training.fixed_arguments(entry, rules.finetune, "finetune"), **tuned)
     if options.pretrained:
         with args.main_process_first():
             entry.reuse("--pretrained", options.pretrained, "pretrain")
     entry.require_stage("pretrain", "train_pretrain.py")
 
-    talks = loading.load(entry, stage.corpus, "train")
+    train = loading.load(entry, rules.finetune.corpus, "train")
     validation = loading.load_validation(entry)
-    entry.start({"seed": options.seed} | tuned, talks, *validation.values())
+    entry.start({"seed": options.seed} | tuned, train, *validation.values())
     if entry.stage("finetune"):
-        return report.finish_stage(entry, "finetune", was_complete=True)
+        return ending.finish_stage(entry, "finetune", was_complete=True)
 
-    model, tokenizer = loading.load_checkpoint(entry.checkpoint("pretrain"), rules)
+    model, tokenizer = task.load_checkpoint(entry.checkpoint("pretrain"))
     with args.main_process_first():
-        train_tokens = loading.tokenize(entry, talks, tokenizer)
-        validation_tokens = {domain: loading.tokenize(entry, split, tokenizer) for domain, split in validation.items()}
+        tokens = loading.tokenize(entry, train, tokenizer)
 
     set_seed(options.seed)
-    loading.prepare_model(model, rules)
+    task.prepare(model)
 
     watch = training.StageWatch(entry, "finetune")
     with entry.tracked("finetune"):
         trainer = Seq2SeqTrainer(
             model=model,
             args=args,
-            train_dataset=TrainingOrder(train_tokens, rules.batch_size, args.max_steps, options.seed),
-            eval_dataset=validation_tokens,
-            data_collator=PairCollator(model),
+            train_dataset=TrainingOrder(tokens, rules.batch_size, args.max_steps, options.seed),
+            data_collator=task.collator(model),
             processing_class=tokenizer,
-            compute_loss_func=SmoothedLoss(model, args),
+            compute_loss_func=task.loss(model, args),
             callbacks=[watch],
         )
         training.run_stage(trainer, watch, validation)
-    report.finish_stage(entry, "finetune")
+    ending.finish_stage(entry, "finetune")
 
 
 if __name__ == "__main__":

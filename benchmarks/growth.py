@@ -106,7 +106,7 @@ def prepared(d_model: int, nhead: int, num_layers: int, d_ff: int):
 
     from benchmarks.pacer import peak_mib
     from league import hardware
-    from league.run import loading
+    from league.tasks.task import task_of
     from league_config import AING
     from modeling import AingConfig, AingForConditionalGeneration
 
@@ -117,7 +117,7 @@ def prepared(d_model: int, nhead: int, num_layers: int, d_ff: int):
         vocab_size=AING.vocab_size, d_model=d_model, nhead=nhead, num_layers=num_layers, d_ff=d_ff, dropout=0.1
     )
     model = AingForConditionalGeneration(config)
-    loading.prepare_model(model, AING)
+    task_of(AING).prepare(model)
     device = PartialState(cpu=not hardware.has_gpu()).device
     return model.to(device), device, start
 

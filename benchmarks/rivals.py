@@ -6,6 +6,7 @@ import shutil
 import time
 from typing import Any
 
+from league.tasks.task import task_of
 from league_config import LEAGUES
 
 
@@ -198,12 +199,12 @@ def plain_trainer(contest: Contest, base: str, callback):
     entry = contest.runner.entry(contest.folder / "search", rules, "")
     fixed = training.fixed_arguments(entry, stage, "finetune")
     checkpoint = contest.folder / base / "pretrain"
-    model, tokenizer = loading.load_checkpoint(checkpoint, rules)
+    model, tokenizer = task_of(rules).load_checkpoint(checkpoint)
     tokens = {split.name: loading.tokenize(entry, split, tokenizer) for split in (contest.talks, captions)}
 
     def load_model():
-        fresh, _ = loading.load_checkpoint(checkpoint, rules)
-        loading.prepare_model(fresh, rules)
+        fresh, _ = task_of(rules).load_checkpoint(checkpoint)
+        task_of(rules).prepare(fresh)
         return fresh
 
     def compute_metrics(prediction):

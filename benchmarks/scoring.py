@@ -10,6 +10,7 @@ from typing import Any
 from benchmarks.setting import STRUCTURE, Bench, bench_league, cache_folder, cores, has_ctranslate2, read_test
 from benchmarks.shared import alternate, arms, once, ratios, spread
 from league.errors import UserError
+from league.tasks.task import task_of
 
 BASELINE = "marian"
 BATCH_SIZES = (16, 32, 64, 100)
@@ -151,8 +152,7 @@ def ours(channel, checkpoint: str, library_search: bool, test: list) -> None:
 
     from league import hardware
     from league.data.tokens import encode
-    from league.run import loading
-    from league.tasks.decoding import translate
+    from league.tasks.predicting import predict
     from league_config import AING
 
     hardware.prepare_process()
@@ -160,8 +160,9 @@ def ours(channel, checkpoint: str, library_search: bool, test: list) -> None:
     vocab_size = json.loads((Path(checkpoint) / "config.json").read_text())["vocab_size"]
     rules = replace(AING, vocab_size=vocab_size)
     sources, _ = read_test(*test)
-    model, tokenizer = loading.load_checkpoint(Path(checkpoint), rules)
-    loading.prepare_model(model, rules)
+    task = task_of(rules)
+    model, tokenizer = task.load_checkpoint(Path(checkpoint))
+    task.prepare(model)
     model.to(state.device)
     if library_search:
         model.__class__ = type(
@@ -170,7 +171,7 @@ def ours(channel, checkpoint: str, library_search: bool, test: list) -> None:
     batch = rules.decoding["batch_size"]
     serve(
         channel,
-        lambda texts: translate(model, tokenizer, texts, batch),
+        lambda texts: predict(task, model, tokenizer, texts),
         lambda texts: encode(tokenizer, texts, rules.max_length),
         sources,
         batch,

@@ -12,6 +12,7 @@ from transformers.utils import logging
 from league.errors import UserError
 
 YES = ("1", "on", "t", "true", "y", "yes")  # in accelerate's variables
+NO_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 
 
@@ -97,3 +98,8 @@ def pick_precision() -> str:
         return "fp32"
     native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     return "bf16" if native() else "fp32"
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether memory was short, of whatever device."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(word in str(error) for word in NO_MEMORY)

@@ -52,11 +52,11 @@ def deal(folder: Path, record: dict, translations: list[str] | None = None, age:
     """Write an entry's record, and its translations with their true score where there are any."""
     folder.mkdir(parents=True, exist_ok=True)
     if translations is not None:
-        from league.tasks.decoding import score
+        from league.tasks.scoring import score
 
         (folder / "translations.txt").write_text("\n".join(translations) + "\n")
         record["score"]["sha256"] = {"translations.txt": digest_of(folder / "translations.txt")}
-        record["score"] |= score(translations, load_split(TINY, TINY.pretrain.corpus, "test", None).targets)
+        record["score"] |= score(TINY, translations, load_split(TINY, TINY.pretrain.corpus, "test", None).targets)
     path = folder / "record.json"
     path.write_text(json.dumps(record))
     os.utime(path, (EARLY - age, EARLY - age))

@@ -34,7 +34,7 @@ from league.record.clock import Clock
 from league.record.rules import broken_rules
 from league.record.shape import problems, read_record
 from league.run import checkpoints
-from league.run.loading import load_checkpoint
+from league.tasks.task import task_of
 from league.values import Options, TrainingOptions, check_entry_name, check_finetune_hp, check_model_hp, check_options
 from league_config import AING, FinetuneHP, ModelHP
 from train_finetune import FinetuneOptions
@@ -564,7 +564,7 @@ class Checkpoint:
     def load(self):
         """Load it under guard; a model that comes out is whole."""
         try:
-            loaded, line = refusal(self.folder, load_checkpoint, self.folder, TINY)
+            loaded, line = refusal(self.folder, task_of(TINY).load_checkpoint, self.folder)
         finally:
             assert not self.mark.exists(), "code of the checkpoint was run"
         if loaded is None:
@@ -580,7 +580,7 @@ class Checkpoint:
 @pytest.fixture
 def copies(played, new_folder):
     original = played / "runs" / "one" / "finetune"
-    load_checkpoint(original, TINY)  # imports what it needs
+    task_of(TINY).load_checkpoint(original)  # imports what it needs
     return lambda: Checkpoint(original, new_folder())
 
 

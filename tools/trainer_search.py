@@ -24,10 +24,11 @@ from league.record.rules import SCHEDULE
 from league.run import loading
 from league.run import stage as training
 from league.run.entry import Entry
-from league.run.evidence import effective_values
+from league.run.evidence import training_in_effect
 from league.run.failures import clear_failures
 from league.run.watch import PACE_FROM, highest_loss
 from league.tasks.loss import SmoothedLoss
+from league.tasks.task import task_of
 from league.values import TrainingOptions, as_values
 from league_config import LEAGUES, League, Range
 from tools.tune.seam import label, tuned
@@ -83,7 +84,9 @@ class TrialTrainer(Seq2SeqTrainer):
             super().train(trial=trial)
             self.check_effect(asked)
             # Found set, it is the trial's value; else that would be the sum of all metrics of another evaluation.
-            self.objective = 0.0 if self.has_exploded() else sum(training.validate(self, self.captions).values())
+            self.objective = (
+                0.0 if self.has_exploded() else sum(training.validate(self.entry, self, self.captions).values())
+            )
         entry.record["trials"] += 1
         entry.write()
         seconds = clock.used - began
@@ -102,10 +105,10 @@ class TrialTrainer(Seq2SeqTrainer):
     def has_exploded(self) -> bool:
         # Such a model translates nothing, and takes its time over it.
         last = [log["loss"] for log in self.state.log_history if "loss" in log][-1]
-        return not last < highest_loss(self.state.log_history, self.entry.rules.vocab_size)
+        return not last < highest_loss(self.state.log_history, task_of(self.entry.rules).loss_of_a_guess())
 
     def check_effect(self, asked: dict[str, Any]) -> None:
-        effective = effective_values(self)
+        effective = training_in_effect(self)
         expected = asked | {"weight_decay": sorted({0.0, asked["weight_decay"]})}  # norms and biases have none
         assert expected == {name: effective[name] for name in expected}, (expected, effective)
 
@@ -134,11 +137,11 @@ def build_trainer(options: TrainingOptions) -> TrialTrainer:
     talks = loading.load(entry, stage.corpus, "train")
     captions = {rules.pretrain.corpus.domain: loading.load(entry, rules.pretrain.corpus, "validation")}
     entry.start({"seed": options.seed}, talks, *captions.values())
-    model, tokenizer = loading.load_checkpoint(entry.checkpoint("pretrain"), rules)
+    model, tokenizer = task_of(rules).load_checkpoint(entry.checkpoint("pretrain"))
 
     def load_model():
-        fresh, _ = loading.load_checkpoint(entry.checkpoint("pretrain"), rules)
-        loading.prepare_model(fresh, rules)
+        fresh, _ = task_of(rules).load_checkpoint(entry.checkpoint("pretrain"))
+        task_of(rules).prepare(fresh)
         return fresh
 
     max_steps = stage.arguments["max_steps"]
@@ -149,7 +152,6 @@ def build_trainer(options: TrainingOptions) -> TrialTrainer:
         training.fixed_arguments(entry, stage, "finetune"),
         model_init=load_model,
         train_dataset=TrainingOrder(train_tokens, rules.batch_size, max_steps, options.seed),
-        eval_dataset={domain: loading.tokenize(entry, split, tokenizer) for domain, split in captions.items()},
         data_collator=PairCollator(model),
         processing_class=tokenizer,
     )

@@ -10,7 +10,26 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from league.errors import UserError
 from league.values import Options, check_options
-from league_config import LEAGUES, FinetuneHP, ModelHP, Range
+from league_config import LEAGUES, League, Range
+
+SCRIPTS = {"pretrain": "train_pretrain.py", "finetune": "train_finetune.py"}
+
+
+def parse_stage_options(description: str, kind: type, stage: str, argv: list[str] | None) -> tuple[Any, Any]:
+    """Parse a training script's command line: its options, and the TUNE values that its league has in this stage."""
+    argv = sys.argv[1:] if argv is None else argv
+    return parse_options(description, kind, league_asked(argv).tuned(stage), argv=argv)
+
+
+def league_asked(argv: list[str]) -> League:
+    """Return the league that a command line asks for; whether it asks well is for `parse_options` to say."""
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--league")
+    parser.add_argument("--from", dest="settings_file")
+    asked, _ = parser.parse_known_args(argv)
+    if asked.league is None and asked.settings_file:
+        asked.league = read_settings(asked.settings_file)["league"]
+    return LEAGUES.get(asked.league, LEAGUES[Options.league])
 
 
 def parse_options(
@@ -58,8 +77,8 @@ def _command() -> str | None:
 
 def _remedy(unknown: str, kinds: tuple[type, ...]) -> str:
     """Say where a flag belongs that this command does not know."""
-    for kind, script in ((ModelHP, "train_pretrain.py"), (FinetuneHP, "train_finetune.py")):
-        if unknown in map(_flag, fields(kind)):
+    for stage, script in SCRIPTS.items():
+        if any(unknown in map(_flag, fields(league.tuned(stage))) for league in LEAGUES.values()):
             return f", which is one of {script}"
     close = get_close_matches(unknown, (_flag(item) for kind in kinds for item in fields(kind)), 1)
     return f", did you mean {close[0]}?" if close else ""

@@ -16,8 +16,9 @@ from league.hardware import device_like
 from league.record.clock import Clock
 from league.record.folder import CHECKPOINT, differing_files, is_plain, read_entry
 from league.record.rules import STRUCTURE, clock_problems, verdict_problems
-from league.run.loading import load_checkpoint, prepare_model
-from league.tasks.decoding import score, translate
+from league.tasks.predicting import predict
+from league.tasks.scoring import score
+from league.tasks.task import task_of
 from league.untrusted import read_json
 from league_config import LEAGUES, League
 
@@ -72,16 +73,16 @@ def checks(folder: Path, data_dir: str | None) -> Iterator[Check]:
     if any("missing" in problem for problem in wrong):
         return
     hypotheses, test = read_translations(folder), splits[f"{league.pretrain.corpus.name}.test"]
-    yield Check("the score is that of the translations", list(_score(record, hypotheses, test)))
-    model, tokenizer = load_checkpoint(folder / "finetune", league)
+    yield Check("the score is that of the translations", list(_score(record, league, hypotheses, test)))
+    model, tokenizer = task_of(league).load_checkpoint(folder / "finetune")
     yield Check("the tokenizer is that of the training data", list(_tokenizer(folder, record, league, splits)))
     yield Check("the order of the data is the seed's", list(_order(record, league, splits, tokenizer)))
     yield Check("the weights have the structure", list(_structure(record, model)))
     device = device_like(record["score"]["device"])
-    prepare_model(model, league, on_gpu=device.type != "cpu")
+    task_of(league).prepare(model, on_gpu=device.type != "cpu")
     model.to(device)
-    again = translate(model, tokenizer, test.sources, league.decoding["batch_size"], progress="translating anew")
-    yield Check("the weights translate as recorded", list(_translations(record, hypotheses, again, test)))
+    again = predict(task_of(league), model, tokenizer, test.sources, "predicting again")
+    yield Check("the weights translate as recorded", list(_translations(record, hypotheses, again, test, league)))
 
 
 @contextmanager
@@ -135,11 +136,11 @@ def _data(record: dict, league: League, data_dir: str | None, splits: dict[str, 
                     yield f"{split.name}: {key} is {split.report[key]} here, {told[key]} in the record"
 
 
-def _score(record: dict[str, Any], hypotheses: list[str], test: Split) -> Iterator[str]:
+def _score(record: dict[str, Any], league: League, hypotheses: list[str], test: Split) -> Iterator[str]:
     if len(hypotheses) != len(test.targets):
         yield f"translations.txt has {len(hypotheses)} lines, the test set {len(test.targets)}"
         return
-    for name, value in score(hypotheses, test.targets).items():
+    for name, value in score(league, hypotheses, test.targets).items():
         told = record["score"].get(name)
         pairs = zip(value, told, strict=True) if isinstance(value, list) else [(value, told)]
         if not all(_close(one, other) for one, other in pairs):
@@ -148,7 +149,7 @@ def _score(record: dict[str, Any], hypotheses: list[str], test: Split) -> Iterat
 
 def _close(one: Any, other: Any) -> bool:
     numbers = isinstance(one, float) and isinstance(other, int | float)
-    return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9) if numbers else one == other
+    return math.isclose(one, other, rel_tol=1e-7, abs_tol=1e-9) if numbers else one == other
 
 
 def _tokenizer(folder: Path, record: dict, league: League, splits: dict[str, Split]) -> Iterator[str]:
@@ -201,10 +202,10 @@ def _structure(record: dict[str, Any], model) -> Iterator[str]:
             yield f"{name} is {built} in the checkpoint, {told} in the record"
 
 
-def _translations(record: dict, hypotheses: list[str], again: list[str], test: Split) -> Iterator[str]:
+def _translations(record: dict, hypotheses: list[str], again: list[str], test: Split, league: League) -> Iterator[str]:
     differing = [i for i, (one, other) in enumerate(zip_longest(hypotheses, again)) if one != other]
     if differing:
-        bleu = score(again, test.targets)["bleu"]
+        bleu = score(league, again, test.targets)["bleu"]
         yield (
             f"{len(differing)} of {len(again)} sentences come out otherwise (the first in line {differing[0] + 1}); "
             f"scored anew, BLEU is {bleu:.2f}, the record says {record['score']['bleu']:.2f}; "

@@ -15,8 +15,8 @@ from league.record.clock import Clock
 from league.record.folder import read_entry
 from league.record.rules import broken_rules
 from league.report.sentences import MOST_LETTERS, Sentences
-from league.run.loading import load_checkpoint, prepare_model
 from league.tasks.attention import Attention, attend
+from league.tasks.task import task_of
 from league_config import LEAGUES, League
 
 STAGES = ("pretrain", "finetune")
@@ -128,8 +128,8 @@ def find_model(folder: Path, record: dict[str, Any], rules: League | None) -> tu
     stage = next((name for name in reversed(STAGES) if name in record["stages"]), None)
     if stage is None:
         raise UserError("There is no trained model yet.")
-    model, tokenizer = load_checkpoint(folder / stage, rules)
-    prepare_model(model, rules)
+    model, tokenizer = task_of(rules).load_checkpoint(folder / stage)
+    task_of(rules).prepare(model)
     return model, tokenizer
 
 

@@ -6,9 +6,10 @@ from difflib import SequenceMatcher
 from functools import cached_property
 
 import numpy as np
-from sacrebleu.metrics import BLEU
 
-from league.proof.comparison import bleu_of, sentence_statistics
+from league.tasks.bleu import row_values
+from league.tasks.bleu import statistics as sentence_statistics
+from league.tasks.bleu import value as bleu_of
 
 NUM_RESAMPLES = 1000
 FEWEST, MOST_BUCKETS = 8, 6  # sentences of a bucket; buckets
@@ -52,8 +53,7 @@ class Sentences:
     @cached_property
     def scores(self) -> np.ndarray:
         """Return the BLEU of each sentence, without the n-grams that are longer than itself."""
-        metric = BLEU(effective_order=True)
-        return np.array([metric._compute_score_from_stats(counts).score for counts in self.counts.tolist()])
+        return row_values(self.counts)
 
     def ranked(self) -> list[int]:
         """Return all sentences, the best first; of equal ones the longer, which is harder to have by luck."""

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from transformers import Seq2SeqTrainer
 
 from league.hardware import device_name, pick_precision
+from league.run.entry import Entry
+from league.tasks.task import agreed, task_of
 
 NUM_POINTS = 30  # of the curve that a record keeps
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,7 +17,7 @@ ROOMS_THAT_TRAIN = ("data", "tasks", "record", "run")
 BESIDE_TRAINING = {"wording.py", "attention.py"}  # words for a verdict, pictures for a report
 
 
-def stage_facts(trainer: Seq2SeqTrainer) -> dict[str, Any]:
+def stage_facts(entry: Entry, trainer: Seq2SeqTrainer) -> dict[str, Any]:
     """Return what a stage did, and under which settings in effect."""
     points = curve(trainer.state.log_history, trainer.args.max_steps)
     order = trainer.train_dataset
@@ -26,7 +27,7 @@ def stage_facts(trainer: Seq2SeqTrainer) -> dict[str, Any]:
         "sentences_cut": order.pairs.info["truncated"],
         "loss": points[-1]["loss"] if points else None,
         "curve": points,
-        "effective": effective_values(trainer),
+        "effective": task_of(entry.rules).structure_in_effect(trainer) | training_in_effect(trainer),
         "order": order.digest(),
         "device": device_name(),
         "precision": pick_precision(),
@@ -50,29 +51,19 @@ def curve(history: list[dict[str, Any]], max_steps: int) -> list[dict[str, Any]]
     ]
 
 
-def effective_values(trainer: Seq2SeqTrainer) -> dict[str, Any]:
+def training_in_effect(trainer: Seq2SeqTrainer) -> dict[str, Any]:
     """Read the values in effect back from the trained objects, whatever the arguments asked for."""
-    model, args = trainer.model, trainer.args
-    stacks = (model.model.encoder, model.model.decoder)
-    layers = [layer for stack in stacks for layer in stack.layers]
-    attentions = [module for module in model.modules() if hasattr(module, "o_proj")]
+    args = trainer.args
     optimizer = getattr(trainer.optimizer, "optimizer", trainer.optimizer)
     groups = [group for group in optimizer.param_groups if group["params"]]
     fused = "" if all(group.get("fused") for group in groups) else "not "
     return {
-        "d_model": _same(weight.shape[1] for weight in (model.lm_head.weight, model.get_input_embeddings().weight)),
-        "nhead": _same(module.o_proj.in_features // module.head_dim for module in attentions),
-        "num_layers": _same(len(stack.layers) for stack in stacks),
-        "d_ff": _same(layer.feed_forward.up_proj.out_features for layer in layers),
-        "dropout": _same(module.p for module in model.modules() if isinstance(module, nn.Dropout)),
-        "vocab_size": _same((model.lm_head.weight.shape[0], len(trainer.processing_class))),
-        "max_length": _same((model.config.max_position_embeddings, trainer.train_dataset.pairs.info["max_length"])),
-        "num_parameters": model.num_parameters(),
+        "num_parameters": trainer.model.num_parameters(),
         "optimizer": f"{type(optimizer).__name__}, {fused}fused",
-        "learning_rate": _same(group["initial_lr"] for group in groups),
-        "adam_beta1": _same(group.get("betas", (0, 0))[0] for group in groups),
-        "adam_beta2": _same(group.get("betas", (0, 0))[1] for group in groups),
-        "adam_epsilon": _same(group.get("eps") for group in groups),
+        "learning_rate": agreed(group["initial_lr"] for group in groups),
+        "adam_beta1": agreed(group.get("betas", (0, 0))[0] for group in groups),
+        "adam_beta2": agreed(group.get("betas", (0, 0))[1] for group in groups),
+        "adam_epsilon": agreed(group.get("eps") for group in groups),
         # Norms and biases are never decayed, so that 0 is always among them.
         "weight_decay": sorted({group["weight_decay"] for group in groups}),
         "lr_scheduler_type": str(args.lr_scheduler_type.value),
@@ -83,12 +74,6 @@ def effective_values(trainer: Seq2SeqTrainer) -> dict[str, Any]:
         "batch_size": args.train_batch_size * args.gradient_accumulation_steps * args.world_size,
         "seed": args.seed,
     }
-
-
-def _same(values) -> Any:
-    # One value where all agree; else all of them, which no rule expects.
-    found = sorted(set(values))
-    return found[0] if len(found) == 1 else found
 
 
 def code_files() -> list[Path]:

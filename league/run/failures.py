@@ -8,14 +8,13 @@ import torch
 from safetensors import SafetensorError
 
 from league.errors import OutOfMemory, UserError
+from league.hardware import is_out_of_memory
 from league.record.rules import STRUCTURE
 from league.run.entry import Entry
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR}
 DISK = FULL | CLOSED | {errno.EIO}
-
-NO_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
 @contextmanager
@@ -50,11 +49,6 @@ def _unwritable(folder: Path, error: Exception) -> str:
     closed = getattr(error, "errno", None) in CLOSED
     remedy = "It must be a folder that you may write to" if closed else "Make room"
     return f"cannot write below {folder}: {reason}. {remedy}; the same command then goes on from what was saved last."
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Tell whether memory was short, of whatever device."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(word in str(error) for word in NO_MEMORY)
 
 
 def _out_of_memory(entry: Entry, device: torch.device, held: int | None) -> str:

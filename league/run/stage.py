@@ -6,9 +6,7 @@ import time
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
-from torch.utils.data import Subset
 from transformers import Seq2SeqTrainer
 from transformers.trainer_callback import PrinterCallback
 
@@ -21,6 +19,9 @@ from league.run.entry import Entry
 from league.run.evidence import stage_facts
 from league.run.failures import clear_failures
 from league.run.watch import StageWatch
+from league.tasks.metric import metric_of
+from league.tasks.predicting import batches_by_length, predict
+from league.tasks.task import Task, task_of
 from league_config import Stage
 
 
@@ -75,10 +76,10 @@ def share_batch(batch_size: int, device_batch_size: int | None) -> tuple[int, in
 
 
 def run_stage(trainer: Seq2SeqTrainer, watch: StageWatch, validation: dict[str, Split]) -> None:
-    """Train, validate, save and record a stage. A stop by the user leaves a checkpoint to go on from."""
+    """Train, validate, save and record a stage. A stop by the user leaves a checkpoint to resume from."""
     entry, name = watch.entry, watch.name
     trainer.remove_callback(PrinterCallback)
-    watch.time_validation = lambda: time_validation(trainer)
+    watch.time_validation = lambda: time_validation(task_of(entry.rules), trainer, validation)
     started_from = digests_of(entry.checkpoint("pretrain")) if name == "finetune" else None
     with trainer.args.main_process_first():
         checkpoint = last_complete_checkpoint(entry.checkpoints(name), trainer.args.world_size)
@@ -91,11 +92,11 @@ def run_stage(trainer: Seq2SeqTrainer, watch: StageWatch, validation: dict[str, 
         watch.raise_if_stopped()
     with entry.clock.charge(name), clear_failures(entry, trainer.args.device):
         started = time.monotonic()
-        bleu = validate(trainer, validation)
-    facts = stage_facts(trainer) | {
+        scores = validate(entry, trainer, validation)
+    facts = stage_facts(entry, trainer) | {
         "minutes": round(entry.clock.spent[name] / 60, 2),
         "out_of_time": watch.is_out_of_time,
-        "validation_bleu": bleu,
+        "validation_bleu": scores,
         "validation_seconds": round(time.monotonic() - started, 2),
         "started_from": started_from,
         "reused": False,
@@ -109,54 +110,32 @@ def run_stage(trainer: Seq2SeqTrainer, watch: StageWatch, validation: dict[str, 
         shutil.rmtree(entry.checkpoints(name), ignore_errors=True)
 
 
-def validate(trainer: Seq2SeqTrainer, validation: dict[str, Split]) -> dict[str, float]:
-    """Translate each validation split as the test set will be, inside the Trainer; return BLEU by domain."""
-    from league.tasks.bleu import ValidationBleu
-
-    # Not by evaluate.load: it copies the module into a cache, and never mends a copy that a kill has torn.
-    metric = ValidationBleu(keep_in_memory=True)
-    tokenizer, bleu = trainer.processing_class, {}
-    trainer.prediction_step = partial(_translate_batch, trainer)
+def validate(entry: Entry, trainer: Seq2SeqTrainer, validation: dict[str, Split]) -> dict[str, float]:
+    """Predict each validation split as the test set will be; return the scores by domain."""
+    task, metric, scores = task_of(entry.rules), metric_of(entry.rules), {}
     # In float32, as the final score is: this takes the mixed precision off the forward pass.
-    trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     for domain, split in validation.items():
-        tokens = trainer.eval_dataset[domain]
-        by_length = np.argsort(tokens.lengths()[0], kind="stable")
-        references = [split.targets[i] for i in by_length]
-
-        def compute_metrics(prediction, references=references):
-            ids = np.where(prediction.predictions < 0, tokenizer.pad_token_id, prediction.predictions)
-            # Under several processes the last batch is filled up with sentences from the first one: cut them off.
-            texts = tokenizer.batch_decode(ids[: len(references)], skip_special_tokens=True)
-            return metric.compute(predictions=texts, references=references)
-
-        trainer.compute_metrics = compute_metrics
-        metrics = trainer.evaluate(Subset(tokens, by_length), metric_key_prefix=domain)
-        bleu[domain] = round(metrics[f"{domain}_bleu"], 2)
-    return bleu
+        title = None if entry.is_trial else f"validating on {domain}"
+        predictions = predict(task, model, trainer.processing_class, task.inputs(split), title)
+        statistics = metric.statistics(predictions, task.references(split))
+        scores[domain] = round(metric.value(statistics.sum(0)).item(), 2)
+    trainer.log({f"{domain}_{metric.NAME}": score for domain, score in scores.items()})
+    return scores
 
 
-def _translate_batch(trainer: Seq2SeqTrainer, model, inputs, prediction_loss_only, ignore_keys=None):
-    # The Trainer's own step also computes the loss on the references, which nothing reads: smoothed, it tells little.
-    inputs = trainer._prepare_inputs(inputs)
-    ids = trainer.model.generate(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
-    return None, ids, inputs["labels"]
-
-
-@torch.no_grad()
-def time_validation(trainer: Seq2SeqTrainer) -> float:
+@torch.inference_mode()
+def time_validation(task: Task, trainer: Seq2SeqTrainer, validation: dict[str, Split]) -> float:
     """Estimate the seconds that a validation takes with the model as it is, from one middling batch of each domain."""
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    was_training = model.training
+    model, tokenizer = trainer.accelerator.unwrap_model(trainer.model), trainer.processing_class
+    was_training, seconds = model.training, 0.0
     model.eval()
-    seconds = 0.0
-    for tokens in trainer.eval_dataset.values():
-        size = min(trainer.args.per_device_eval_batch_size, len(tokens))
-        middle = np.argsort(tokens.lengths()[0], kind="stable")[(len(tokens) - size) // 2 :][:size]
-        batch = trainer.data_collator([tokens[i] for i in middle])
-        inputs = {name: batch[name].to(model.device) for name in ("input_ids", "attention_mask")}
+    for split in validation.values():
+        rows = task.encode(tokenizer, task.inputs(split))
+        batches = batches_by_length(rows, task.rules.decoding["batch_size"])
+        middle = batches[len(batches) // 2 - (len(batches) > 1)]  # a whole one, where there is one
         started = time.monotonic()
-        model.generate(**inputs)
-        seconds += (time.monotonic() - started) * len(tokens) / size
+        task.predict_rows(model, tokenizer, [rows[i] for i in middle])
+        seconds += (time.monotonic() - started) * len(rows) / len(middle)
     model.train(was_training)
     return seconds

@@ -14,6 +14,7 @@ from league.errors import Diverged, Interrupted, TooSlow
 from league.run.checkpoints import seal
 from league.run.entry import Entry
 from league.run.progress import ProgressFile
+from league.tasks.task import task_of
 
 SAVE_EVERY = 60.0  # seconds of training between checkpoints, or more where a checkpoint takes long
 MOST_FOR_CHECKPOINTS = 0.025  # share of the time
@@ -23,10 +24,10 @@ CONTINUE, SAVE, STOP_FOR_TIME, STOP_FOR_USER, GIVE_UP = range(5)
 PACE_FROM = 5  # steps, the first ones are slower
 
 
-def highest_loss(history: list[dict], vocab_size: int) -> float:
+def highest_loss(history: list[dict], loss_of_a_guess: float) -> float:
     """Return the loss above which a run has exploded; a wide model begins far above an even guess, and comes down."""
     first = next((log["loss"] for log in history if "loss" in log), math.inf)
-    return max(EXPLODED * math.log(vocab_size), first)
+    return max(EXPLODED * loss_of_a_guess, first)
 
 
 class StageWatch(TrainerCallback):
@@ -35,6 +36,7 @@ class StageWatch(TrainerCallback):
     def __init__(self, entry: Entry, name: str, time_validation=None):
         self.entry, self.name = entry, name
         self.time_validation = time_validation
+        self.loss_of_a_guess = task_of(entry.rules).loss_of_a_guess()
         self.progress = None if entry.is_trial or not entry.writes else ProgressFile(entry, name)
         self.stopped_for: int | None = None
         self.diverged: tuple[int, float] | None = None
@@ -145,7 +147,7 @@ class StageWatch(TrainerCallback):
         if not logs or "loss" not in logs:
             return
         recent = [log["loss"] for log in state.log_history[-STEPS_EXPLODED:] if "loss" in log]
-        limit = highest_loss(state.log_history, self.entry.rules.vocab_size)
+        limit = highest_loss(state.log_history, self.loss_of_a_guess)
         # The loss is a mean over all processes: they all stop here, at the same step.
         if not math.isfinite(logs["loss"]) or (len(recent) == STEPS_EXPLODED and min(recent) > limit):
             self.diverged = state.global_step, logs["loss"]
@@ -168,15 +170,6 @@ class StageWatch(TrainerCallback):
             raise Interrupted(
                 f"Stopped at step {self.step} of {self.max_steps}, and saved; the same command goes on from there."
             )
-
-    def on_prediction_step(self, args, state, control, eval_dataloader=None, **kwargs):
-        if self.bar is None:
-            self.bar = self._open_bar(state, "validation", len(eval_dataloader), "batch")
-        self.bar.update(1)
-
-    def on_evaluate(self, args, state, control, **kwargs):
-        self.bar.close()
-        self.bar = None
 
     def __enter__(self):
         signals = (signal.SIGINT, signal.SIGTERM)

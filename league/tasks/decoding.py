@@ -1,16 +1,13 @@
-"""Translating and scoring, with the same result to the last digit on any number of processes."""
+"""The search for a translation: its settings, and what it finds."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from accelerate import PartialState
-from accelerate.utils import gather_object
-from tqdm import tqdm
 from transformers import GenerationConfig
 
 from league.data.batches import pad
-from league.data.tokens import encode
 from league_config import League
 
 
@@ -34,39 +31,39 @@ def effective_decoding(config: GenerationConfig, batch_size: int) -> dict[str, A
     return settings | {name: getattr(config, name) for name in shown} | {"batch_size": batch_size}
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """What a search finds: tokens, <eos> included, and their score, the log-probability by the penalty's measure."""
+
+    ids: list[int]
+    score: float
+
+
 @torch.inference_mode()
-def translate(model, tokenizer, sentences: Sequence[str], batch_size: int, progress: str | None = None) -> list[str]:
-    """Translate every sentence exactly once, as the model's generation config says; return the texts in order."""
-    state = PartialState()
-    sources = [ids for ids, _ in encode(tokenizer, list(sentences), model.generation_config.max_length)]
-    by_length = sorted(range(len(sources)), key=lambda i: (len(sources[i]), i))
-    # Padding changes the rounding, so batches are cut before they are dealt out: they are the same for every process.
-    batches = [by_length[first : first + batch_size] for first in range(0, len(by_length), batch_size)]
-    mine = batches[state.process_index :: state.num_processes]
-    model.eval()
-    done = []
-    for batch in tqdm(mine, desc=progress, disable=progress is None or not state.is_main_process, leave=False):
-        input_ids = pad([sources[i] for i in batch], tokenizer.pad_token_id).to(model.device)  # B S
-        mask = (input_ids != tokenizer.pad_token_id).long()
-        output = model.generate(input_ids=input_ids, attention_mask=mask)
-        done += zip(batch, tokenizer.batch_decode(output, skip_special_tokens=True), strict=True)
-    return [text for _, text in sorted(gather_object(done))]
+def search(model, rows: Sequence[list[int]], num_beams: int | None = None, n_best: int = 1) -> list[list[Candidate]]:
+    """Return the `n_best` candidates for each row of a batch, best first, as the model's generation config says."""
+    config = model.generation_config
+    num_beams = num_beams or config.num_beams
+    input_ids = pad(rows, config.pad_token_id).to(model.device)  # B S
+    output = model.generate(
+        input_ids=input_ids,
+        attention_mask=(input_ids != config.pad_token_id).long(),
+        num_beams=num_beams,
+        num_return_sequences=n_best,
+        return_dict_in_generate=True,
+        output_scores=num_beams == 1,  # a greedy search has its steps' scores, and no sum
+    )
+    sequences = [_up_to_end(ids, config.eos_token_id) for ids in output.sequences[:, 1:].tolist()]
+    scores = _greedy_scores(model, output, sequences) if num_beams == 1 else output.sequences_scores.tolist()
+    candidates = [Candidate(ids, score) for ids, score in zip(sequences, scores, strict=True)]
+    return [candidates[first : first + n_best] for first in range(0, len(candidates), n_best)]
 
 
-def score(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, Any]:
-    """Score translations with SacreBLEU's defaults: BLEU, its 95 % interval by bootstrap, chrF, and both signatures."""
-    from sacrebleu.metrics import BLEU, CHRF
+def _up_to_end(ids: list[int], eos: int) -> list[int]:
+    return ids[: ids.index(eos) + 1] if eos in ids else ids
 
-    bleu, chrf = BLEU(), CHRF()
-    plain = bleu.corpus_score(hypotheses, [references])
-    signature = bleu.get_signature().format()
-    resampled = BLEU().corpus_score(hypotheses, [references], n_bootstrap=1000)
-    return {
-        "bleu": plain.score,
-        "bleu_signature": signature,
-        "bleu_interval": [resampled._mean - resampled._ci, resampled._mean + resampled._ci],
-        "brevity_penalty": plain.bp,
-        "sentences": len(hypotheses),
-        "chrf": chrf.corpus_score(hypotheses, [references]).score,
-        "chrf_signature": chrf.get_signature().format(),
-    }
+
+def _greedy_scores(model, output, sequences: list[list[int]]) -> list[float]:
+    steps = model.compute_transition_scores(output.sequences, output.scores, normalize_logits=True).tolist()
+    penalty = model.generation_config.length_penalty
+    return [sum(row[: len(ids)]) / len(ids) ** penalty for row, ids in zip(steps, sequences, strict=True)]

@@ -12,7 +12,7 @@ from league.data.tokens import encode
 from league.errors import UserError
 from league.record.folder import meant
 from league.record.shape import read_record
-from league.run.loading import load_checkpoint, prepare_model
+from league.tasks.task import task_of
 from league.translate.engines import Candidate, CTranslate2Engine, TorchEngine
 from league.translate.splitting import split_line
 from league.untrusted import read_json
@@ -45,8 +45,8 @@ class Translator:
             raise UserError(f"--compute_type {compute_type}: only --engine ctranslate2 computes in it.")
         self.checkpoint = find_checkpoint(where)
         self.rules = find_rules(self.checkpoint)
-        self.model, self.tokenizer = load_checkpoint(self.checkpoint, self.rules)
-        prepare_model(self.model, self.rules)
+        self.model, self.tokenizer = task_of(self.rules).load_checkpoint(self.checkpoint)
+        task_of(self.rules).prepare(self.model)
         if engine == "torch":
             self.engine = TorchEngine(self.model, self.rules)
         else:

@@ -29,7 +29,7 @@ from league.hub.card import eval_results, model_card
 from league.hub.transfer import fetch, hand_in, push, push_if_asked
 from league.record.folder import files_to_hand_in, read_whole_entry, with_own_code
 from league.run.entry import Entry
-from league.run.loading import load_checkpoint
+from league.tasks.task import task_of
 from league.values import Options, TrainingOptions, check_options
 from league_config import AING
 from modeling import AingForConditionalGeneration
@@ -559,7 +559,7 @@ def test_a_checkpoint_comes_down_as_data_alone_and_is_there_without_network(on_h
     assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == data | beside
     assert not any(path.is_symlink() for path in folder.iterdir())
     assert not any(path.endswith((".py", ".html", ".png")) for _, path in on_hub.requests[requests:])
-    model, tokenizer = load_checkpoint(folder, TINY)
+    model, tokenizer = task_of(TINY).load_checkpoint(folder)
     assert len(tokenizer) == model.config.vocab_size
     stage_a = fetch("club/mine", "pretrain")
     assert (stage_a / "model.safetensors").read_bytes() == (entry / "pretrain/model.safetensors").read_bytes()

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from paired import paired_test
 from sacrebleu.metrics import BLEU
 
-from league.proof.comparison import NUM_TRIALS, bleu_of, paired_test, sentence_statistics
+from league.tasks.bleu import statistics as sentence_statistics
+from league.tasks.bleu import value as bleu_of
+from league.tasks.resampling import NUM_SWAPS
 
 WORDS = "a man and two dogs run on the green grass , near some water .".split()
 
@@ -41,7 +44,7 @@ def test_the_paired_test_counts_as_one_by_one(num_changed):
     def bleu(totals) -> float:
         return metric._compute_score_from_stats(totals.tolist()).score
 
-    swapped = np.random.default_rng(1).random((NUM_TRIALS, len(references))) < 0.5
+    swapped = np.random.default_rng(1).random((NUM_SWAPS, len(references))) < 0.5
     moved = swapped[:1000] @ (counts[1] - counts[0])
     slowly = [abs(bleu(counts[1].sum(0) - part) - bleu(counts[0].sum(0) + part)) for part in moved]
     real = bleu(counts[1].sum(0)) - bleu(counts[0].sum(0))

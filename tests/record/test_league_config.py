@@ -66,6 +66,7 @@ def test_fingerprint_changes_with_every_fixed_value_and_with_the_data():
         dataclasses.replace(AING, source="fr"),
         dataclasses.replace(AING, target="fr"),
         dataclasses.replace(AING, metric="chrf"),
+        dataclasses.replace(AING, task="summarize"),
         dataclasses.replace(AING, sample_seed=1),
         dataclasses.replace(AING, vocab_size=1),
         dataclasses.replace(AING, max_length=1),

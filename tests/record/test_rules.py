@@ -13,8 +13,8 @@ from transformers import Seq2SeqTrainingArguments, get_scheduler
 from league.data import corpora as data
 from league.record import rules
 from league.record.rules import broken_rules, count_parameters, scheduled_rate
-from league.run import loading
 from league.run import stage as training
+from league.tasks import decoding
 from modeling import AingConfig, AingForConditionalGeneration
 
 
@@ -223,7 +223,7 @@ def test_a_change_in_the_code_shows_in_the_record(played, tmp_path, monkeypatch,
 def test_another_search_in_the_code_shows_in_the_record(played, tmp_path, monkeypatch):
     shutil.copytree(played / "runs", tmp_path / "runs")
     monkeypatch.chdir(tmp_path)
-    patched(loading, "decoding_config", lambda config: with_decoding(config, num_beams=2, top_k=3))(monkeypatch)
+    patched(decoding, "decoding_config", lambda config: with_decoding(config, num_beams=2, top_k=3))(monkeypatch)
     play("evaluate_bleu", "--entry", "one", "--again")
     after = json.loads((tmp_path / "runs" / "one" / "record.json").read_text())
     assert rules_broken(after) == {"score.decoding.num_beams", "score.decoding.top_k"}

@@ -26,8 +26,8 @@ from league.report.page import entry_page
 from league.report.pictures import PICTURES, purposes
 from league.report.sentences import Sentences, difference
 from league.report.write import write_entry_report
-from league.run.loading import load_checkpoint, prepare_model
 from league.tasks.attention import Attention, attend, pieces
+from league.tasks.task import task_of
 from league.values import Options
 from tools import report as tool
 
@@ -37,8 +37,8 @@ HOSTILE = "</script><img src=x onerror=alert(1)><b>'\"&amp;\u202edne\u2028שלו
 @pytest.fixture(scope="session")
 def loaded(played):
     """The tiny model and its tokenizer."""
-    model, tokenizer = load_checkpoint(played / "runs" / "one" / "finetune", TINY)
-    prepare_model(model, TINY)
+    model, tokenizer = task_of(TINY).load_checkpoint(played / "runs" / "one" / "finetune")
+    task_of(TINY).prepare(model)
     return model, tokenizer
 
 

@@ -14,30 +14,34 @@ from play import TINY, play
 from league.data.corpora import load_split
 from league.data.tokens import encode
 from league.record.shape import read_record
-from league.run.loading import load_checkpoint, prepare_model
-from league.tasks.decoding import score, translate
+from league.tasks.predicting import predict
+from league.tasks.scoring import score
+from league.tasks.task import task_of
 from modeling import AingForConditionalGeneration
 
 SEARCH = dataclasses.replace(TINY, max_length=20, decoding={**TINY.decoding, "num_beams": 2})
+BY_FOUR, BY_ONE = (
+    task_of(dataclasses.replace(SEARCH, decoding={**SEARCH.decoding, "batch_size": size})) for size in (4, 1)
+)
 SENTENCES = ["Ein Mann.", "", "Die Frau im Park liest " * 30, "😀 \u00a0", "Ein Mann.", "Zwei Hunde rennen."]
 
 
 @pytest.fixture(scope="module")
 def trained(played):
-    model, tokenizer = load_checkpoint(played / "runs" / "one" / "finetune", TINY)
-    prepare_model(model, SEARCH)
+    model, tokenizer = task_of(TINY).load_checkpoint(played / "runs" / "one" / "finetune")
+    task_of(SEARCH).prepare(model)
     return model, tokenizer
 
 
 def test_each_sentence_gets_its_own_translation_whatever_the_batches(trained):
     model, tokenizer = trained
-    alone = [translate(model, tokenizer, [text], batch_size=1)[0] for text in SENTENCES]
-    assert translate(model, tokenizer, SENTENCES, batch_size=4) == alone
-    assert translate(model, tokenizer, SENTENCES[::-1], batch_size=4) == alone[::-1]
+    alone = [predict(BY_ONE, model, tokenizer, [text])[0] for text in SENTENCES]
+    assert predict(BY_FOUR, model, tokenizer, SENTENCES) == alone
+    assert predict(BY_FOUR, model, tokenizer, SENTENCES[::-1]) == alone[::-1]
 
 
 def test_nothing_to_translate_is_nothing(trained):
-    assert translate(*trained, [], batch_size=4) == []
+    assert predict(BY_FOUR, *trained, []) == []
 
 
 @given(texts=st.lists(st.text(alphabet=st.characters(codec="utf-8"), max_size=80), max_size=5))
@@ -61,12 +65,12 @@ def test_a_validation_translates_and_computes_nothing_else(tmp_path, monkeypatch
 
     monkeypatch.setattr(AingForConditionalGeneration, "forward", only_in_training)
     play("train_pretrain", "--entry", "one", *SMALL)
-    model, tokenizer = load_checkpoint(tmp_path / "runs/one/pretrain", TINY)
-    prepare_model(model, TINY)
+    model, tokenizer = task_of(TINY).load_checkpoint(tmp_path / "runs/one/pretrain")
+    task_of(TINY).prepare(model)
     record = read_record(tmp_path / "runs/one/record.json")
     for stage in (TINY.pretrain, TINY.finetune):
         split = load_split(TINY, stage.corpus, "validation", None)
-        texts = translate(model, tokenizer, list(split.sources), batch_size=4)
+        texts = predict(task_of(TINY), model, tokenizer, list(split.sources))
         bleu = sacrebleu.corpus_bleu(texts, [list(split.targets)]).score
         assert record["stages"]["pretrain"]["validation_bleu"][stage.corpus.domain] == round(bleu, 2)
 
@@ -74,17 +78,17 @@ def test_a_validation_translates_and_computes_nothing_else(tmp_path, monkeypatch
 def test_score_is_sacrebleus_with_its_interval():
     hypotheses = ["A man is riding a horse.", "Two dogs run in the park.", "A woman reads."] * 10
     references = ["A man rides a horse.", "Two dogs run through the park.", "A woman is reading a book."] * 10
-    result = score(hypotheses, references)
+    result = score(TINY, hypotheses, references)
     assert result["bleu"] == sacrebleu.corpus_bleu(hypotheses, [references]).score
     assert result["chrf"] == sacrebleu.corpus_chrf(hypotheses, [references]).score
     low, high = result["bleu_interval"]
     assert low < result["bleu"] < high
-    assert result == score(hypotheses, references), "the bootstrap is seeded"
+    assert result == score(TINY, hypotheses, references), "the bootstrap is seeded"
 
 
 def test_validation_bleu_loads_without_network_and_equals_sacrebleu(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    metric = evaluate.load(str(ROOT / "league" / "validation_bleu.py"))
+    metric = evaluate.load(str(ROOT / "league" / "tasks" / "bleu.py"))
     hypotheses, references = ["A man rides.", "Two dogs in a park run."], ["A man rides.", "Two dogs run in a park."]
     assert metric.compute(predictions=hypotheses, references=references) == {
         "bleu": sacrebleu.corpus_bleu(hypotheses, [references]).score

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from browser import browsing, needs_browser
 from deck import deal, judged, read, varied
+from paired import paired_test
 from play import TINY
 
 from league.data.corpora import load_split
-from league.proof.comparison import paired_test
 from tools.board import build, write
 
 pytestmark = needs_browser
@@ -121,7 +121,7 @@ def test_two_entries_are_compared_by_the_test_of_ours(page, targets):
 
 
 def test_bleu_in_the_browser_is_ours(page):
-    from league.proof.comparison import bleu_of
+    from league.tasks.bleu import value as bleu_of
 
     rows = [[9, 9, 9, 8, 7, 6, 9, 8, 7, 6], [9, 12, 5, 2, 0, 0, 9, 8, 7, 6], [2, 9, 1, 0, 0, 0, 2, 1, 0, 0], [0] * 10]
     rows += [[9, 9, 0, 0, 0, 0, 9, 8, 7, 6]]

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, SMALL
+from paired import paired_test
 from play import TINY, play
 
 from league.data.corpora import load_split
 from league.errors import UserError
 from league.files import digests_of
 from league.proof import noise
-from league.proof.comparison import Comparison, compare, paired_test
+from league.proof.comparison import Comparison, compare
 from league.record import rules
 from league.record.folder import read_entry
 from league.record.shape import read_record

@@ -17,7 +17,7 @@ from league.record.rules import SCHEDULE, scheduled_rate
 from league.record.shape import read_record
 from league.run import stage as training
 from league.run.entry import Entry
-from league.run.evidence import effective_values
+from league.run.evidence import training_in_effect
 from league.tasks.loss import SmoothedLoss
 from league.values import TrainingOptions
 from league_config import FinetuneHP
@@ -67,10 +67,10 @@ def search(trainer: Seq2SeqTrainer, trials: list[dict]) -> None:
 def test_every_trial_is_the_fine_tune_with_the_values_that_it_asked_for(two, monkeypatch, tmp_path):
     seen, validate = [], training.validate
 
-    def watched(trainer, validation):
+    def watched(entry, trainer, validation):
         trainer.model.save_pretrained(tmp_path / "trained")
-        digest, bleu = digests_of(tmp_path / "trained")["model.safetensors"], validate(trainer, validation)
-        seen.append((effective_values(trainer), trainer.state.log_history, digest, bleu))
+        digest, bleu = digests_of(tmp_path / "trained")["model.safetensors"], validate(entry, trainer, validation)
+        seen.append((training_in_effect(trainer), trainer.state.log_history, digest, bleu))
         return bleu
 
     monkeypatch.setattr(training, "validate", watched)

@@ -4,16 +4,16 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from league.data.corpora import load_split
 from league.errors import UserError
-from league.proof.comparison import bleu_of, sentence_statistics
 from league.record.rules import SCHEDULE, STRUCTURE, clock_problems, describe, verdict_problems
 from league.record.shape import parse_record
+from league.tasks import bleu
+from league.tasks.resampling import interval
 from league.untrusted import parse_json
 from league_config import LEAGUES, League
 
@@ -22,7 +22,6 @@ from .handed_in import RECORD, STAGES, HandedIn, Refused, shown
 from .rows import Row
 
 MOST_REASONS = 8  # that are told of one entry
-NUM_RESAMPLED = 1000
 
 
 class TestSets:
@@ -160,13 +159,13 @@ def _score(handed_in: HandedIn, record: dict[str, Any], row: Row, tests: TestSet
     if len(lines) != len(test.targets):
         yield f"translations.txt has {len(lines)} lines, the test set {len(test.targets)}"
         return
-    counts = cache.array(f"{digest}-{test.report['sha256']}", lambda: sentence_statistics(lines, list(test.targets)))
-    bleu, told = bleu_of(counts.sum(0)).item(), record["score"]["bleu"]
-    if not math.isclose(bleu, told, rel_tol=1e-9, abs_tol=1e-9):
-        yield f"BLEU is {bleu:.4f} by the translations, {told:.4f} by the record"
-    interval = interval_of(counts)
-    if not np.allclose(interval, row.interval, atol=2e-3):
-        yield f"the interval is {_span(interval)} by the translations, {_span(row.interval)} by the record"
+    counts = cache.array(f"{digest}-{test.report['sha256']}", lambda: bleu.statistics(lines, list(test.targets)))
+    score, told = bleu.value(counts.sum(0)).item(), record["score"]["bleu"]
+    if not math.isclose(score, told, rel_tol=1e-9, abs_tol=1e-9):
+        yield f"BLEU is {score:.4f} by the translations, {told:.4f} by the record"
+    span = interval(bleu, counts)
+    if not np.allclose(span, row.interval, atol=2e-3):
+        yield f"the interval is {_span(span)} by the translations, {_span(row.interval)} by the record"
     row.statistics = counts
 
 
@@ -177,19 +176,6 @@ def _span(interval: tuple[float, float]) -> str:
 def lines_of(translations: bytes) -> list[str]:
     """Return the sentences of a translations.txt."""
     return translations.decode("utf-8").removesuffix("\n").split("\n")
-
-
-def interval_of(statistics: np.ndarray) -> tuple[float, float]:
-    """Return the 95 % interval of BLEU as SacreBLEU estimates it, by the same resampled sentences."""
-    scores = np.sort(bleu_of(_resampling(len(statistics)) @ statistics.astype(np.float32)))
-    half = (scores[-1 - NUM_RESAMPLED // 40] - scores[NUM_RESAMPLED // 40]) / 2
-    return (scores.mean() - half).item(), (scores.mean() + half).item()
-
-
-@lru_cache(1)
-def _resampling(num_sentences: int) -> np.ndarray:
-    chosen = np.random.default_rng(12345).choice(num_sentences, size=(NUM_RESAMPLED, num_sentences), replace=True)
-    return np.stack([np.bincount(row, minlength=num_sentences) for row in chosen]).astype(np.float32)
 
 
 def key_of(handed_in: HandedIn, *more: str) -> str:

@@ -7,9 +7,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from league.proof.comparison import LEVEL, NUM_TRIALS, Comparison
+from league.proof.comparison import LEVEL, Comparison
 from league.record.rules import SCHEDULE, STRUCTURE
 from league.report.look import html_page
+from league.tasks.resampling import NUM_SWAPS
 
 from .rows import STATES, Board, Refusal, Row
 from .words import about_ranks, state_of
@@ -69,7 +70,7 @@ def _data(board: Board, with_entry: set[str], with_report: set[str]) -> str:
     data = {
         "names": [*STRUCTURE, *SCHEDULE],
         "level": LEVEL,
-        "trials": NUM_TRIALS,
+        "trials": NUM_SWAPS,
         "verdicts": verdicts(),
         "leagues": [
             {

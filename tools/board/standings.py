@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from league.errors import UserError
-from league.proof.comparison import Comparison, paired_test_on
+from league.proof.comparison import Comparison
 from league.proof.noise import seed_deviation
+from league.tasks import bleu
+from league.tasks.resampling import p_value
 
 from .cache import Cache
 from .crowd import judged
@@ -120,11 +122,11 @@ def _rank(rows: list[Row], deviation: float | None) -> None:
 
 def is_tie(leader: Row, row: Row, deviation: float | None) -> bool:
     """Tell whether seeds or sentences may explain the difference; without translations the intervals stand in."""
-    bleu = (row.bleu, leader.bleu)
-    by_seeds = Comparison((row.name, leader.name), bleu, 0.0, deviation, {})
+    scores = (row.bleu, leader.bleu)
+    by_seeds = Comparison((row.name, leader.name), scores, 0.0, deviation, {})
     if by_seeds.is_tie:
         return True
     if leader.statistics is None or row.statistics is None or len(leader.statistics) != len(row.statistics):
         return row.interval[1] >= leader.interval[0]
-    _, p_value = paired_test_on(row.statistics, leader.statistics)
-    return Comparison((row.name, leader.name), bleu, p_value, deviation, {}).is_tie
+    chance = p_value(bleu, row.statistics, leader.statistics)
+    return Comparison((row.name, leader.name), scores, chance, deviation, {}).is_tie

@@ -18,9 +18,10 @@ from league.record.rules import broken_in_stage
 from league.record.shape import read_record
 from league.run.checkpoints import last_step
 from league.run.entry import Entry
-from league.run.loading import load, load_validation, tokenize, train_league_tokenizer
+from league.run.loading import load, load_validation, tokenize
 from league.run.tracking import tracked
 from league.run.watch import PACE_FROM
+from league.tasks.task import task_of
 from league_config import Corpus, League, Stage
 from train_finetune import FinetuneOptions, finetune
 from train_pretrain import pretrain
@@ -152,7 +153,7 @@ def load_data(entry: Entry) -> None:
     captions = load(entry, entry.rules.pretrain.corpus, "train")
     load(entry, entry.rules.finetune.corpus, "train")
     load_validation(entry)
-    tokenizer = train_league_tokenizer(captions, entry.rules)
+    tokenizer = task_of(entry.rules).train_tokenizer(captions)
     for split in entry.splits.values():
         tokenize(entry, split, tokenizer)
 

@@ -1,0 +1,41 @@
+"""What predictions are judged by: the little that the others need to know of a metric."""
+
+from collections.abc import Sequence
+from functools import cache
+from importlib import import_module
+from typing import Any, Protocol
+
+import numpy as np
+
+from league_config import League
+
+
+class Metric(Protocol):
+    """A module of `league.tasks`: figures of each row that add up, and what a score is worth out of 100."""
+
+    NAME: str  # in records and in FINAL_TEST_NAME
+    LABEL: str  # on pages and screens
+
+    def signature(self) -> str:
+        """Return how the score is computed, with the version of what computes it."""
+
+    def statistics(self, predictions: Sequence[str], references: Sequence[str]) -> np.ndarray:
+        """Return whole numbers for each row, (rows, K), whose sums make the score."""
+
+    def value(self, totals: np.ndarray) -> np.ndarray:
+        """Return the score out of 100 of sums of statistics, (..., K) -> (...)."""
+
+    def row_values(self, statistics: np.ndarray) -> np.ndarray:
+        """Return each row's own score, to tell good predictions from bad ones."""
+
+    def extras(self, predictions: Sequence[str], references: Sequence[str]) -> dict[str, Any]:
+        """Return further figures for the record."""
+
+
+@cache
+def metric_named(name: str) -> Metric:
+    return import_module(name if "." in name else f"league.tasks.{name}")
+
+
+def metric_of(rules: League) -> Metric:
+    return metric_named(rules.metric)

@@ -1,0 +1,22 @@
+"""The score of predictions, as a record keeps it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from league.tasks.metric import metric_of
+from league.tasks.resampling import interval
+from league_config import League
+
+
+def score(rules: League, predictions: Sequence[str], references: Sequence[str]) -> dict[str, Any]:
+    """Score predictions by their league's metric, with the 95 % interval and the metric's further figures."""
+    metric = metric_of(rules)
+    statistics = metric.statistics(predictions, references)
+    extras = metric.extras(predictions, references)
+    return {
+        "bleu": metric.value(statistics.sum(0)).item(),
+        "bleu_interval": list(interval(metric, statistics)),
+        "bleu_signature": metric.signature(),
+        "sentences": len(predictions),
+        **extras,
+    }

@@ -1,0 +1,110 @@
+"""What differs between objectives, behind one small class: scripts, rules, proof, report and tuner ask a task."""
+
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from league_config import League
+
+
+class Task:
+    """An objective under one rule book. What the library needs is imported where it is used: a task is asked early."""
+
+    predictions_file = "predictions.txt"  # of an entry, a line for each row of the test set
+    report_parts: tuple[str, ...] = ()  # of the report, beside those that every task has
+
+    def __init__(self, rules: League):
+        self.rules = rules
+
+    # The data.
+
+    def columns(self) -> tuple[str, ...]:
+        """Return the columns of a row: what is read, then what is to be predicted."""
+        raise NotImplementedError
+
+    def inputs(self, split) -> Sequence[str]:
+        """Return what is read of each row."""
+        raise NotImplementedError
+
+    def references(self, split) -> Sequence[str]:
+        """Return what the predictions of a split are judged by."""
+        raise NotImplementedError
+
+    def train_tokenizer(self, split):
+        """Return the tokenizer that stage A trains on its data."""
+        raise NotImplementedError
+
+    # The model.
+
+    def check(self, stage: str, values: Any) -> None:
+        """Refuse TUNE values of a stage that cannot be trained, before any work."""
+        raise NotImplementedError
+
+    def num_parameters(self, structure: dict[str, Any]) -> int | None:
+        """Return the size of a model, from the TUNE values of stage A alone; None where they make none."""
+        raise NotImplementedError
+
+    def work(self, structure: dict[str, Any]) -> float:
+        """Return how much there is to compute for a token, in any unit: for estimates of speed."""
+        raise NotImplementedError
+
+    def new_model(self, structure: dict[str, Any], tokenizer):
+        """Return a model with fresh weights."""
+        raise NotImplementedError
+
+    def load_checkpoint(self, folder: Path) -> tuple:
+        """Return the model and tokenizer of a checkpoint that anyone may have made; none of its code is run."""
+        raise NotImplementedError
+
+    def prepare(self, model, on_gpu: bool | None = None) -> None:
+        """Settle how a model computes and predicts here."""
+
+    # Training and predicting.
+
+    def collator(self, model):
+        raise NotImplementedError
+
+    def loss(self, model, args):
+        """Return the Trainer's `compute_loss_func`; its `epsilon` is the label smoothing in effect."""
+        raise NotImplementedError
+
+    def loss_of_a_guess(self) -> float:
+        """Return the loss of an even guess: what is far above it has diverged."""
+        raise NotImplementedError
+
+    def structure_in_effect(self, trainer) -> dict[str, Any]:
+        """Read the structure back from a trained model: the TUNE values of stage A, and what is fixed of it."""
+        raise NotImplementedError
+
+    def expected_structure(self, structure: dict[str, Any]) -> dict[str, Any]:
+        """Return what `structure_in_effect` must find for the values that were asked for."""
+        raise NotImplementedError
+
+    def encode(self, tokenizer, inputs: Sequence[str]) -> list[list[int]]:
+        """Return the tokens that the model reads of each input."""
+        raise NotImplementedError
+
+    def predict_rows(self, model, tokenizer, rows: Sequence[list[int]]) -> list[str]:
+        """Return a prediction for each row of tokens of a batch."""
+        raise NotImplementedError
+
+    def decoding_in_effect(self, model) -> dict[str, Any]:
+        """Return the settings under which a model predicts, for the record."""
+        raise NotImplementedError
+
+    def expected_decoding(self) -> dict[str, Any]:
+        """Return what `decoding_in_effect` must find."""
+        raise NotImplementedError
+
+
+def task_of(rules: League) -> Task:
+    """Return the task of a rule book, from the module that it names."""
+    module = import_module(rules.task if "." in rules.task else f"league.tasks.{rules.task}")
+    return module.TASK(rules)
+
+
+def agreed(values: Iterable[Any]) -> Any:
+    """Return the one value on which all agree; else all of them, which no rule expects."""
+    different = sorted(set(values))
+    return different[0] if len(different) == 1 else different

@@ -1,0 +1,142 @@
+"""The task of the translation leagues: sentences into another language, by an encoder-decoder and beam search."""
+
+import math
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from league.errors import UserError
+from league.tasks.task import Task, agreed
+from league.values import check_finetune_hp, check_model_hp
+
+STRUCTURE = ("d_model", "nhead", "num_layers", "d_ff", "dropout")
+
+
+class Translate(Task):
+    predictions_file = "translations.txt"
+    report_parts = ("lengths", "examples", "attention")
+
+    def columns(self) -> tuple[str, str]:
+        return self.rules.source, self.rules.target
+
+    def inputs(self, split) -> Sequence[str]:
+        return split.sources
+
+    def references(self, split) -> Sequence[str]:
+        return split.targets
+
+    def train_tokenizer(self, split):
+        """Train the tokenizer on both sides of stage A's pairs."""
+        from modeling import train_tokenizer
+
+        rules = self.rules
+        tokenizer = train_tokenizer(chain(split.sources, split.targets), rules.vocab_size, rules.max_length)
+        if len(tokenizer) != rules.vocab_size:
+            raise UserError(
+                f"the text of {rules.pretrain.corpus.name} gives a vocabulary of {len(tokenizer)} entries, the league "
+                f"asks for {rules.vocab_size}; give it more text, or lower vocab_size in league_config.py "
+                "(records are open then)."
+            )
+        return tokenizer
+
+    def check(self, stage: str, values: Any) -> None:
+        if stage == "pretrain":
+            check_model_hp(values)
+        else:
+            check_finetune_hp(values, self.rules.finetune.arguments["max_steps"])
+
+    def num_parameters(self, structure: dict[str, Any]) -> int | None:
+        d_model, num_layers, d_ff = (structure.get(name) for name in ("d_model", "num_layers", "d_ff"))
+        if not all(isinstance(value, int) for value in (d_model, num_layers, d_ff, self.rules.vocab_size)):
+            return None
+        attention, norm = 4 * (d_model + 1) * d_model, 2 * d_model
+        feed_forward = (d_model + 1) * d_ff + (d_ff + 1) * d_model
+        encoder_layer = attention + feed_forward + 2 * norm
+        decoder_layer = 2 * attention + feed_forward + 3 * norm
+        return self.rules.vocab_size * d_model + num_layers * (encoder_layer + decoder_layer) + 2 * norm
+
+    def work(self, structure: dict[str, Any]) -> float:
+        """Return the multiplications of a token on its way through encoder and decoder, in thousands."""
+        d_model, d_ff, num_layers = (structure[name] for name in ("d_model", "d_ff", "num_layers"))
+        layer = 12 * d_model**2 + 4 * d_model * d_ff
+        # What each layer costs besides its products: norms, dropout, attention over short sentences, calls.
+        return (num_layers * (layer + 900 * d_model) + self.rules.vocab_size * d_model) / 1000
+
+    def new_model(self, structure: dict[str, Any], tokenizer):
+        from modeling import AingConfig, AingForConditionalGeneration
+
+        limits = {"vocab_size": len(tokenizer), "max_position_embeddings": self.rules.max_length}
+        return AingForConditionalGeneration(AingConfig(**limits, **structure))
+
+    def load_checkpoint(self, folder: Path) -> tuple:
+        from league.tasks.checkpoint import load_checkpoint
+
+        return load_checkpoint(folder, self)
+
+    def prepare(self, model, on_gpu: bool | None = None) -> None:
+        """Give the model the league's decoding, which its checkpoint keeps, and the attention that is fastest here."""
+        from league.hardware import has_gpu
+        from league.tasks.decoding import decoding_config
+
+        model.generation_config = decoding_config(self.rules, model)
+        # On short sentences the spelled-out attention outruns the fused kernel of CPUs.
+        model.set_attn_implementation("sdpa" if (has_gpu() if on_gpu is None else on_gpu) else "eager")
+
+    def collator(self, model):
+        from league.data.batches import PairCollator
+
+        return PairCollator(model)
+
+    def loss(self, model, args):
+        from league.tasks.loss import SmoothedLoss
+
+        return SmoothedLoss(model, args)
+
+    def loss_of_a_guess(self) -> float:
+        return math.log(self.rules.vocab_size)
+
+    def structure_in_effect(self, trainer) -> dict[str, Any]:
+        from torch import nn
+
+        model = trainer.model
+        stacks = (model.model.encoder, model.model.decoder)
+        layers = [layer for stack in stacks for layer in stack.layers]
+        attentions = [module for module in model.modules() if hasattr(module, "o_proj")]
+        weights = (model.lm_head.weight, model.get_input_embeddings().weight)
+        lengths = (model.config.max_position_embeddings, trainer.train_dataset.pairs.info["max_length"])
+        return {
+            "d_model": agreed(weight.shape[1] for weight in weights),
+            "nhead": agreed(module.o_proj.in_features // module.head_dim for module in attentions),
+            "num_layers": agreed(len(stack.layers) for stack in stacks),
+            "d_ff": agreed(layer.feed_forward.up_proj.out_features for layer in layers),
+            "dropout": agreed(module.p for module in model.modules() if isinstance(module, nn.Dropout)),
+            "vocab_size": agreed((model.lm_head.weight.shape[0], len(trainer.processing_class))),
+            "max_length": agreed(lengths),
+        }
+
+    def expected_structure(self, structure: dict[str, Any]) -> dict[str, Any]:
+        expected = {name: structure.get(name) for name in STRUCTURE}
+        return expected | {"vocab_size": self.rules.vocab_size, "max_length": self.rules.max_length}
+
+    def encode(self, tokenizer, inputs: Sequence[str]) -> list[list[int]]:
+        from league.data.tokens import encode
+
+        return [ids for ids, _ in encode(tokenizer, list(inputs), self.rules.max_length)]
+
+    def predict_rows(self, model, tokenizer, rows: Sequence[list[int]]) -> list[str]:
+        from league.tasks.decoding import search
+
+        best = [candidates[0].ids for candidates in search(model, rows)]
+        return tokenizer.batch_decode(best, skip_special_tokens=True)
+
+    def decoding_in_effect(self, model) -> dict[str, Any]:
+        from league.tasks.decoding import effective_decoding
+
+        return effective_decoding(model.generation_config, self.rules.decoding["batch_size"])
+
+    def expected_decoding(self) -> dict[str, Any]:
+        return self.rules.decoding | {"max_length": self.rules.max_length, "do_sample": False}
+
+
+TASK = Translate

@@ -2,9 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
+# A file stays on one worker, with what its tests share; conftest.py puts the longest files first.
+TWO_WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup league status test test-slow test-gpu test-library tune board app bench clean
+.PHONY: help setup league status test test-all test-slow test-gpu test-library tune board app bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -35,13 +37,15 @@ status: $(VENV)/ready  ## show all entries, or with ENTRY=mine one of them: stag
 
 test: $(VENV)/ready-to-test  ## run the tests
 	$(RUN) -m ruff check .
-	$(RUN) -m pytest -n 2 --dist loadfile
+	$(RUN) -m pytest $(TWO_WORKERS)
 
-test-slow: $(VENV)/ready-to-test  ## run the tests that take minutes: the demo league's promises
-	$(RUN) -m pytest -m slow
+test-all: test-slow test-library  ## run all other tests that need no GPU: slow ones, those in a browser, the library's
+
+test-slow: $(VENV)/ready-to-test  ## run the tests that take minutes, and those in a browser, where there is Chromium
+	$(RUN) -m pytest $(TWO_WORKERS) -m "(slow or browser) and not gpu"
 
 test-gpu: $(VENV)/ready-to-test  ## run the tests that need a CUDA device
-	$(RUN) -m pytest -m gpu
+	$(RUN) -m pytest -m gpu tests/games/test_gpu.py
 
 test-library: $(VENV)/ready-to-test  ## run Transformers' own shared model tests on the model (fetches the library's source)
 	$(RUN) -m tests.library.run

@@ -10,12 +10,14 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.whic
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 QUIET += ["--disable-component-update", "--disable-sync"]
 
-needs_browser = pytest.mark.skipif(not CHROMIUM, reason="no Chromium here (apt install chromium, or set CHROMIUM)")
+needs_browser = pytest.mark.browser
 
 
 @contextmanager
 def browsing(width: int = 1280, height: int = 900, dark: bool = False):
     """Yield a blank page; `page.said` collects what its scripts complained about, and every dialog they opened."""
+    if not CHROMIUM:
+        pytest.skip("no Chromium here (apt install chromium, or set CHROMIUM)")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -3,14 +3,17 @@
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from filelock import FileLock
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # here as in what the tests start: sums depend on the number of threads
 
@@ -19,32 +22,40 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 FIXED = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "ACCELERATE_USE_CPU": "true"}  # which hides a GPU, too
 USUAL = {**os.environ, **FIXED}
-ACCIDENTS = {"SIGNAL_AT", "SAVE_EVERY", "MINUTES", "SLOW_STEPS"}  # of play.py, which reads them in the fork
+READ_LATE = {"HF_TOKEN", "SIGNAL_AT", "SAVE_EVERY", "MINUTES", "SLOW_STEPS"}  # in the fork: see play.py
 PATIENCE = 120  # seconds
+LONGEST = ["test_tune", "test_faults", "test_recipes", "test_hub", "test_entry_report", "test_translator", "test_board"]
+LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "N"]
 SMALL = ["--d_model", "32", "--nhead", "2", "--num_layers", "1", "--d_ff", "64"]
 
 
 def command(*words: str, processes: int = 1, script: str = "tests/play.py") -> list[str]:
     """Return the command line of a script, under one process or several."""
-    if processes == 1:
-        return [sys.executable, str(ROOT / script), *words]
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
-    return [*launch, str(ROOT / script), *words]
+    start = [sys.executable] if processes == 1 else [*LAUNCH[:-1], str(processes)]
+    return [*start, str(ROOT / script), *words]
 
 
-def run(words: list[str], folder: Path, expect: int = 0, **environment: str) -> subprocess.CompletedProcess:
-    """Run a command in `folder` and check its exit code."""
+def is_launch(words: list[str]) -> bool:
+    return words[: len(LAUNCH) - 1] == LAUNCH[:-1]
+
+
+def run(
+    words: list[str], folder: Path, expect: int = 0, *, cold: bool = False, **environment: str
+) -> subprocess.CompletedProcess:
+    """Run a command in `folder` and check its exit code; `cold` starts it as anybody would, which takes seconds."""
     settings = {**os.environ, **FIXED, **environment}
     # What libraries read when they are imported must be the same in a fork of a process that has imported them.
-    is_as_usual = environment.keys() <= ACCIDENTS and for_libraries(settings) == for_libraries(USUAL)
-    is_warm = is_as_usual and words[:2] == command() and sys.platform == "linux"
+    is_as_usual = environment.keys() <= READ_LATE and for_libraries(settings) == for_libraries(USUAL)
+    is_python = words[0] == sys.executable and words[1].endswith((".py", "-m"))
+    is_warm = not cold and is_as_usual and is_python and sys.platform == "linux"
     done = (run_warm if is_warm else run_cold)(words, folder, settings)
     assert done.returncode == expect, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
 
 
 def for_libraries(settings: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in settings.items() if name.startswith(("HF_", "TRANSFORMERS_"))}
+    names = {name for name in settings if name.startswith(("HF_", "TRANSFORMERS_"))} - READ_LATE
+    return {name: settings[name] for name in names}
 
 
 def run_cold(words: list[str], folder: Path, settings: dict[str, str]) -> subprocess.CompletedProcess:
@@ -55,13 +66,16 @@ def run_cold(words: list[str], folder: Path, settings: dict[str, str]) -> subpro
 def warm() -> subprocess.Popen:
     words = [sys.executable, str(ROOT / "tests" / "warm.py")]
     pipe = subprocess.PIPE
-    return subprocess.Popen(words, env=USUAL, text=True, start_new_session=True, stdin=pipe, stdout=pipe)
+    # Without a GPU in sight: a process that has opened one cannot be forked.
+    settings = {**USUAL, "CUDA_VISIBLE_DEVICES": ""}
+    return subprocess.Popen(words, env=settings, text=True, start_new_session=True, stdin=pipe, stdout=pipe)
 
 
 def run_warm(words: list[str], folder: Path, settings: dict[str, str]) -> subprocess.CompletedProcess:
     process = warm()
     with tempfile.NamedTemporaryFile("r") as stdout, tempfile.NamedTemporaryFile("r") as stderr:
-        asked = {"words": words[1:], "folder": str(folder), "settings": settings}
+        processes, rest = (int(words[len(LAUNCH) - 1]), words[len(LAUNCH) :]) if is_launch(words) else (1, words[1:])
+        asked = {"words": rest, "processes": processes, "folder": str(Path(folder).resolve()), "settings": settings}
         process.stdin.write(json.dumps(asked | {"stdout": stdout.name, "stderr": stderr.name}) + "\n")
         process.stdin.flush()
         if not select.select([process.stdout], [], [], PATIENCE)[0]:
@@ -71,20 +85,41 @@ def run_warm(words: list[str], folder: Path, settings: dict[str, str]) -> subpro
         return subprocess.CompletedProcess(words, int(process.stdout.readline()), stdout.read(), stderr.read())
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first: of two workers, none waits long for the other's last file."""
+    longest = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: longest.get(item.path.stem, len(longest)))
+
+
 @pytest.fixture(scope="session")
 def played(tmp_path_factory) -> Path:
-    """A folder in which the tiny league was played once, entry `one`, one process: by commands like anybody's."""
-    folder = tmp_path_factory.mktemp("played")
+    """A folder in which the tiny league was played once, entry `one`, one process; a copy for each worker of xdist."""
+    folder = tmp_path_factory.mktemp("played") / "game"
+    session = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        play_once(folder)
+        return folder
+    original = session.parent / "game"
+    with FileLock(session.parent / "game.lock"):
+        if not original.exists():
+            play_once(original.with_name("unfinished"))
+            original.with_name("unfinished").rename(original)
+    shutil.copytree(original, folder)
+    return folder
+
+
+def play_once(folder: Path) -> None:
+    folder.mkdir()
     for words in (["train_pretrain", *SMALL], ["train_finetune", "--warmup_steps", "2"], ["evaluate_bleu"]):
         # Beside the game, entered.py notes for test_layers.py which of our files each script needs.
-        done = run_cold(command(*words, "--league", "tiny", "--entry", "one", script="tests/entered.py"), folder, USUAL)
-        assert done.returncode == 0, done.stderr
+        done = run(command(*words, "--league", "tiny", "--entry", "one", script="tests/entered.py"), folder)
     (folder / "stdout.txt").write_text(done.stdout)
-    return folder
 
 
 @pytest.fixture
 def replayed_as_tiny(monkeypatch) -> None:
     """Let the tools that play an entry anew play the tiny league, too."""
     monkeypatch.setattr("tools.replay.command", lambda script: command(script))
+    warm_run = SimpleNamespace(run=lambda words, cwd, env: run_warm(words, cwd, USUAL))
+    monkeypatch.setattr("tools.replay.subprocess", warm_run)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")

@@ -56,8 +56,10 @@ def play(script: str, *flags: str) -> None:
 
 
 def _stage_accidents() -> None:
+    from league.hub import connection
     from league.run import watch
 
+    connection.WAITS = ()  # a Hub out of reach is not asked again
     watch.SAVE_EVERY = float(os.environ.get("SAVE_EVERY", watch.SAVE_EVERY))
     step, _, name = os.environ.get("SIGNAL_AT", "").partition(":")
     on_step_end = watch.StageWatch.on_step_end

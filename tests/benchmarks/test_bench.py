@@ -73,6 +73,7 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+@pytest.mark.slow
 def test_the_arms_of_training_alternate_and_wait_without_work(texts, tmp_path, monkeypatch, capsys):
     asked, workers, ask = [], {}, Worker.ask
 

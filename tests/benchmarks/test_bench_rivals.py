@@ -95,6 +95,7 @@ def search(job: str, minutes: float, **more) -> tuple[list[dict], int, dict | No
     return answer["entries"], answer["trials"], answer.get("score")
 
 
+@pytest.mark.slow
 def test_our_search_tells_its_complete_entries(small, monkeypatch, tmp_path):
     monotonic = time.monotonic
     for speed in (10, 3, 1):  # the plan knows trials of seconds, not less; a slow machine needs none of it
@@ -125,6 +126,7 @@ def test_only_a_whole_fine_tune_is_an_entry():
     assert entry["pretrain"] == {"d_model": entry["minute"]} and entry["finetune"] == {}
 
 
+@pytest.mark.slow
 def test_samplers_play_whole_entries_until_the_time_is_over(small, monkeypatch):
     second_ones = []
     for rival in ("random", "tpe"):
@@ -139,6 +141,7 @@ def test_samplers_play_whole_entries_until_the_time_is_over(small, monkeypatch):
     assert second_ones[0] != second_ones[1], "two rivals, not one twice"
 
 
+@pytest.mark.slow
 def test_the_librarys_search_is_judged_by_entries_with_its_values(small, monkeypatch):
     monkeypatch.setattr(rivals, "time", Ticking(1))
     bleu = itertools.count(1.0)

@@ -172,9 +172,9 @@ def test_other_flags_that_cannot_work(values, told):
 
 
 def test_a_tool_is_called_as_it_is_started(tmp_path):
-    done = run([sys.executable, "-m", "tools.board", "--forse"], ROOT, expect=2)
+    done = run([sys.executable, "-m", "tools.board", "--forse"], ROOT, expect=2, cold=True)
     assert "did you mean --force?; python -m tools.board --help lists the flags" in done.stderr
-    done = run(command("--forse", script="train_pretrain.py"), tmp_path, expect=2)
+    done = run(command("--forse", script="train_pretrain.py"), tmp_path, expect=2, cold=True)
     assert "; train_pretrain.py --help lists the flags" in done.stderr
 
 
@@ -203,7 +203,7 @@ def test_help_shows_default_and_range_of_every_tune_value(capsys, monkeypatch):
     ],
 )
 def test_a_script_ends_with_code_2_and_one_line(script, argv, told, tmp_path):
-    done = run(command(*argv, script=script), tmp_path, expect=2)
+    done = run(command(*argv, script=script), tmp_path, expect=2, cold=True)
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     assert len(lines) == 1 and told in lines[0], done.stderr
     assert "Traceback" not in done.stdout + done.stderr

@@ -74,6 +74,7 @@ def check_the_game(said: dict[str, str], folder: Path) -> None:
     assert said["setup"] == said["hub-login"] == said["hub-push"] == ""
 
 
+@pytest.mark.slow
 def test_the_notebook_plays_the_whole_game(folder, monkeypatch):
     (folder / "sitecustomize.py").write_text(TINY)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(ROOT / "tests")]))

@@ -165,7 +165,8 @@ def test_a_disk_that_is_full_loses_nothing(played, tmp_path, most_bytes):
     """No file may grow beyond a size, as on a disk that fills up: the record, the tokens or the checkpoint fail."""
     limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({most_bytes}, {most_bytes}));"
     script = f"{limit} import runpy, sys; sys.argv = {PRETRAIN[1:]!r}; runpy.run_path(sys.argv[0], run_name='__main__')"
-    done = run([sys.executable, "-c", script], tmp_path, expect=2, SAVE_EVERY="0")
+    (tmp_path / "limited.py").write_text(script)
+    done = run([sys.executable, str(tmp_path / "limited.py")], tmp_path, expect=2, SAVE_EVERY="0")
     told = one_line(done.stderr)
     assert "cannot write" in told and "File too large" in told, told
     run(PRETRAIN, tmp_path)

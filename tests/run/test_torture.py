@@ -41,7 +41,8 @@ class Played:
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param((1, 32), id="one"),
+        pytest.param((1, 10), id="few"),
+        pytest.param((1, 32), id="one", marks=pytest.mark.slow),
         pytest.param((2, 16), id="two", marks=pytest.mark.slow),
         pytest.param((1, 80), id="one-long", marks=pytest.mark.slow),
         pytest.param((2, 48), id="two-long", marks=pytest.mark.slow),

@@ -39,6 +39,9 @@ from tools.tune.study import Study
 from tools.tune.trial import Runner
 from train_finetune import FinetuneOptions
 
+SEARCH_MINUTES = 0.35  # of a search that is played to its end
+
+
 # A whole search
 
 
@@ -47,7 +50,7 @@ def searched(tmp_path_factory) -> Process:
     """A search that was played to its end, entry `t`; `words` names its outputs, in the folder of runs/."""
     folder = tmp_path_factory.mktemp("searched")
     write_from(folder)
-    process = Process(folder, "--from", "from.json", "--entry", "t", "--preset", "best", minutes=0.5)
+    process = Process(folder, "--from", "from.json", "--entry", "t", "--preset", "best", minutes=SEARCH_MINUTES)
     return process.end()
 
 
@@ -57,7 +60,7 @@ def at_home(searched, tmp_path, monkeypatch) -> Path:
     home = tmp_path / "home"
     shutil.copytree(searched.words.parent, home)
     monkeypatch.chdir(home)
-    rules = dataclasses.replace(TINY, minutes=0.5)
+    rules = dataclasses.replace(TINY, minutes=SEARCH_MINUTES)
     monkeypatch.setattr(play, "TINY", rules)
     monkeypatch.setitem(league_config.LEAGUES, "tiny", rules)
     return home
@@ -83,7 +86,7 @@ def test_the_time_of_a_search_is_charged_once(searched):
     entry = searched.words.parent / "runs" / "t"
     spent, ((began, seen),) = read_json(entry / "clock.json")["spent"], spans_of(entry / "tune")
     assert set(spent) == {"trials", "pretrain", "finetune", "score"} and min(spent.values()) > 0
-    assert sum(spent.values()) <= 0.5 * 60
+    assert sum(spent.values()) <= SEARCH_MINUTES * 60
     assert seen - began - 0.01 <= charged_for_search(entry) < searched.took
 
 
@@ -215,6 +218,7 @@ def num_ended(tune_folder: Path) -> int:
     return path.read_bytes().count(b'"outcome"') if path.exists() else 0
 
 
+@pytest.mark.slow
 def test_five_kills_lose_nothing_and_hide_no_time(tmp_path):
     write_from(tmp_path)
     flags = ("--from", "from.json", "--entry", "k", "--preset", "best")
@@ -254,6 +258,7 @@ def with_outcome(folder: Path) -> list:
     return [trial for trial in trials_of(folder) if "outcome" in trial.user_attrs]
 
 
+@pytest.mark.slow
 def test_two_processes_share_a_search(tmp_path):
     write_from(tmp_path)
     flags = ("--from", "from.json", "--entry", "p", "--preset", "best")

@@ -198,9 +198,8 @@ def test_a_stage_that_runs_out_of_time_stops_saves_and_is_scored(tmp_path):
 
 def test_score_is_the_same_on_two_processes(copy):
     first = record_of(copy, "one")
-    run(
-        command("evaluate_bleu", "--entry", "one", "--again", processes=2), copy, cold=True
-    )  # under the launcher itself
+    words = command("evaluate_bleu", "--entry", "one", "--again", processes=2)
+    run(words, copy, cold=True)  # under the launcher itself
     second = record_of(copy, "one")
     assert (first["score"]["num_processes"], second["score"]["num_processes"]) == (1, 2)
     assert second["score"] | {"num_processes": 1} == first["score"]

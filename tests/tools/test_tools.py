@@ -157,7 +157,7 @@ def test_what_cannot_be_repeated_is_told(here, words, told):
 
 @pytest.mark.parametrize("league", [AING, DEMO], ids=lambda league: league.name)
 def test_the_published_noise_is_that_of_at_least_five_seeds_of_today_s_rules(league):
-    measured = json.loads((ROOT / "league" / "noise.json").read_text())[f"{league.name} {league.version}"]
+    measured = json.loads((ROOT / "league" / "proof" / "noise.json").read_text())[f"{league.name} {league.version}"]
     assert len(measured["bleu"]) >= 5 and 0 < statistics.stdev(measured["bleu"].values()) < 5
     assert set(measured["tuned"]) == {*rules.STRUCTURE, *rules.SCHEDULE}
 

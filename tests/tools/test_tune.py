@@ -39,7 +39,7 @@ from tools.tune.study import Study
 from tools.tune.trial import Runner
 from train_finetune import FinetuneOptions
 
-SEARCH_MINUTES = 0.35  # of a search that is played to its end
+SEARCH_MINUTES = 0.5  # of a search that is played to its end, with measuring the machine, on a busy one
 
 
 # A whole search

@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 TWO_WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup league status test test-all test-slow test-gpu test-library tune board app bench clean
+.PHONY: help setup league status test test-all test-slow test-gpu test-library tune board app bench gpu-day clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ app: $(VENV)/ready-to-show  ## board, translator, reports and live progress in t
 
 bench: $(VENV)/ready  ## measure the speed beside the library's own, or with ARGS="training --rounds 8" a part of it
 	$(RUN) -m benchmarks $(ARGS)
+
+gpu-day: $(VENV)/ready-to-test  ## find out in nine minutes what a GPU does: tests, a game, benchmarks, a search
+	$(RUN) -m benchmarks.gpu_day $(ARGS)
 
 clean:  ## remove .venv and caches; runs/ stays
 	rm -rf $(VENV) .pytest_cache .ruff_cache .cache

@@ -1,6 +1,6 @@
-"""Profiles stage A's steps on a GPU: how much of a step the kernels fill, and how many there are.
+"""Profile stage A's steps: how much of a step a GPU's kernels fill, and how many there are.
 
-python -m benchmarks.launches OUTPUT.json --data_dir DIR --entry profiled --d_model 128 ...
+python -m benchmarks.launches OUTPUT.json --data_dir DIR --entry profiled --d_model 128
 """
 
 import json

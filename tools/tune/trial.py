@@ -158,25 +158,29 @@ def load_data(entry: Entry) -> None:
         tokenize(entry, split, tokenizer)
 
 
-def shortened(rules: League, stage: str, steps: int, most_captions: int | None = None) -> League:
+def shortened(rules: League, stage: str, steps: int, most_rows: int | None = None) -> League:
     """Return the league with a stage's whole schedule compressed into so many steps, and validated on less."""
     full: Stage = getattr(rules, stage)
     share = steps / full.arguments["max_steps"]
     if share == 1:
         return rules
-    arguments = {**full.arguments, "max_steps": steps}
-    if stage == "pretrain":  # the fine-tune's own warm-up is the participant's
-        arguments["warmup_steps"] = round(share * arguments["warmup_steps"])
-        schedule = arguments["lr_scheduler_kwargs"]
-        arguments["lr_scheduler_kwargs"] = {
-            name: round(share * value) if isinstance(value, int) else value for name, value in schedule.items()
-        }
-        most_captions = most_captions or VALIDATED
+    # What is tuned is not in here: a fine-tune's own warm-up is the participant's.
+    schedule = {name: one for name, one in full.arguments.items() if name in ("warmup_steps", "lr_scheduler_kwargs")}
+    arguments = full.arguments | _compressed(schedule, share) | {"max_steps": steps}
+    if stage == "pretrain":
+        most_rows = most_rows or VALIDATED
     rules = replace(rules, **{stage: replace(full, arguments=arguments)})
-    captions, talks = rules.pretrain, rules.finetune
-    if most_captions:
-        captions = replace(captions, corpus=_fewer(captions.corpus, most_captions))
-    return replace(rules, pretrain=captions, finetune=replace(talks, corpus=_fewer(talks.corpus, FORGOTTEN)))
+    first, second = rules.pretrain, rules.finetune
+    if most_rows:
+        first = replace(first, corpus=_fewer(first.corpus, most_rows))
+    return replace(rules, pretrain=first, finetune=replace(second, corpus=_fewer(second.corpus, FORGOTTEN)))
+
+
+def _compressed(schedule: dict[str, Any], share: float) -> dict[str, Any]:
+    """Return a schedule whose numbers of steps are that share of their own."""
+    steps = {name: round(share * value) for name, value in schedule.items() if isinstance(value, int)}
+    nested = {name: _compressed(value, share) for name, value in schedule.items() if isinstance(value, dict)}
+    return schedule | steps | nested
 
 
 def _fewer(corpus: Corpus, most: int) -> Corpus:

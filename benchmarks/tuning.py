@@ -35,7 +35,7 @@ JOBS = {
 TUNE = "tools/tune/{}.py"
 SHARED_CODE = (
     "benchmarks/rivals.py",
-    *map(TUNE.format, ("jobs", "sampling", "seam", "space", "speed", "study", "trial")),
+    *map(TUNE.format, ("jobs", "sampling", "space", "speed", "study", "trial")),
 )
 OWN_CODE = {
     "ours": tuple(

@@ -28,10 +28,10 @@ from league.run.evidence import training_in_effect
 from league.run.failures import clear_failures
 from league.run.watch import PACE_FROM, highest_loss
 from league.tasks.loss import SmoothedLoss
+from league.tasks.metric import metric_of
 from league.tasks.task import task_of
 from league.values import TrainingOptions, as_values
 from league_config import LEAGUES, League, Range
-from tools.tune.seam import label, tuned
 from tools.tune.space import flags, ranges
 
 
@@ -90,7 +90,7 @@ class TrialTrainer(Seq2SeqTrainer):
         entry.record["trials"] += 1
         entry.write()
         seconds = clock.used - began
-        result = f"{label(entry.rules)} {self.objective:.2f} in {seconds / 60:.1f} min"
+        result = f"{metric_of(entry.rules).LABEL} {self.objective:.2f} in {seconds / 60:.1f} min"
         print(f"trial {trial.number + 1}: {result} {flags(asked)}")
         # For the next trial, the fine-tune, and what follows it; `timeout` would not look ahead.
         if clock.left < 2 * seconds + 2 * entry.record["stages"]["pretrain"]["validation_seconds"]:
@@ -122,7 +122,7 @@ def suggest(trial: optuna.Trial, rules: League) -> dict[str, Any]:
         else:
             can_run = [value for value in searched if name != "warmup_steps" or value <= max_steps]
             values[name] = trial.suggest_categorical(name, can_run)
-    return as_values(tuned(rules, "finetune")(**values))
+    return as_values(rules.tuned("finetune")(**values))
 
 
 def build_trainer(options: TrainingOptions) -> TrialTrainer:
@@ -182,7 +182,7 @@ def main(argv: list[str] | None = None) -> None:
         raise Interrupted("Stopped; the trials above count, and the same command begins a new search.") from None
     shared["entry"] = trainer.entry.name
     values = {name: value for name, value in shared.items() if value is not None} | best.hyperparameters
-    print(f"best: trial {int(best.run_id) + 1}, {label(rules)} {best.objective:.2f}; next:")
+    print(f"best: trial {int(best.run_id) + 1}, {metric_of(rules).LABEL} {best.objective:.2f}; next:")
     print(f"python train_finetune.py {flags(values)}")
 
 

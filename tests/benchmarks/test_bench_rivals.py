@@ -19,7 +19,7 @@ from benchmarks import rivals, tuning
 from benchmarks.tuning import on_grid
 from league.run import stage as training
 from league_config import LEAGUES, FinetuneHP, ModelHP, Stage
-from tools.tune import seam, space
+from tools.tune import space
 
 
 class Answers:
@@ -57,16 +57,17 @@ class SmallFinetuneHP(FinetuneHP):
     warmup_steps: Annotated[float, (0, 2, 4, 25), ""] = 2
 
 
+TUNED = {"pretrain": SmallModelHP, "finetune": SmallFinetuneHP}
+
+
 @pytest.fixture
 def small(monkeypatch, tmp_path):
     """The tiny league, smaller, with ranges that fit it but for one value; here."""
-    for stage, kind in (("pretrain", SmallModelHP), ("finetune", SmallFinetuneHP)):
-        monkeypatch.setitem(seam.KINDS, stage, kind)
     stages = {}
     for name in space.STAGES:
         stage = getattr(TINY, name)
         corpus = dataclasses.replace(stage.corpus, num_validation_pairs=6)
-        stages[name] = Stage(corpus, stage.arguments | {"max_steps": 15})
+        stages[name] = Stage(corpus, stage.arguments | {"max_steps": 15}, TUNED[name])
     league = dataclasses.replace(TINY, name="small", max_length=16, batch_size=4, **stages)
     monkeypatch.setitem(LEAGUES, "small", league)
     monkeypatch.setattr(training, "validate", lambda trainer, splits: dict.fromkeys(splits, expected_of(trainer)))
@@ -88,7 +89,7 @@ def search(job: str, minutes: float, **more) -> tuple[list[dict], int, dict | No
     getattr(rivals, job)(channel, league="small", data_dir=None, minutes=minutes, seed=3, **more)
     [answer] = channel.answers
     for one in answer["entries"]:
-        for stage, kind in seam.KINDS.items():
+        for stage, kind in TUNED.items():
             assert set(one[stage]) == set(kind.__dataclass_fields__)
             assert space.why_not(LEAGUES["small"], stage, one[stage]) is None
         assert one["validation"] == quality(one["pretrain"]["d_model"], one["finetune"]["learning_rate"])

@@ -20,8 +20,7 @@ from benchmarks import setting, tuning
 from benchmarks.setting import Bench
 from benchmarks.tuning import TuningOptions, common_grid, in_turn, merge, on_grid, time_to_reach
 from league.errors import UserError
-from league_config import FinetuneHP, ModelHP
-from tools.tune import seam
+from league_config import DEFAULT_TUNED, FinetuneHP, ModelHP
 
 MINUTES = 10.0
 HUNDREDTHS = st.integers(1, 1200).map(lambda number: number / 100)  # of a minute: there is always one in between
@@ -218,7 +217,7 @@ class WiderModelHP(ModelHP):
 def test_searches_over_other_ranges_do_not_count(arena, monkeypatch):
     monkeypatch.setattr(tuning, "once", Searches())
     tuning.measure(arena)
-    monkeypatch.setitem(seam.KINDS, "pretrain", WiderModelHP)
+    monkeypatch.setitem(DEFAULT_TUNED, "pretrain", WiderModelHP)
     monkeypatch.setattr(tuning, "once", again := Searches())
     tuning.measure(arena)
     assert len(again.played) == 8

@@ -5,12 +5,12 @@ import random
 
 import pytest
 
+from league.tasks.task import task_of
 from league_config import AING, DEMO
 from tools.tune.budget import PRESETS, SAFETY
 from tools.tune.candidates import first_candidates
 from tools.tune.jobs import Job, Tried, Wait
 from tools.tune.plan import Planner
-from tools.tune.seam import work
 from tools.tune.space import point, ranges, start_values, why_not
 from tools.tune.speed import SHARE_VALIDATED, Speed, num_steps
 
@@ -23,7 +23,7 @@ class Machine:
         self.random = random.Random(seed)
 
     def step(self, stage: str, structure: dict, share_used: float) -> float:
-        size = work(self.rules, structure) / work(self.rules, start_values(self.rules, "pretrain"))
+        size = task_of(self.rules).work(structure) / task_of(self.rules).work(start_values(self.rules, "pretrain"))
         heat = self.heating if share_used > 0.4 else 1.0
         talks = {"pretrain": 1.0, "finetune": 2.0}[stage]
         return self.slowness * talks * (0.3 + 0.7 * size**self.exponent) * heat * self.random.uniform(0.9, 1.1)
@@ -179,8 +179,8 @@ def test_a_search_with_time_for_few_structures_takes_the_largest_that_fits(expon
     structures, tunes = (in_full(tried, stage) for stage in ("pretrain", "finetune"))
     assert structures[0].values == start_values(DEMO, "pretrain")
     assert all(one.fidelity == 1 for one in tried if one.stage == "pretrain")
-    sizes = [work(DEMO, point(DEMO, "pretrain", share)) for share in (0.3, 0.5)]
-    assert sizes[0] <= work(DEMO, structures[1].values) <= sizes[1]
+    sizes = [task_of(DEMO).work(point(DEMO, "pretrain", share)) for share in (0.3, 0.5)]
+    assert sizes[0] <= task_of(DEMO).work(structures[1].values) <= sizes[1]
     assert structures[1].number in {one.base for one in tunes}, "it becomes an entry, too"
     first = ends[tunes[0].number]
     assert first <= 0.55 * planner.seconds and used <= planner.seconds

@@ -3,14 +3,20 @@
 import shlex
 import shutil
 import time
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
+from typing import Annotated
 
+import play
 import pytest
 from play import TINY
 from searches import FROM, assert_each_trial_has_one_outcome, identity_of, sampling_of, trials_of, write_from
 
+import league_config
 from league.cli.options import parse_options
+from league.errors import UserError
 from league.record.shape import read_record
+from league.tasks.translate import Translate
 from league.untrusted import read_json
 from league.values import TrainingOptions, as_values
 from league_config import FinetuneHP, ModelHP, Range
@@ -18,9 +24,11 @@ from tools.tune import sampling
 from tools.tune.jobs import Job, Wait
 from tools.tune.plan import Planner
 from tools.tune.presence import Presence
+from tools.tune.report import write_report
 from tools.tune.search import Search
 from tools.tune.space import ranges, why_not
 from tools.tune.study import Study
+from tools.tune.summary import terminal_summary
 from tools.tune.trial import Runner
 from train_finetune import FinetuneOptions
 
@@ -209,3 +217,50 @@ def test_what_a_search_started_from_is_charged_once_and_not_forgotten(simulated)
         assert len(simulated.ran) == trials and best["trials"] == 7 + trials
         assert best["minutes"] == pytest.approx(1 + trials * simulated.seconds_a_trial / 60, abs=0.01)
         assert read_record(simulated.folder / "runs/s/record.json")["trials"] == 7 + trials
+
+
+# Leagues of other kinds
+
+
+@dataclass(frozen=True)
+class Nothing:
+    pass
+
+
+@dataclass(frozen=True)
+class Depth:
+    depth: Annotated[int, (1, 2, 3, 4), "a size that only this league knows"] = 1
+
+
+@dataclass(frozen=True)
+class Rate:
+    rate: Annotated[float, Range(1e-4, 1e-1, log=True), "a rate under another name"] = 1e-3
+    shape: Annotated[str, ("flat", "steep"), "a choice without an order"] = "flat"
+
+
+@pytest.mark.parametrize(("pretrain", "finetune"), [(Depth, Rate), (Depth, Nothing), (Nothing, Rate)])
+def test_a_league_may_tune_other_values_and_nothing_in_a_stage(simulated, monkeypatch, capsys, pretrain, finetune):
+    stages = {"pretrain": pretrain, "finetune": finetune}
+    rules = replace(TINY, **{stage: replace(getattr(TINY, stage), tuned=kind) for stage, kind in stages.items()})
+    monkeypatch.setitem(league_config.LEAGUES, "tiny", rules)
+    monkeypatch.setattr(play, "TINY", rules)
+    monkeypatch.setattr(Translate, "check", lambda *_: None)
+    monkeypatch.setattr(Translate, "work", lambda task, structure: 100.0 * structure.get("depth", 1))
+    play.play("tools.tune.__main__", "--entry", "s", "--no_final", "--minutes", "3")
+    for stage, kind in stages.items():
+        tried = [values for name, _, values in simulated.ran if name == stage]
+        assert all(set(values) == set(kind.__dataclass_fields__) for values in tried)
+        assert len({str(values) for values in tried}) > 3 or (kind is Nothing and len(tried) <= 1)
+    best = read_json(simulated.tune / "best.json")
+    assert (best["model_hp"] == {}, best["finetune_hp"] == {}) == (pretrain is Nothing, finetune is Nothing)
+    page = write_report(read_json(simulated.tune / "study.json"), simulated.folder)
+    assert page.stat().st_size > 1000 and terminal_summary(read_json(simulated.tune / "study.json"))
+
+
+def test_a_league_that_tunes_nothing_is_not_searched(simulated, monkeypatch):
+    stages = {stage: replace(getattr(TINY, stage), tuned=Nothing) for stage in ("pretrain", "finetune")}
+    monkeypatch.setitem(league_config.LEAGUES, "tiny", rules := replace(TINY, **stages))
+    monkeypatch.setattr(play, "TINY", rules)
+    monkeypatch.setattr(Translate, "check", lambda *_: None)
+    with pytest.raises(UserError, match="the tiny league has no TUNE values at all"):
+        play.play("tools.tune.__main__", "--entry", "s", "--no_final")

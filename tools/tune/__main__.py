@@ -15,11 +15,11 @@ from typing import Any
 
 from league.cli.options import parse_options
 from league.errors import UserError, run_command
+from league.tasks.task import task_of
 from league.values import TrainingOptions, as_values
 from league_config import League
 
 from .budget import PRESETS
-from .seam import check, tuned
 from .space import ranges
 
 
@@ -90,8 +90,8 @@ def start_of(options: EntryOptions) -> dict[str, dict[str, Any]]:
         raise UserError(f"--from: its search took {given['minutes']:g} minutes, all that the league gives.")
     start = {}
     for stage, part in (("pretrain", "model_hp"), ("finetune", "finetune_hp")):
-        values = tuned(rules, stage)(**given[part])
-        check(rules, stage, values)
+        values = rules.tuned(stage)(**given[part])
+        task_of(rules).check(stage, values)
         start[stage] = as_values(values)
     return start
 

@@ -4,11 +4,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from league.tasks.task import task_of
 from league_config import League
 
 from .candidates import Candidates
 from .jobs import Tried
-from .seam import work
 from .space import Values
 from .speed import Speed
 
@@ -102,4 +102,4 @@ class Budget:
         return lambda values: y + slope * (self.log_work(values) - x)
 
     def log_work(self, values: Values) -> float:
-        return math.log(work(self.rules, values))
+        return math.log(task_of(self.rules).work(values))

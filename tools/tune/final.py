@@ -9,7 +9,6 @@ from train_finetune import finetune
 from train_pretrain import pretrain
 
 from .results import best_of, winner_of
-from .seam import tuned
 from .search import WAITING, Search
 from .space import Values
 
@@ -25,7 +24,7 @@ def play(search: Search) -> None:
         print(f"No entry was whole by the end of the search: it is played now, in the {left}.", file=sys.stderr)
     for stage, train in (("pretrain", pretrain), ("finetune", finetune)):
         if not entry.stage(stage):
-            train(entry, tuned(search.rules, stage)(**winner[stage]))
+            train(entry, search.rules.tuned(stage)(**winner[stage]))
     evaluate(entry)
     search.report_score()
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from league.hardware import device_name
 from league.proof.noise import seed_deviation
+from league.tasks.metric import metric_of
 from league_config import League, Range
 
 from .outlook import outlook
-from .seam import label
 from .space import STAGES, Values, flags, ranges, start_values
 
 
@@ -88,7 +88,7 @@ def content_of(search, state: str) -> dict[str, Any]:
         "state": state,
         "num_processes": search.presence.count(),
         "device": device_name(),
-        "metric": label(rules),
+        "metric": metric_of(rules).LABEL,
         "domain": rules.pretrain.corpus.domain,
         "knobs": {stage: knobs_of(rules, stage) for stage in STAGES},
         "trials": [facts_of(row) for row in rows],

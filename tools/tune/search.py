@@ -12,6 +12,7 @@ from league.files import write_json
 from league.run.entry import Entry
 from league.run.evidence import code_digest
 from league.run.failures import clear_disk
+from league.tasks.metric import metric_of
 from league.untrusted import read_json
 from league_config import fingerprint
 from train_finetune import FinetuneOptions
@@ -26,7 +27,6 @@ from .reading import counted
 from .report import write_report
 from .results import Request, best_of, content_of, final_of, settings_of, winner_of
 from .sampling import Sampling
-from .seam import label
 from .space import STAGES, Values, point, ranges, short, start_values, why_not
 from .speed import SHARE_VALIDATED, Speed, num_steps
 from .study import Claim, Study
@@ -270,7 +270,7 @@ class Search:
         return f"{max(0.0, self.left) / 60:.0f} min left, {so_far} | trial {asked['number']}: {what} | "
 
     def _print_outcome(self, asked: dict[str, Any], outcome: dict[str, Any]) -> None:
-        result = outcome["reason"] or f"{label(self.rules)} {outcome['validation']:.2f}"
+        result = outcome["reason"] or f"{metric_of(self.rules).LABEL} {outcome['validation']:.2f}"
         if outcome.get("change") is not None:
             result += f" ({outcome['change']:+.2f})"
         self._say(

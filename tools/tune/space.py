@@ -5,10 +5,9 @@ from dataclasses import fields
 from typing import Any, get_args, get_type_hints
 
 from league.errors import UserError
+from league.tasks.task import task_of
 from league.values import as_values
 from league_config import League, Range
-
-from .seam import check, tuned
 
 STAGES = ("pretrain", "finetune")
 
@@ -17,14 +16,14 @@ Values = dict[str, Any]
 
 def ranges(rules: League, stage: str) -> dict[str, Range | tuple]:
     """Return the search range of each knob of a stage."""
-    kind = tuned(rules, stage)
+    kind = rules.tuned(stage)
     hints = get_type_hints(kind, include_extras=True)
     return {item.name: get_args(hints[item.name])[1] for item in fields(kind)}
 
 
 def start_values(rules: League, stage: str) -> Values:
     """Return the start values of the rule book."""
-    return as_values(tuned(rules, stage)())
+    return as_values(rules.tuned(stage)())
 
 
 def is_ordered(span: Range | tuple) -> bool:
@@ -59,7 +58,7 @@ def size(rules: League, share: float, like: Values) -> Values:
 def why_not(rules: League, stage: str, values: Values) -> str | None:
     """Return why these values cannot run, or None."""
     try:
-        check(rules, stage, tuned(rules, stage)(**values))
+        task_of(rules).check(stage, rules.tuned(stage)(**values))
     except UserError as error:
         return str(error)
     return None
@@ -72,7 +71,7 @@ def flags(values: Values) -> str:
 
 def short(rules: League, stage: str, values: Values) -> str:
     """Return values in one short phrase: 256/4/3/1024, dropout 0.1."""
-    hints = get_type_hints(tuned(rules, stage))
+    hints = get_type_hints(rules.tuned(stage))
     sizes = [name for name in values if hints[name] is int]
     named = [name for name in values if name not in sizes or len(sizes) == 1]
     phrases = [] if len(sizes) == 1 else ["/".join(str(values[name]) for name in sizes)]

@@ -26,7 +26,6 @@ from league_config import Corpus, League, Stage
 from train_finetune import FinetuneOptions, finetune
 from train_pretrain import pretrain
 
-from .seam import tuned
 from .space import Values, start_values
 from .speed import num_steps
 
@@ -103,7 +102,7 @@ class Runner:
             trial.take_over(base, "pretrain", f"trial {base.name}")
         trial.clock.limit = trial.clock.used + attempt.seconds
         train = {"pretrain": pretrain, "finetune": finetune}[stage]
-        train(trial, tuned(self.rules, stage)(**scaled(attempt.values, attempt.fidelity)))
+        train(trial, self.rules.tuned(stage)(**scaled(attempt.values, attempt.fidelity)))
         facts = trial.record["stages"][stage]
         wrong = broken_in_stage(stage, trial.record, trial.rules.fixed())
         assert not wrong, f"asked for one thing, trained another: {wrong}"
@@ -119,7 +118,7 @@ class Runner:
             trial.clock.limit = seconds
             for stage, train, values in (("pretrain", pretrain, structure), ("finetune", finetune, self._gentle())):
                 try:
-                    train(trial, tuned(self.rules, stage)(**values))
+                    train(trial, self.rules.tuned(stage)(**values))
                 except TooSlow:
                     if stage == "pretrain" and not trial.pace:
                         trial.pace = seconds / PACE_FROM  # at best

@@ -84,9 +84,8 @@ class TrialTrainer(Seq2SeqTrainer):
             super().train(trial=trial)
             self.check_effect(asked)
             # Found set, it is the trial's value; else that would be the sum of all metrics of another evaluation.
-            self.objective = (
-                0.0 if self.has_exploded() else sum(training.validate(self.entry, self, self.captions).values())
-            )
+            validation = {} if self.has_exploded() else training.validate(entry, self, self.captions)
+            self.objective = sum(validation.values(), 0.0)
         entry.record["trials"] += 1
         entry.write()
         seconds = clock.used - began

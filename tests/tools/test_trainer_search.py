@@ -92,7 +92,7 @@ def test_every_trial_is_the_fine_tune_with_the_values_that_it_asked_for(two, mon
 
 def test_the_search_tells_its_best_as_a_command_and_counts_on_the_entry(two, monkeypatch, capsys):
     bleu, validate = iter([1.0, 5.0, 3.0]), training.validate
-    monkeypatch.setattr(training, "validate", lambda trainer, validation: dict.fromkeys(validation, next(bleu)))
+    monkeypatch.setattr(training, "validate", lambda entry, trainer, splits: dict.fromkeys(splits, next(bleu)))
     before = read_record(two / "record.json")
     play("tools.trainer_search", "--entry", "two", "--trials", "3")
     *trials, best, words = capsys.readouterr().out.splitlines()
@@ -181,7 +181,7 @@ def test_what_cannot_be_searched_is_refused(two, monkeypatch, entry, flags, envi
     [(MemoryError, UserError, "--device_batch_size 8 needs about half"), (KeyboardInterrupt, Interrupted, "Stopped")],
 )
 def test_a_trial_that_fails_ends_the_search_in_one_line(two, monkeypatch, capfd, accident, kind, message):
-    def fail(trainer, validation):
+    def fail(entry, trainer, validation):
         raise accident
 
     monkeypatch.setattr(training, "validate", fail)

@@ -17,17 +17,15 @@ from transformers.trainer_callback import PrinterCallback
 
 from league import hardware
 from league.cli.options import parse_options
-from league.data.batches import PairCollator, TrainingOrder
+from league.data.batches import TrainingOrder
 from league.data.corpora import Split
 from league.errors import Interrupted, UserError, run_command
-from league.record.rules import SCHEDULE
 from league.run import loading
 from league.run import stage as training
 from league.run.entry import Entry
 from league.run.evidence import training_in_effect
 from league.run.failures import clear_failures
 from league.run.watch import PACE_FROM, highest_loss
-from league.tasks.loss import SmoothedLoss
 from league.tasks.metric import metric_of
 from league.tasks.task import task_of
 from league.values import TrainingOptions, as_values
@@ -98,7 +96,7 @@ class TrialTrainer(Seq2SeqTrainer):
 
     def create_optimizer(self, model=None):
         # A loss reads its smoothing once, the library's own as well: each trial has one, of its own model.
-        self.compute_loss_func = SmoothedLoss(self.model, self.args)
+        self.compute_loss_func = task_of(self.entry.rules).loss(self.model, self.args)
         return super().create_optimizer(model)
 
     def has_exploded(self) -> bool:
@@ -108,7 +106,8 @@ class TrialTrainer(Seq2SeqTrainer):
 
     def check_effect(self, asked: dict[str, Any]) -> None:
         effective = training_in_effect(self)
-        expected = asked | {"weight_decay": sorted({0.0, asked["weight_decay"]})}  # norms and biases have none
+        # Norms and biases have no decay.
+        expected = {name: sorted({0.0, one}) if name == "weight_decay" else one for name, one in asked.items()}
         assert expected == {name: effective[name] for name in expected}, (expected, effective)
 
 
@@ -129,7 +128,7 @@ def build_trainer(options: TrainingOptions) -> TrialTrainer:
     entry = Entry(options)
     rules, stage = entry.rules, entry.rules.finetune
     entry.require_stage("pretrain", "train_pretrain.py")
-    if entry.stage("finetune") or set(SCHEDULE) & set(entry.record["asked"]):
+    if entry.stage("finetune") or set(ranges(rules, "finetune")) & set(entry.record["asked"]):
         raise UserError(f"entry {entry.name!r} has begun its fine-tune: a search comes before it, in another --entry.")
     if entry.clock.left <= 0:
         raise UserError(f"the {rules.minutes:g} minutes of entry {entry.name!r} are over.")
@@ -151,7 +150,7 @@ def build_trainer(options: TrainingOptions) -> TrialTrainer:
         training.fixed_arguments(entry, stage, "finetune"),
         model_init=load_model,
         train_dataset=TrainingOrder(train_tokens, rules.batch_size, max_steps, options.seed),
-        data_collator=PairCollator(model),
+        data_collator=task_of(rules).collator(model),
         processing_class=tokenizer,
     )
     trainer.remove_callback(PrinterCallback)

@@ -146,7 +146,7 @@ def test_a_value_that_does_not_take_effect_ends_the_search(two, monkeypatch):
     class Deaf(SmoothedLoss):
         epsilon = property(lambda self: 0.1, lambda self, asked: None)
 
-    monkeypatch.setattr(trainer_search, "SmoothedLoss", Deaf)
+    monkeypatch.setattr("league.tasks.loss.SmoothedLoss", Deaf)
     with pytest.raises(AssertionError, match="'label_smoothing_factor': 0.3"):
         search(two_s_trainer(), TRIALS)
 

@@ -15,6 +15,7 @@ from league.files import digests_of
 from league.record.clock import Clock
 from league.record.rules import SCHEDULE, scheduled_rate
 from league.record.shape import read_record
+from league.run import loading
 from league.run import stage as training
 from league.run.entry import Entry
 from league.run.evidence import training_in_effect
@@ -206,7 +207,7 @@ def test_in_its_plain_form_the_library_drops_and_leaks_values(two):
         model_init=ours.model_init,
         args=Seq2SeqTrainingArguments(**ours.fixed | start | {"max_steps": 1, "predict_with_generate": False}),
         train_dataset=ours.train_dataset,
-        eval_dataset=ours.eval_dataset["captions"],
+        eval_dataset=loading.tokenize(ours.entry, ours.captions["captions"], ours.processing_class),
         data_collator=ours.data_collator,
         callbacks=[Watch],
     )

@@ -14,6 +14,7 @@ from league.record.rules import SCHEDULE, STRUCTURE, scheduled_rate
 from league.record.shape import read_record
 from league.run import watch
 from league.tasks.loss import SmoothedLoss
+from league_config import AING
 from tools.tune.trial import Attempt, Runner, share_left
 from train_finetune import FinetuneOptions
 
@@ -113,7 +114,7 @@ def test_a_machine_that_hardly_moves_is_measured_too(runner, tmp_path):
     ],
 )
 def test_a_loss_diverges_that_rises_not_one_that_begins_high(losses, diverges):
-    rules = SimpleNamespace(vocab_size=8000)
+    rules = AING
     stage = watch.StageWatch(SimpleNamespace(rules=rules, is_trial=True, headline=""), "pretrain")
     control = SimpleNamespace(should_training_stop=False, should_save=False)
     history = []

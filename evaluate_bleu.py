@@ -41,9 +41,11 @@ def evaluate(entry, again: bool = False, finetuned: str | None = None) -> None:
 
     from league import hardware
     from league.cli import ending
+    from league.data.corpora import load_split
     from league.files import digest_of, digests_of, write_text
     from league.record.rules import clock_problems
-    from league.run import loading
+    from league.record.shape import ScoreFacts
+    from league.run import moves, takeover
     from league.run.failures import clear_failures
     from league.tasks.predicting import predict
     from league.tasks.scoring import score
@@ -53,12 +55,12 @@ def evaluate(entry, again: bool = False, finetuned: str | None = None) -> None:
     rules, task = entry.rules, task_of(entry.rules)
     if finetuned:
         with state.main_process_first():
-            entry.reuse("--finetuned", finetuned, "pretrain", "finetune")
-    entry.require_stage("finetune", "train_finetune.py")
-    if "score" in entry.record and not again:
+            takeover.reuse(entry, "--finetuned", finetuned, "pretrain", "finetune")
+    moves.require(entry, "finetune", "train_finetune.py")
+    if entry.record.score and not again:
         if state.is_main_process:
             if any(clock_problems(entry.clock.spent, entry.record)):
-                entry.start({})  # which brings the record up to date: --again was killed
+                moves.start(entry, {})  # which brings the record up to date: --again was killed
             if not (entry.folder / "report.html").is_file():
                 ending.draw_report(entry)  # a kill came before
         return ending.finish_score(entry)
@@ -66,8 +68,8 @@ def evaluate(entry, again: bool = False, finetuned: str | None = None) -> None:
     model, tokenizer = task.load_checkpoint(entry.checkpoint("finetune"))
     task.prepare(model)
     model.to(state.device)
-    test = loading.load(entry, rules.pretrain.corpus, "test")
-    entry.open_test_set(test)
+    test = load_split(rules, rules.pretrain.corpus, "test", entry.options.data_dir)
+    moves.open_test_set(entry, test)
     try:
         with entry.clock.charge("score"), clear_failures(entry, state.device):
             predictions = predict(task, model, tokenizer, task.inputs(test), "predicting the test set")
@@ -87,7 +89,7 @@ def evaluate(entry, again: bool = False, finetuned: str | None = None) -> None:
             "num_processes": state.num_processes,
             "sha256": {file.name: digest_of(file)},
         }
-        entry.add_score(result | evidence)
+        moves.add_score(entry, ScoreFacts(**result, **evidence))
         ending.draw_report(entry, test, (model, tokenizer))
         ending.finish_score(entry)
 

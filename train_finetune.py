@@ -37,13 +37,13 @@ def main(argv: list[str] | None = None) -> None:
     finetune(Entry(options), finetune_hp)
 
 
-def finetune(entry, finetune_hp: Any) -> None:
-    """Train stage B of an entry, or resume it."""
+def finetune(entry, finetune_hp: Any, splits=None) -> None:
+    """Train stage B of an entry, or resume it; `splits` of its data that are loaded already may be shared."""
     from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, set_seed
 
     from league.cli import ending
     from league.data.batches import TrainingOrder
-    from league.run import loading
+    from league.run import loading, moves, takeover
     from league.run import stage as training
     from league.tasks.task import task_of
 
@@ -52,18 +52,18 @@ def finetune(entry, finetune_hp: Any) -> None:
     args = Seq2SeqTrainingArguments(**training.fixed_arguments(entry, rules.finetune, "finetune"), **tuned)
     if options.pretrained:
         with args.main_process_first():
-            entry.reuse("--pretrained", options.pretrained, "pretrain")
-    entry.require_stage("pretrain", "train_pretrain.py")
+            takeover.reuse(entry, "--pretrained", options.pretrained, "pretrain")
+    moves.require(entry, "pretrain", "train_pretrain.py")
 
-    train = loading.load(entry, rules.finetune.corpus, "train")
-    validation = loading.load_validation(entry)
-    entry.start({"seed": options.seed} | tuned, train, *validation.values())
-    if entry.stage("finetune"):
+    splits = splits or loading.Splits(rules, options.data_dir)
+    train, validation = splits.load(rules.finetune.corpus, "train"), splits.validation(rules)
+    moves.start(entry, {"seed": options.seed} | tuned, train, *validation.values())
+    if moves.completed(entry, "finetune"):
         return ending.finish_stage(entry, "finetune", was_complete=True)
 
     model, tokenizer = task.load_checkpoint(entry.checkpoint("pretrain"))
     with args.main_process_first():
-        tokens = loading.tokenize(entry, train, tokenizer)
+        tokens = loading.tokenize(rules, train, tokenizer)
 
     set_seed(options.seed)
     task.prepare(model)

@@ -27,28 +27,28 @@ def main(argv: list[str] | None = None) -> None:
     pretrain(Entry(options), model_hp)
 
 
-def pretrain(entry, model_hp: Any) -> None:
-    """Train stage A of an entry, or resume it."""
+def pretrain(entry, model_hp: Any, splits=None) -> None:
+    """Train stage A of an entry, or resume it; `splits` of its data that are loaded already may be shared."""
     from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, set_seed
 
     from league.cli import ending
     from league.data.batches import TrainingOrder
-    from league.run import loading
+    from league.run import loading, moves
     from league.run import stage as training
     from league.tasks.task import task_of
 
     options, rules, task = entry.options, entry.rules, task_of(entry.rules)
     args = Seq2SeqTrainingArguments(**training.fixed_arguments(entry, rules.pretrain, "pretrain"))
 
-    train = loading.load(entry, rules.pretrain.corpus, "train")
-    validation = loading.load_validation(entry)
-    entry.start({"seed": options.seed} | as_values(model_hp), train, *validation.values())
-    if entry.stage("pretrain"):
+    splits = splits or loading.Splits(rules, options.data_dir)
+    train, validation = splits.load(rules.pretrain.corpus, "train"), splits.validation(rules)
+    moves.start(entry, {"seed": options.seed} | as_values(model_hp), train, *validation.values())
+    if moves.completed(entry, "pretrain"):
         return ending.finish_stage(entry, "pretrain", was_complete=True)
 
     with args.main_process_first():
         tokenizer = task.train_tokenizer(train)
-        tokens = loading.tokenize(entry, train, tokenizer)
+        tokens = loading.tokenize(rules, train, tokenizer)
 
     set_seed(options.seed)
     model = task.new_model(as_values(model_hp), tokenizer)

@@ -63,7 +63,8 @@ def play(channel, script: str, league: str, data_dir: str | None) -> None:
     from league.record.shape import read_record
     from league.run.entry import RUNS
 
-    channel.answer(bleu=read_record(RUNS / "whole" / "record.json").get("score", {}).get("bleu"))
+    score = read_record(RUNS / "whole" / "record.json").score
+    channel.answer(bleu=score and score.value)
 
 
 def play_marian(channel, league: str, data_dir: str | None) -> None:

@@ -13,6 +13,7 @@ from league_config import LEAGUES
 def ours(channel, league: str, data_dir: str | None, minutes: float, seed: int) -> None:
     """Job: our own search, with the score at its end and the proof of it, which is off the clock."""
     from league.proof.checks import checks
+    from league.proof.data import DataAtHand
     from league.record.shape import read_record
     from league.run.entry import RUNS
     from tools.tune.__main__ import main
@@ -21,8 +22,8 @@ def ours(channel, league: str, data_dir: str | None, minutes: float, seed: int) 
     main(["--league", league, "--entry", "ours", "--minutes", str(minutes), "--seed", str(seed), *where])
     folder = RUNS / "ours"
     study = json.loads((folder / "tune" / "study.json").read_text(encoding="utf-8"))
-    failed = [check.name for check in checks(folder, data_dir) if check.problems]
-    minutes = read_record(folder / "record.json")["clock"]["minutes"]
+    failed = [check.name for check in checks(folder, DataAtHand(data_dir)) if check.problems]
+    minutes = read_record(folder / "record.json").clock.minutes
     score = study["final"] | {"minutes": minutes, "failed_checks": failed}
     channel.answer(entries=complete_entries(study), trials=len(study["trials"]), score=score)
 
@@ -42,21 +43,19 @@ class Contest:
 
     def __init__(self, league: str, data_dir: str | None, minutes: float, seed: int):
         from league import hardware
-        from league.run.entry import RUNS, Entry
-        from league.run.loading import load, load_validation
+        from league.record.folder import RUNS
         from tools.tune import trial
         from train_finetune import FinetuneOptions
 
         hardware.prepare_process()
         self.rules, self.folder, self.seed = LEAGUES[league], RUNS / "rival", seed
         options = FinetuneOptions(league=league, entry="rival", data_dir=data_dir, seed=seed)
-        entry = Entry(options)
-        trial.load_data(entry)
+        splits = trial.load_data(self.rules, data_dir)
         self.captions, self.talks = (
-            load(entry, stage.corpus, "train") for stage in (self.rules.pretrain, self.rules.finetune)
+            splits.load(stage.corpus, "train") for stage in (self.rules.pretrain, self.rules.finetune)
         )
-        self.validation = load_validation(entry)
-        self.runner = trial.Runner(self.rules, options, "rival", entry.splits)
+        self.validation = splits.validation(self.rules)
+        self.runner = trial.Runner(self.rules, options, "rival", splits)
         self.seconds, self.began = 60 * minutes, time.monotonic()
 
     @property
@@ -192,15 +191,16 @@ def plain_trainer(contest: Contest, base: str, callback):
     from league.data.batches import PairCollator, TrainingOrder
     from league.run import loading
     from league.run import stage as training
+    from league.run.conduct import Conduct
     from tools.tune.space import start_values
 
     rules, stage = contest.rules, contest.rules.finetune
     captions = contest.validation[rules.pretrain.corpus.domain]
-    entry = contest.runner.entry(contest.folder / "search", rules, "")
+    entry = contest.runner.entry(contest.folder / "search", rules, Conduct(is_quiet=True))
     fixed = training.fixed_arguments(entry, stage, "finetune")
     checkpoint = contest.folder / base / "pretrain"
     model, tokenizer = task_of(rules).load_checkpoint(checkpoint)
-    tokens = {split.name: loading.tokenize(entry, split, tokenizer) for split in (contest.talks, captions)}
+    tokens = {split.name: loading.tokenize(rules, split, tokenizer) for split in (contest.talks, captions)}
 
     def load_model():
         fresh, _ = task_of(rules).load_checkpoint(checkpoint)

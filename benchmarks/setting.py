@@ -162,7 +162,7 @@ def describe_machine() -> dict[str, Any]:
     import torch
 
     from league import hardware
-    from league.run.evidence import code_digest
+    from league.record.code import code_digest
 
     progress("looking at the machine")
     versions = {"python": platform.python_version()}

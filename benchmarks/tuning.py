@@ -142,7 +142,7 @@ def searches_folder(bench: Bench, rules: League) -> Path:
 
 def code_of(rival: str) -> str:
     """Return the digest of the code that a search runs; this file is none of it: the table may change after hours."""
-    from league.run.evidence import code_digest
+    from league.record.code import code_digest
 
     names = (*SHARED_CODE, *OWN_CODE.get(rival, ()))
     digests = [code_digest(), *(digest_of(ROOT / name) for name in names)]

@@ -41,7 +41,7 @@ class Options:
         metadata={"flag": "from", "metavar": "FILE"}
         | _help("best.json of a search: league, seed and the ten values; a flag beside it wins, its time counts"),
     )
-    settings = None  # what stands in it
+    settings = None  # what stands in it, a league.record.settings.Settings
 
     def __post_init__(self):
         if self.entry is None:
@@ -62,9 +62,13 @@ class TrainingOptions(Options):
     )
 
 
+def is_entry_name(name: str) -> bool:
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) is not None
+
+
 def check_entry_name(flag: str, name: str) -> None:
     """Refuse a name that could lead out of runs/."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+    if not is_entry_name(name):
         raise UserError(
             f"{flag} {name!r}: a name is up to 64 letters, digits, '.', '_' and '-', and starts with a letter or digit."
         )

@@ -5,11 +5,14 @@ import json
 import os
 from pathlib import Path
 
+from msgspec import to_builtins
 from play import TINY
+from tunables import SCHEDULE
 
 from league.data.corpora import load_split
 from league.files import digest_of
 from league.record import rules
+from league.record.shape import as_record
 from league_config import fingerprint
 
 EARLY = 1_700_000_000
@@ -30,12 +33,12 @@ def varied(record: dict, number: int, bleu: float | None = None, **asked) -> dic
         stage["sha256"]["model.safetensors"] = f"{number:08x}" + name.encode().hex().ljust(56, "0")
         if name == "finetune":
             stage["started_from"] = record["stages"]["pretrain"]["sha256"]
-            stage["effective"] |= {key: value for key, value in asked.items() if key in rules.SCHEDULE}
+            stage["effective"] |= {key: value for key, value in asked.items() if key in SCHEDULE}
             for point in stage["curve"]:
                 point["learning_rate"] = rules.scheduled_rate(stage["effective"], point["step"])
     record["score"]["weights"] = record["stages"]["finetune"]["sha256"]
     if bleu is not None:
-        record["score"] |= {"bleu": bleu, "bleu_interval": [max(0.0, bleu - 1), min(100.0, bleu + 1)]}
+        record["score"] |= {"value": bleu, "interval": [max(0.0, bleu - 1), min(100.0, bleu + 1)]}
     return judged(record)
 
 
@@ -43,9 +46,8 @@ def judged(record: dict) -> dict:
     """Bring the verdict up to date, as an honest command would."""
     digests = {name: report["sha256"] for name, report in record["data"].items()}
     record["league"]["fingerprint"] = fingerprint(record["league"]["fixed"], digests)
-    record["broken_rules"] = rules.broken_rules(record)
-    record["official"] = not record["broken_rules"]
-    return record
+    broken = rules.broken_rules(as_record(record))
+    return record | {"broken_rules": to_builtins(broken), "official": not broken}
 
 
 def deal(folder: Path, record: dict, translations: list[str] | None = None, age: int = 0) -> Path:

@@ -206,11 +206,11 @@ class Entry:
             assert self.record is None, "the record is gone"
             record = None
         if self.record:
-            for name, facts in self.record["stages"].items():
-                assert record["stages"].get(name) == facts, f"the record lost {name}"
-            assert record["test_openings"] >= self.record["test_openings"], "the record lost an opening"
-            assert "score" in record or "score" not in self.record, "the record lost the score"
-            for name in record["stages"]:
+            for name, facts in self.record.stages.items():
+                assert record.stages.get(name) == facts, f"the record lost {name}"
+            assert record.test_openings >= self.record.test_openings, "the record lost an opening"
+            assert record.score or not self.record.score, "the record lost the score"
+            for name in record.stages:
                 assert (self.folder / name / "model.safetensors").is_file(), f"{name} is gone"
         now = clock.Clock(self.folder / "clock.json", 60.0, writes=False)
         assert now.used >= self.spent and now.interruptions >= self.interruptions, "the clock went back"
@@ -218,10 +218,10 @@ class Entry:
 
     def position(self) -> tuple[int, int]:
         """Return how far the entry is: complete stages and score, and the newest whole checkpoint of the next stage."""
-        stages = self.record["stages"] if self.record else {}
+        stages = self.record.stages if self.record else {}
         paths = [path for path in self.folder.glob("under_way/*/checkpoint-*") if path.parent.name not in stages]
         whole = [int(path.name.split("-")[1]) for path in paths if damage(path) is None]
-        return len(stages) + ("score" in self.record if stages else 0), max(whole, default=0)
+        return len(stages) + bool(stages and self.record.score), max(whole, default=0)
 
     def unsealed(self) -> list[str]:
         """Return the checkpoints that were not written to their end."""

@@ -11,7 +11,7 @@ import pytest
 import searches
 from searches import write_from
 
-from league.run import evidence
+from league.record import code
 from tools.tune.search import Search
 from tools.tune.trial import Attempt, Runner
 
@@ -55,7 +55,7 @@ def simulated(tmp_path, monkeypatch) -> Simulated:
 
     # What these search for is not lost by a kill, and the code stands still meanwhile.
     monkeypatch.setattr(os, "fsync", lambda file: None)
-    monkeypatch.setattr("league.run.evidence.code_digest", functools.cache(evidence.code_digest))
+    monkeypatch.setattr("league.run.entry.code_digest", functools.cache(code.code_digest))
     monkeypatch.setattr("league.run.entry.version", functools.cache(importlib.metadata.version))
     monkeypatch.setattr(Runner, "run", run)
     monkeypatch.setattr(Runner, "probe", lambda *_: {"pretrain": 0.05, "finetune": 0.05})

@@ -184,7 +184,7 @@ def test_the_noise_that_the_documents_tell_is_what_was_measured():
     noise = json.loads((ROOT / "league" / "proof" / "noise.json").read_text(encoding="utf-8"))
     trust = (ROOT / "docs" / "trust.md").read_text(encoding="utf-8")
     for name, measured in noise.items():
-        bleu = list(measured["bleu"].values())
+        bleu = list(measured["scores"].values())
         mean, deviation = statistics.mean(bleu), statistics.stdev(bleu)
         reach = Comparison(("", ""), (0.0, 0.0), 1.0, deviation, {}).reach_of_seeds
         row = next(line for line in trust.splitlines() if line.startswith(f"| `{name.split()[0]}` |"))

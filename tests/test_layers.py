@@ -170,7 +170,7 @@ def test_a_training_script_enters_few_files_before_its_first_step(played):
 
 
 def test_the_code_digest_covers_what_trains_and_scores(played):
-    from league.run.evidence import code_files
+    from league.record.code import code_files
 
     used = entered(played, "train_pretrain", "end") | entered(played, "train_finetune", "end")
     used |= entered(played, "evaluate_bleu", "score")

@@ -4,25 +4,27 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 from league.errors import UserError
-from league.record.rules import SCHEDULE, STRUCTURE
+from league.record.rules import names_tuned
+from league.record.shape import Record
+from league_config import LEAGUES
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def replay(record: dict[str, Any], entry: str, seed: int, data_dir: str | None, folder: Path = Path(".")) -> None:
+def replay(record: Record, entry: str, seed: int, data_dir: str | None, folder: Path = Path(".")) -> None:
     """Play an entry in `folder`/runs with the values of another one's record, and on as many threads."""
-    asked, threads = record["asked"], min(256, max(1, record["stages"]["finetune"]["num_threads"]))
+    asked, threads = record.asked, min(256, max(1, record.stages["finetune"].num_threads))
     shared = ["--league", asked["league"], "--entry", entry, "--seed", str(seed)]
     if data_dir:
         shared += ["--data_dir", str(Path(data_dir).resolve())]
     settings = {**os.environ, "OMP_NUM_THREADS": str(threads)}  # sums round by how they are split
-    for script, names in (("train_pretrain", STRUCTURE), ("train_finetune", SCHEDULE), ("evaluate_bleu", ())):
-        tuned = [word for name in names for word in (f"--{name}", str(asked[name]))]
+    tuned = {f"train_{stage}": names_tuned(LEAGUES[asked["league"]], stage) for stage in ("pretrain", "finetune")}
+    for script, names in (tuned | {"evaluate_bleu": ()}).items():
+        values = [word for name in names for word in (f"--{name}", str(asked[name]))]
         # A process each: the memory of one does not add to the next one's.
-        done = subprocess.run([*command(script), *shared, *tuned], cwd=folder, env=settings)
+        done = subprocess.run([*command(script), *shared, *values], cwd=folder, env=settings)
         if done.returncode:
             raise UserError(f"{script}.py ended with code {done.returncode}; the same command goes on from there.")
 

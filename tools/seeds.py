@@ -32,33 +32,34 @@ def main(argv: list[str] | None = None) -> None:
     from league.files import write_json
     from league.proof.checks import read_scored_entry
     from league.proof.noise import publish
-    from league.run.entry import RUNS
+    from league.record.folder import RUNS
+    from league.tasks.metric import metric_of
     from tools.replay import replay
 
     folder = Path(named.entry)
     if folder.absolute().parent != RUNS.absolute():
         raise UserError(f"{folder} is not an entry in {RUNS}/ of this folder.")
-    record, _ = read_scored_entry(folder)
-    records = {record["asked"]["seed"]: record}
+    record, league = read_scored_entry(folder)
+    records = {record.asked["seed"]: record}
     for seed in (seed for seed in range(1, 101) if seed not in records):
         if len(records) == options.seeds:
             break
         name = f"{folder.name}-seed{seed}"
         replay(record, name, seed, options.data_dir)
         records[seed] = read_scored_entry(RUNS / name)[0]
-    prints = {one["league"]["fingerprint"] for one in records.values()}
+    prints = {one.league.fingerprint for one in records.values()}
     if len(prints) > 1:
         raise UserError(f"the repetitions of {folder} differ in data or rules: delete {folder}-seed* and start over.")
 
-    bleu = {str(seed): round(one["score"]["bleu"], 2) for seed, one in sorted(records.items())}
-    result = {"bleu": bleu, "mean": statistics.mean(bleu.values()), "deviation": statistics.stdev(bleu.values())}
-    write_json(folder / "seeds.json", result)
+    scores = {str(seed): round(one.score.value, 2) for seed, one in sorted(records.items())}
+    mean, deviation = statistics.mean(scores.values()), statistics.stdev(scores.values())
+    write_json(folder / "seeds.json", {"scores": scores, "mean": mean, "deviation": deviation})
     if options.publish:
-        publish(record, bleu)
-    print("\nseed      BLEU")
-    for seed, value in bleu.items():
+        publish(record, scores)
+    print(f"\nseed{metric_of(league).LABEL:>10}")
+    for seed, value in scores.items():
         print(f"{seed:>4}{value:>10.2f}")
-    print(f"{folder.name}: mean {result['mean']:.2f}, deviation {result['deviation']:.2f} over {len(bleu)} seeds")
+    print(f"{folder.name}: mean {mean:.2f}, deviation {deviation:.2f} over {len(scores)} seeds")
 
 
 if __name__ == "__main__":

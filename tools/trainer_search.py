@@ -20,7 +20,7 @@ from league.cli.options import parse_options
 from league.data.batches import TrainingOrder
 from league.data.corpora import Split
 from league.errors import Interrupted, UserError, run_command
-from league.run import loading
+from league.run import loading, moves
 from league.run import stage as training
 from league.run.entry import Entry
 from league.run.evidence import training_in_effect
@@ -56,9 +56,9 @@ class LookAhead(TrainerCallback):
             return
         pace = (time.monotonic() - self.paced_from) / (state.global_step - PACE_FROM)
         needed = pace * (2 * args.max_steps - state.global_step)
-        needed += 3 * self.entry.record["stages"]["pretrain"]["validation_seconds"]
+        needed += 3 * self.entry.record.stages["pretrain"].validation_seconds
         left = self.entry.clock.left
-        if left < needed and not self.entry.record["trials"]:
+        if left < needed and not self.entry.record.trials:
             raise UserError(
                 f"the clock of entry {self.entry.name!r} has {left / 60:.1f} minutes left; a trial, the fine-tune and "
                 f"the score would take {needed / 60:.1f}: run train_finetune.py without a search."
@@ -84,13 +84,13 @@ class TrialTrainer(Seq2SeqTrainer):
             # Found set, it is the trial's value; else that would be the sum of all metrics of another evaluation.
             validation = {} if self.has_exploded() else training.validate(entry, self, self.captions)
             self.objective = sum(validation.values(), 0.0)
-        entry.record["trials"] += 1
+        entry.record.trials += 1
         entry.write()
         seconds = clock.used - began
         result = f"{metric_of(entry.rules).LABEL} {self.objective:.2f} in {seconds / 60:.1f} min"
         print(f"trial {trial.number + 1}: {result} {flags(asked)}")
         # For the next trial, the fine-tune, and what follows it; `timeout` would not look ahead.
-        if clock.left < 2 * seconds + 2 * entry.record["stages"]["pretrain"]["validation_seconds"]:
+        if clock.left < 2 * seconds + 2 * entry.record.stages["pretrain"].validation_seconds:
             print(f"The clock has {clock.left / 60:.1f} minutes left, which the fine-tune needs: the search ends.")
             trial.study.stop()
 
@@ -127,14 +127,15 @@ def build_trainer(options: TrainingOptions) -> TrialTrainer:
     """Set up what train_finetune.py sets up, but for the TUNE values."""
     entry = Entry(options)
     rules, stage = entry.rules, entry.rules.finetune
-    entry.require_stage("pretrain", "train_pretrain.py")
-    if entry.stage("finetune") or set(ranges(rules, "finetune")) & set(entry.record["asked"]):
+    moves.require(entry, "pretrain", "train_pretrain.py")
+    if moves.completed(entry, "finetune") or set(ranges(rules, "finetune")) & set(entry.record.asked):
         raise UserError(f"entry {entry.name!r} has begun its fine-tune: a search comes before it, in another --entry.")
     if entry.clock.left <= 0:
         raise UserError(f"the {rules.minutes:g} minutes of entry {entry.name!r} are over.")
-    talks = loading.load(entry, stage.corpus, "train")
-    captions = {rules.pretrain.corpus.domain: loading.load(entry, rules.pretrain.corpus, "validation")}
-    entry.start({"seed": options.seed}, talks, *captions.values())
+    splits = loading.Splits(rules, options.data_dir)
+    talks = splits.load(stage.corpus, "train")
+    captions = {rules.pretrain.corpus.domain: splits.load(rules.pretrain.corpus, "validation")}
+    moves.start(entry, {"seed": options.seed}, talks, *captions.values())
     model, tokenizer = task_of(rules).load_checkpoint(entry.checkpoint("pretrain"))
 
     def load_model():
@@ -143,7 +144,7 @@ def build_trainer(options: TrainingOptions) -> TrialTrainer:
         return fresh
 
     max_steps = stage.arguments["max_steps"]
-    train_tokens = loading.tokenize(entry, talks, tokenizer)
+    train_tokens = loading.tokenize(rules, talks, tokenizer)
     trainer = TrialTrainer(
         entry,
         captions,

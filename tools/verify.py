@@ -1,10 +1,10 @@
-"""Prove a record, or refute it: rules, files, data, clock, and the same translations and score from the same weights.
+"""Prove a record, or refute it: rules, files, data, clock, and the same predictions and score from the same weights.
 
     python -m tools.verify runs/mine
     python -m tools.verify runs/mine --retrain
 
 Without --retrain it takes a minute or two, and shows that this checkpoint earns this score by these rules. That the
-checkpoint comes from this training shows only --retrain, which plays the whole entry anew. Nothing of the entry is run
+checkpoint comes from this training shows only --retrain, which plays the whole entry again. Nothing of the entry is run
 or changed. Exit code: 0 proven, 1 refuted.
 """
 
@@ -15,15 +15,16 @@ from pathlib import Path
 
 from league.cli.options import parse_options
 from league.errors import NotAtHand, UserError, run_command
+from league.record.shape import Record, read_record
 from league.values import check_data_dir
 
-MOST_DEVIATIONS = 3.0  # between a score and that of the same entry trained anew where weights cannot be equal
+MOST_DEVIATIONS = 3.0  # between a score and that of the same entry trained again where weights cannot be equal
 
 
 @dataclass
 class VerifyOptions:
     data_dir: str | None = field(default=None, metadata={"help": "folder with local text files, as for the scripts"})
-    retrain: bool = field(default=False, metadata={"help": "also play the whole entry anew from its record"})
+    retrain: bool = field(default=False, metadata={"help": "also play the whole entry again, from its record"})
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -33,28 +34,30 @@ def main(argv: list[str] | None = None) -> None:
 
     from league import hardware
     from league.proof.checks import Check, checks, read_scored_entry
-    from league.run.evidence import code_digest
+    from league.proof.data import DataAtHand
+    from league.record.code import code_digest
+    from league.tasks.metric import metric_of
 
     hardware.prepare_process()
     folder = Path(named.entry)
-    record, _ = read_scored_entry(folder)
-    if record["code"] != code_digest():
+    record, league = read_scored_entry(folder)
+    if record.code != code_digest():
         print("note    the record was made with other code than this, which judges it")
     failed = 0
     try:
-        for check in checks(folder, options.data_dir):
+        for check in checks(folder, DataAtHand(options.data_dir)):
             failed += show(check)
     except NotAtHand:
         raise
     except UserError as error:
         failed += show(Check("what is needed is there and whole", [str(error)]))
     if options.retrain and not failed:
-        failed += show(Check("trained anew it comes to the same", retrain(record, options.data_dir)))
-    state = "official" if record["official"] else "open"
+        failed += show(Check("trained again it comes to the same", retrain(record, options.data_dir)))
+    state = "official" if record.official else "open"
     if failed:
         print(f"REFUTED: {failed} check(s) failed.")
         sys.exit(1)
-    print(f"PROVEN: {record['entry']}, BLEU {record['score']['bleu']:.2f}, {state}.")
+    print(f"PROVEN: {record.entry}, {metric_of(league).LABEL} {record.score.value:.2f}, {state}.")
 
 
 def show(check) -> bool:
@@ -65,28 +68,27 @@ def show(check) -> bool:
     return bool(check.problems)
 
 
-def retrain(record: dict, data_dir: str | None) -> list[str]:
-    """Play the entry anew in a folder of its own; return how it differs."""
+def retrain(record: Record, data_dir: str | None) -> list[str]:
+    """Play the entry again in a folder of its own; return how it differs."""
     from league.proof.noise import seed_deviation
-    from league.record.shape import read_record
     from tools.replay import replay
 
     with tempfile.TemporaryDirectory() as elsewhere:
-        replay(record, "again", record["asked"]["seed"], data_dir, Path(elsewhere))
+        replay(record, "again", record.asked["seed"], data_dir, Path(elsewhere))
         again = read_record(Path(elsewhere) / "runs" / "again" / "record.json")
-    league, before, after = record["league"], record["score"]["bleu"], again["score"]["bleu"]
-    weights = [value["stages"]["finetune"]["sha256"]["model.safetensors"] for value in (record, again)]
+    league, before, after = record.league, record.score.value, again.score.value
+    weights = [played.stages["finetune"].sha256["model.safetensors"] for played in (record, again)]
     if weights[0] == weights[1]:
         print("the weights are the same to the last bit")
         return []
     # Another processor, another number of processes or a GPU rounds otherwise, and training amplifies it.
-    deviation = seed_deviation(league["name"], league["version"])
-    told = f"the weights differ; BLEU {after:.2f} anew, {before:.2f} in the record"
+    deviation = seed_deviation(league.name, league.version)
+    scores = f"the weights differ; the score is {after:.2f} this time, {before:.2f} in the record"
     if deviation is None:
-        return [f"{told}; how far apart two runs may be was never measured for this league"]
+        return [f"{scores}; how far apart two runs may be was never measured for this league"]
     if abs(after - before) > MOST_DEVIATIONS * deviation:
-        return [f"{told}: more than {MOST_DEVIATIONS:g} times the deviation between seeds, {deviation:.2f}"]
-    print(f"{told}: within {MOST_DEVIATIONS:g} times the deviation between seeds, {deviation:.2f}")
+        return [f"{scores}: more than {MOST_DEVIATIONS:g} times the deviation between seeds, {deviation:.2f}"]
+    print(f"{scores}: within {MOST_DEVIATIONS:g} times the deviation between seeds, {deviation:.2f}")
     return []
 
 

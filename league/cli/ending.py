@@ -6,26 +6,27 @@ import sys
 from league.data.corpora import Split
 from league.hub.transfer import push_if_asked
 from league.run.entry import Entry
+from league.tasks.metric import metric_of
 
 NEXT = {"pretrain": "train_finetune.py", "finetune": "evaluate_bleu.py"}
 
 
 def finish_stage(entry: Entry, name: str, was_complete: bool = False) -> None:
     """Show what a stage did to both domains, side by side."""
-    if not entry.writes or entry.is_trial:
+    if not entry.writes or entry.conduct.is_quiet:
         return
     if was_complete:
         print(f"Stage {name} of entry {entry.name!r} is complete already: nothing to do.")
-    facts = entry.record["stages"][name]
-    if facts["out_of_time"]:
+    facts = entry.record.stages[name]
+    if facts.out_of_time:
         print(
             f"The {entry.rules.minutes:g} minutes are over, but for what scoring needs: "
-            f"stopped after {facts['steps']} steps and saved."
+            f"stopped after {facts.steps} steps and saved."
         )
-    size = facts["effective"].get("num_parameters", 0)
+    size = facts.effective.get("num_parameters", 0)
     print(
-        f"\n{name}: {facts['steps']} steps, {facts['minutes']:.1f} min, {facts['tokens']:,} tokens, "
-        f"{size / 1e6:.1f}M parameters, {facts['precision']} on {facts['device']}"
+        f"\n{name}: {facts.steps} steps, {facts.minutes:.1f} min, {facts.tokens:,} tokens, "
+        f"{size / 1e6:.1f}M parameters, {facts.precision} on {facts.device}"
     )
     print_validation(entry)
     print(f"clock: {entry.clock.used / 60:.1f} of {entry.rules.minutes:g} min used")
@@ -35,12 +36,13 @@ def finish_stage(entry: Entry, name: str, was_complete: bool = False) -> None:
 
 
 def print_validation(entry: Entry) -> None:
-    """Print the table of validation BLEU: what each stage gained, and what it forgot."""
-    stages = entry.record["stages"]
+    """Print the table of validation scores: what each stage gained, and what it forgot."""
+    stages = entry.record.stages
     domains = (entry.rules.pretrain.corpus.domain, entry.rules.finetune.corpus.domain)
-    bleu = {name: stages[name]["validation_bleu"] for name in NEXT if name in stages}
-    rows = {name: [values.get(domain, math.nan) for domain in domains] for name, values in bleu.items()}
-    print(f"{'validation BLEU':<16}" + "".join(f"{domain:>10}" for domain in domains))
+    scores = {name: stages[name].validation for name in NEXT if name in stages}
+    rows = {name: [values.get(domain, math.nan) for domain in domains] for name, values in scores.items()}
+    title = f"validation {metric_of(entry.rules).LABEL}"
+    print(f"{title:<16}" + "".join(f"{domain:>10}" for domain in domains))
     for name, values in rows.items():
         print(f"{f'after {name}':<16}" + "".join(f"{value:>10.2f}" for value in values))
     if len(rows) == 2:
@@ -50,7 +52,7 @@ def print_validation(entry: Entry) -> None:
 
 def draw_report(entry: Entry, test: Split | None = None, loaded: tuple | None = None) -> None:
     """Draw the report of a scored entry, with what is at hand; a failure is told in a line, and is not the run's."""
-    if entry.is_trial:
+    if entry.conduct.is_quiet:
         return
     try:
         from league.report.write import write_entry_report
@@ -66,14 +68,15 @@ def finish_score(entry: Entry) -> None:
     """Show the score with its evidence; the last line is the one that programs read."""
     if not entry.writes:
         return
-    record, score = entry.record, entry.record["score"]
-    low, high = score["bleu_interval"]
+    from league.record.wording import figures, in_words  # which no training enters
+
+    record, score = entry.record, entry.record.score
     print_validation(entry)
-    print(f"\ntest: BLEU {score['bleu']:.2f} (95 % interval {low:.2f} to {high:.2f}), chrF {score['chrf']:.2f}")
-    print(f"{score['bleu_signature']}; test set opened {record['test_openings']} time(s)")
-    print(f"clock: {record['clock']['minutes']:.1f} of {entry.rules.minutes:g} min used; trials: {record['trials']}")
-    print("verdict: official" if record["official"] else "verdict: open, not ranked, because")
-    for broken in record["broken_rules"]:
-        print(f"  {broken['rule']}: expected {broken['expected']!r}, found {broken['found']!r}")
+    print(f"\ntest: {figures(score)}")
+    print(f"{score.signature}; test set opened {record.test_openings} time(s)")
+    print(f"clock: {record.clock.minutes:.1f} of {entry.rules.minutes:g} min used; trials: {record.trials}")
+    print("verdict: official" if record.official else "verdict: open, not ranked, because")
+    for broken in record.broken_rules:
+        print(f"  {in_words(broken)}")
     push_if_asked(entry)
-    print(f"FINAL_TEST_BLEU = {score['bleu']:.2f}")
+    print(f"FINAL_TEST_{score.metric.upper()} = {score.value:.2f}")

@@ -4,7 +4,6 @@ import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from dataclasses import MISSING, Field, fields
 from difflib import get_close_matches
-from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -28,7 +27,9 @@ def league_asked(argv: list[str]) -> League:
     parser.add_argument("--from", dest="settings_file")
     asked, _ = parser.parse_known_args(argv)
     if asked.league is None and asked.settings_file:
-        asked.league = read_settings(asked.settings_file)["league"]
+        from league.record.settings import read_settings
+
+        asked.league = read_settings(asked.settings_file).league
     return LEAGUES.get(asked.league, LEAGUES[Options.league])
 
 
@@ -47,10 +48,12 @@ def parse_options(
     values, leftovers = parser.parse_known_args(argv)
     settings = None
     if path := getattr(values, "settings_file", None):
+        from league.record.settings import read_settings
+
         settings = read_settings(path)
         names = {item.name for kind in kinds for item in fields(kind)}
-        told = {name: settings[name] for name in ("league", "seed")} | settings["model_hp"] | settings["finetune_hp"]
-        parser.set_defaults(**{name: value for name, value in told.items() if name in names})
+        defaults = {"league": settings.league, "seed": settings.seed} | settings.values
+        parser.set_defaults(**{name: value for name, value in defaults.items() if name in names})
         values, leftovers = parser.parse_known_args(argv)
     if leftovers:
         unknown = next((word for word in leftovers if word.startswith("-")), leftovers[0]).split("=")[0]
@@ -113,22 +116,3 @@ def _flag(item: Field) -> str:
 
 def _span(searched: Range | tuple) -> str:
     return f"{searched.low:g} to {searched.high:g}" if isinstance(searched, Range) else ", ".join(map(str, searched))
-
-
-def read_settings(path: str) -> dict[str, Any]:
-    """Read the file that a search leaves: its league, its seed, the best values, and what they cost."""
-    from league.record.shape import SETTINGS, problems
-    from league.untrusted import read_json
-
-    try:
-        settings = read_json(Path(path))
-        if wrong := problems(settings, SETTINGS, "it"):
-            raise ValueError(wrong[0])
-        if settings["league"] not in LEAGUES:
-            raise ValueError(f"it is of the league {settings['league']!r}, which league_config.py does not know")
-        if settings["minutes"] < 0:
-            raise ValueError(f"its minutes are {settings['minutes']}")
-        return settings
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"--from {path}: {reason}; python -m tools.tune writes such a file, best.json.") from None

@@ -16,6 +16,7 @@ from huggingface_hub import (
 )
 
 from league.record.folder import last_stage
+from league.record.shape import Record
 from league.record.wording import in_words
 
 TEMPLATE = Path(__file__).with_name("card.md")
@@ -40,16 +41,16 @@ class Score:
         return LABELS.get(self.metric, self.metric)
 
 
-def model_card(record: dict[str, Any], repo_id: str, stage: str | None = None, pictures: tuple[str, ...] = ()) -> str:
+def model_card(record: Record, repo_id: str, stage: str | None = None, pictures: tuple[str, ...] = ()) -> str:
     """Return the README.md of a checkpoint: how to use it, what was tuned, what it scored, whose data it saw."""
     stage = stage or last_stage(record)
-    fixed, is_last = record["league"]["fixed"], stage == last_stage(record)
+    fixed, is_last = record.league.fixed, stage == last_stage(record)
     stages = {name: fixed[name]["corpus"] for name in ("pretrain", "finetune")}
-    train = {name: report for name, report in record["data"].items() if name.endswith(".train")}
+    train = {name: report for name, report in record.data.items() if name.endswith(".train")}
     trained_on = [
         (name, corpus["name"], report)
         for name, corpus in stages.items()
-        if name in record["stages"] and (report := train.get(f"{corpus['name']}.train"))
+        if name in record.stages and (report := train.get(f"{corpus['name']}.train"))
     ]
     card = ModelCard.from_template(
         _metadata(record, repo_id, is_last),
@@ -57,18 +58,18 @@ def model_card(record: dict[str, Any], repo_id: str, stage: str | None = None, p
         record=record,
         fixed=fixed,
         stage=stage,
-        facts=record["stages"][stage],
+        facts=record.stages[stage],
         is_last=is_last,
         repo_id=repo_id,
         example=EXAMPLES.get(fixed["source"], "..."),
         scores=_scores(record),
-        reasons=[in_words(broken) for broken in record["broken_rules"]],
+        reasons=[in_words(broken) for broken in record.broken_rules],
         domains=[_plain(corpus["domain"]) for corpus in stages.values()],
         metric=LABELS["bleu"],
-        validation={name: facts["validation_bleu"] for name, facts in record["stages"].items()},
-        tuned={name: value for name, value in record["asked"].items() if name not in ("league", "seed")},
+        validation={name: facts.validation for name, facts in record.stages.items()},
+        tuned={name: value for name, value in record.asked.items() if name not in ("league", "seed")},
         trained_on=trained_on,
-        num_rows=sum(report["used"] for report in train.values()),
+        num_rows=sum(report.used for report in train.values()),
         pictures={_title(name): name for name in pictures},
         plain=_plain,
         licence=_licence,
@@ -77,13 +78,13 @@ def model_card(record: dict[str, Any], repo_id: str, stage: str | None = None, p
     return str(card)
 
 
-def eval_results(record: dict[str, Any], repo_id: str) -> dict[str, bytes]:
+def eval_results(record: Record, repo_id: str) -> dict[str, bytes]:
     """Return the Hub's file of results; none where the test set that was scored does not lie on the Hub."""
-    fixed, scores = record["league"]["fixed"], _scores(record)
+    fixed, scores = record.league.fixed, _scores(record)
     dataset = _dataset_of(record, fixed["pretrain"]["corpus"], "test")
     if not scores or dataset is None:
         return {}
-    verdict = "official" if record["official"] else "open, not ranked"
+    verdict = "official" if record.official else "open, not ranked"
     entry = EvalResultEntry(
         dataset_id=dataset,
         task_id=f"translation_{fixed['source']}_{fixed['target']}",
@@ -96,32 +97,34 @@ def eval_results(record: dict[str, Any], repo_id: str) -> dict[str, bytes]:
     return {results_path(record): text.encode()}
 
 
-def results_path(record: dict[str, Any]) -> str:
-    return f".eval_results/{record['league']['fixed']['pretrain']['corpus']['name']}.yaml"
+def results_path(record: Record) -> str:
+    return f".eval_results/{record.league.fixed['pretrain']['corpus']['name']}.yaml"
 
 
-def _scores(record: dict[str, Any]) -> list[Score]:
+def _scores(record: Record) -> list[Score]:
     """Return what was scored on the test set, the league's own metric first; nothing where it was not."""
-    score = record.get("score", {})
-    return [Score(name, score[name], score[f"{name}_signature"]) for name in LABELS if name in score]
+    if not (score := record.score):
+        return []
+    figures = {score.metric: score.value, f"{score.metric}_signature": score.signature} | score.extras
+    return [Score(name, figures[name], figures[f"{name}_signature"]) for name in LABELS if name in figures]
 
 
-def _dataset_of(record: dict[str, Any], corpus: dict[str, Any], split: str) -> str | None:
+def _dataset_of(record: Record, corpus: dict[str, Any], split: str) -> str | None:
     # What was read from other files may be other data, whatever their name.
-    report = record["data"].get(f"{corpus['name']}.{split}")
-    return corpus["origin"].get("repo_id") if report and report["origin"] == "hub" else None
+    report = record.data.get(f"{corpus['name']}.{split}")
+    return corpus["origin"].get("repo_id") if report and report.origin == "hub" else None
 
 
-def _metadata(record: dict[str, Any], repo_id: str, is_last: bool) -> ModelCardData:
-    fixed, scores = record["league"]["fixed"], _scores(record) if is_last else []
-    corpora = [fixed[stage]["corpus"] for stage in record["stages"]]
+def _metadata(record: Record, repo_id: str, is_last: bool) -> ModelCardData:
+    fixed, scores = record.league.fixed, _scores(record) if is_last else []
+    corpora = [fixed[stage]["corpus"] for stage in record.stages]
     tested = fixed["pretrain"]["corpus"]
     return ModelCardData(
         language=[fixed["source"], fixed["target"]],
         license="other",
         library_name="transformers",
         pipeline_tag="translation",
-        tags=["translation", f"{record['league']['name']}-league"],
+        tags=["translation", f"{record.league.name}-league"],
         datasets=[dataset for corpus in corpora if (dataset := _dataset_of(record, corpus, "train"))] or None,
         metrics=[score.metric for score in scores] or None,
         model_name=repo_id if scores else None,

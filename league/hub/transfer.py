@@ -3,12 +3,12 @@
 import re
 import sys
 from pathlib import Path
-from typing import Any
 
 from league.errors import UserError
 from league.files import digest_of, write_text
 from league.hub.connection import errors_in_one_line, is_offline, is_transient, status_of, with_retries, without_token
 from league.record.folder import CHECKPOINT, PICTURES, files_to_hand_in, last_stage, read_whole_entry, repository_files
+from league.record.shape import Record
 from league.values import check_repo_name
 
 PRETRAIN = "pretrain"  # the branch of stage A
@@ -40,7 +40,7 @@ def push(folder: Path, name: str | None = None, private: bool = False) -> str:
         return without_token(with_retries(lambda: _upload(folder, record, name, private)))
 
 
-def _upload(folder: Path, record: dict[str, Any], name: str, private: bool) -> str:
+def _upload(folder: Path, record: Record, name: str, private: bool) -> str:
     from huggingface_hub import HfApi
 
     from league.hub.card import eval_results, model_card, results_path
@@ -61,7 +61,7 @@ def _upload(folder: Path, record: dict[str, Any], name: str, private: bool) -> s
         files["README.md"] = model_card(record, repo_id, stage, pictures).encode()
         # What an earlier push left would not match this one's record.
         old = {name for name in _file_names(api, repo_id, revision) if _is_ours(name, results_path(record))}
-        message = f"{record['entry']}: {stage}"
+        message = f"{record.entry}: {stage}"
         api.create_commit(repo_id, _operations(files, old - set(files)), commit_message=message, revision=revision)
     return str(repo)
 

@@ -1,4 +1,4 @@
-"""Whether the difference between two scored entries is real: over the test's sentences, and over seeds."""
+"""Whether the difference between two scored entries is real: over the rows of the test set, and over seeds."""
 
 import math
 from dataclasses import dataclass
@@ -8,7 +8,6 @@ from typing import Any
 from league.data.corpora import load_split
 from league.errors import UserError
 from league.proof.noise import seed_deviation
-from league.record.rules import SCHEDULE, STRUCTURE
 from league.tasks.metric import metric_of
 from league.tasks.resampling import NUM_SWAPS, p_value
 from league.tasks.task import task_of
@@ -19,17 +18,18 @@ QUANTILE = 1.96  # of the normal distribution, for that level
 
 @dataclass(frozen=True)
 class Comparison:
-    """The difference in BLEU between two entries, the other minus the first, and how far chance reaches."""
+    """The difference in score between two entries, the other minus the first, and how far chance reaches."""
 
     names: tuple[str, str]
-    bleu: tuple[float, float]
-    p_value: float  # chance of such a difference if it did not matter which entry a translation comes from
+    scores: tuple[float, float]
+    p_value: float  # chance of such a difference if it did not matter which entry a prediction comes from
     seed_deviation: float | None  # of one entry's score over seeds
     different_values: dict[str, tuple[Any, Any]]
+    metric: str = ""  # as it is called on screens
 
     @property
     def difference(self) -> float:
-        return self.bleu[1] - self.bleu[0]
+        return self.scores[1] - self.scores[0]
 
     @property
     def is_real_on_test(self) -> bool:
@@ -51,60 +51,61 @@ class Comparison:
             return "A tie: the test set shows no difference between the two."
         if self.reach_of_seeds is None:
             return (
-                f"{better} translates this test set better. How much of that is the seed's luck is not known: "
+                f"{better} does better on this test set. How much of that is the seed's luck is not known: "
                 "it was not measured for this league."
             )
         if self.is_tie:
             return (
-                f"A tie: {better} translates this test set better, but another seed could turn that round. "
+                f"A tie: {better} does better on this test set, but another seed could turn that round. "
                 "Repeat both with python -m tools.seeds before calling one the better entry."
             )
-        return f"{better} is better, and the difference is real: neither sentences nor seeds explain it."
+        return f"{better} is better, and the difference is real: neither the choice of rows nor the seed explains it."
 
     def lines(self) -> list[str]:
         """Return the comparison for the terminal."""
         width = max(map(len, self.names))
-        told = [f"{name:<{width}}  BLEU {bleu:.2f}" for name, bleu in zip(self.names, self.bleu, strict=True)]
-        told += [f"{'':<{width}}  {name}: {one} and {other}" for name, (one, other) in self.different_values.items()]
-        told.append(f"difference {self.difference:+.2f}")
-        told.append(
-            f"by chance over the sentences: p = {self.p_value:.4f} (approximate randomisation, {NUM_SWAPS:,} trials)"
+        lines = [
+            f"{name:<{width}}  {self.metric} {score:.2f}" for name, score in zip(self.names, self.scores, strict=True)
+        ]
+        lines += [f"{'':<{width}}  {name}: {one} and {other}" for name, (one, other) in self.different_values.items()]
+        lines.append(f"difference {self.difference:+.2f}")
+        lines.append(
+            f"by chance over the rows: p = {self.p_value:.4f} (approximate randomisation, {NUM_SWAPS:,} trials)"
         )
         if self.reach_of_seeds is not None:
-            told.append(f"by chance over seeds: up to {self.reach_of_seeds:.2f} (deviation {self.seed_deviation:.2f})")
-        return [*told, self.verdict()]
+            lines.append(f"by chance over seeds: up to {self.reach_of_seeds:.2f} (deviation {self.seed_deviation:.2f})")
+        return [*lines, self.verdict()]
 
 
 def compare(folders: tuple[Path, Path], data_dir: str | None) -> Comparison:
     """Compare two entries of one league, scored on the same test set."""
-    from league.proof.checks import (  # and torch with it, which a board of records does without
-        read_scored_entry,
-        read_translations,
-    )
+    # And torch with it, which a board of records does without.
+    from league.proof.checks import read_predictions, read_scored_entry
 
-    sides = [read_scored_entry(folder) for folder in folders]
-    (first, league), (other, _) = sides
-    test_name = f"{league.pretrain.corpus.name}.test"
-    if first["league"]["name"] != other["league"]["name"]:
+    (first, league), (other, _) = (read_scored_entry(folder) for folder in folders)
+    if first.league.name != other.league.name:
         raise UserError(f"{folders[0]} and {folders[1]} play different leagues.")
     test = load_split(league, league.pretrain.corpus, "test", data_dir)
+    metric, task, statistics = metric_of(league), task_of(league), []
     for folder, record in zip(folders, (first, other), strict=True):
-        if record["data"].get(test_name, {}).get("sha256") != test.report["sha256"]:
+        if record.data_digests().get(test.name) != test.report["sha256"]:
             raise UserError(f"{folder} was scored on another test set than this one.")
-    hypotheses = [read_translations(folder) for folder in folders]
-    for folder, lines in zip(folders, hypotheses, strict=True):
-        if len(lines) != len(test.targets):
-            raise UserError(f"{folder / 'translations.txt'} has {len(lines)} lines, the test set {len(test.targets)}.")
-    metric, references = metric_of(league), task_of(league).references(test)
-    first_side, other_side = (metric.statistics(predictions, references) for predictions in hypotheses)
+        predictions, references = read_predictions(folder, league), task.references(test)
+        if len(predictions) != len(references):
+            raise UserError(
+                f"{folder / task.predictions_file} has {len(predictions)} lines, the test set {len(references)}."
+            )
+        statistics.append(metric.statistics(predictions, references))
+    names = dict.fromkeys([*first.asked, *other.asked])
     return Comparison(
         names=(folders[0].name, folders[1].name),
-        bleu=tuple(metric.value(side.sum(0)).item() for side in (first_side, other_side)),
-        p_value=p_value(metric, first_side, other_side),
-        seed_deviation=seed_deviation(first["league"]["name"], first["league"]["version"]),
+        scores=tuple(metric.value(side.sum(0)).item() for side in statistics),
+        p_value=p_value(metric, *statistics),
+        seed_deviation=seed_deviation(first.league.name, first.league.version),
+        metric=metric.LABEL,
         different_values={
-            name: (first["asked"].get(name), other["asked"].get(name))
-            for name in ("seed", *STRUCTURE, *SCHEDULE)
-            if first["asked"].get(name) != other["asked"].get(name)
+            name: (first.asked.get(name), other.asked.get(name))
+            for name in names
+            if first.asked.get(name) != other.asked.get(name)
         },
     )

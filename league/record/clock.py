@@ -4,15 +4,24 @@ import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta, Struct, to_builtins
 
 from league.errors import UserError
 from league.files import write_json
-from league.record.shape import COUNT, NAME, NUMBER, Map, OrNull, problems
-from league.untrusted import read_json
+from league.untrusted import Count, Key, Name, read_as
 
-SAVE_EVERY = 2.0  # seconds between two saves while something runs; a kill is charged as much as it may have hidden
-STATE = {"spent": Map(NUMBER), "running": OrNull(NAME), "interruptions": COUNT}
 MOST_SECONDS = 1e9
+SAVE_EVERY = 2.0  # seconds between two saves while something runs; a kill is charged as much as it may have hidden
+
+
+class State(Struct, forbid_unknown_fields=True):
+    """What clock.json holds."""
+
+    spent: dict[Key, Annotated[float, Meta(ge=0, lt=MOST_SECONDS)]]  # seconds by purpose
+    running: Name | None
+    interruptions: Count
 
 
 class Clock:
@@ -30,27 +39,22 @@ class Clock:
 
     def _read(self) -> None:
         try:
-            state = read_json(self.path)
-            if wrong := problems(state, STATE, "clock"):
-                raise ValueError(wrong[0])
-            if not all(0 <= seconds < MOST_SECONDS for seconds in state["spent"].values()):
-                raise ValueError("seconds that cannot be")
-            self.spent = {name: float(seconds) for name, seconds in state["spent"].items()}
-            self.interruptions = state["interruptions"]
-            self.was_running = state["running"] is not None
+            state = read_as(State, self.path)
+            self.spent, self.interruptions = state.spent, state.interruptions
+            self.was_running = state.running is not None
             if self.was_running:  # or still is, in another process
                 self.interruptions += 1
-                self.add(state["running"], SAVE_EVERY)
+                self.add(state.running, SAVE_EVERY)
         except FileNotFoundError:
             return
         except (OSError, ValueError) as error:
             raise UserError(
                 f"{self.path} is damaged ({error}); put it back from a copy, or delete it: "
-                "the clock then goes on from what record.json says."
+                "the clock then continues from what record.json says."
             ) from None
 
     def restore(self, spent: dict[str, float], interruptions: int) -> None:
-        """Take over what a record says was spent, where that is more: a clock that is lost does not start anew."""
+        """Take over what a record says was spent, where that is more: a clock that is lost does not start again."""
         for name, seconds in spent.items():
             self.spent[name] = max(self.spent.get(name, 0.0), seconds)
         self.interruptions = max(self.interruptions, interruptions)
@@ -85,7 +89,7 @@ class Clock:
             try:
                 self.save()
             except UserError:
-                pass  # a full disk: the save at the end of the block will tell
+                pass  # a full disk: the save at the end of the block reports it
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -99,7 +103,7 @@ class Clock:
                 self._tick()
             spent = {name: round(seconds, 3) for name, seconds in self.spent.items()}
             if self.writes:
-                write_json(self.path, {"spent": spent, "running": self.running, "interruptions": self.interruptions})
+                write_json(self.path, to_builtins(State(spent, self.running, self.interruptions)))
 
     @property
     def used(self) -> float:

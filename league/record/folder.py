@@ -3,11 +3,12 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+
+from msgspec.structs import replace
 
 from league.errors import UserError
 from league.files import digest_of
-from league.record.shape import read_record
+from league.record.shape import Record, StageFacts, read_record
 from league.values import check_entry_name
 
 RUNS = Path("runs")
@@ -27,7 +28,7 @@ def differing_files(folder: Path, digests: dict[str, str]) -> Iterator[str]:
             yield f"{path.parent.name}/{name} is not the file that was recorded (sha256 differs)"
 
 
-def read_entry(folder: Path) -> dict[str, Any]:
+def read_entry(folder: Path) -> Record:
     """Return the record of an entry, whoever made it."""
     try:
         return read_record(folder / "record.json")
@@ -42,17 +43,17 @@ def meant(folder: Path) -> str:
     return f"; did you mean {RUNS / folder}?" if os.path.isfile(RUNS / folder / "record.json") else ""
 
 
-def read_whole_entry(folder: Path) -> dict[str, Any]:
+def read_whole_entry(folder: Path) -> Record:
     """Return the record of an entry, or refuse one that is not complete or whose files are others than it recorded."""
     record = read_entry(folder)
-    if "pretrain" not in record["stages"]:
+    if "pretrain" not in record.stages:
         raise UserError(f"{folder} has no complete pretrain stage yet: train_pretrain.py gives it one.")
     wrong = []
-    for stage, facts in record["stages"].items():
-        wrong += [f"the record does not name {stage}/{name}" for name in CHECKPOINT if name not in facts["sha256"]]
-        wrong += differing_files(folder / stage, facts["sha256"])
-    if "score" in record:
-        wrong += differing_files(folder, record["score"]["sha256"])
+    for stage, facts in record.stages.items():
+        wrong += [f"the record does not name {stage}/{name}" for name in CHECKPOINT if name not in facts.sha256]
+        wrong += differing_files(folder / stage, facts.sha256)
+    if record.score:
+        wrong += differing_files(folder, record.score.sha256)
     if wrong:
         more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         raise UserError(f"{folder} is not what its record says: {wrong[0]}{more}; put it back from a copy.")
@@ -64,16 +65,16 @@ def files_to_hand_in(folder: Path) -> dict[str, Path]:
     name = folder.absolute().name
     check_entry_name("the entry's folder", name)
     record = read_whole_entry(folder)
-    if "score" not in record:
+    if not record.score:
         raise UserError(f"{folder} has no score yet: evaluate_bleu.py gives it one.")
     if not is_plain(folder / "clock.json"):
         raise UserError(f"{folder} lacks clock.json: put it back from a copy.")
-    places = ["record.json", "clock.json", *record["score"]["sha256"]]
-    places += [f"{stage}/{file}" for stage, facts in record["stages"].items() for file in facts["sha256"]]
+    places = ["record.json", "clock.json", *record.score.sha256]
+    places += [f"{stage}/{file}" for stage, facts in record.stages.items() for file in facts.sha256]
     return {f"{name}/{place}": folder / place for place in places}
 
 
-def with_own_code(facts: dict[str, Any]) -> dict[str, Any]:
+def with_own_code(facts: StageFacts) -> StageFacts:
     """Return the facts of a stage whose checkpoint came as data alone: the model's code is this project's."""
     own = {path.name: digest_of(path) for path in MODELING.glob("*_aing.py")}
 
@@ -84,19 +85,19 @@ def with_own_code(facts: dict[str, Any]) -> dict[str, Any]:
         # The same code as ever stays as it was; of another version all of ours takes its place.
         return digests if code.items() <= own.items() else {k: v for k, v in digests.items() if k not in code} | own
 
-    return facts | {"sha256": renewed(facts["sha256"]), "started_from": renewed(facts["started_from"])}
+    return replace(facts, sha256=renewed(facts.sha256), started_from=renewed(facts.started_from))
 
 
-def last_stage(record: dict[str, Any]) -> str:
-    return "finetune" if "finetune" in record["stages"] else "pretrain"
+def last_stage(record: Record) -> str:
+    return "finetune" if "finetune" in record.stages else "pretrain"
 
 
-def repository_files(folder: Path, record: dict[str, Any], stage: str) -> dict[str, Path]:
+def repository_files(folder: Path, record: Record, stage: str) -> dict[str, Path]:
     """Return what a stage's repository on the Hub holds: its checkpoint at the root, the record, and what shows it."""
-    files = {name: folder / stage / name for name in record["stages"][stage]["sha256"]}
+    files = {name: folder / stage / name for name in record.stages[stage].sha256}
     files["record.json"] = folder / "record.json"
     if stage == last_stage(record):
-        shown = [folder / name for name in SHOWN if name == "report.html" or "score" in record]
+        shown = [folder / name for name in SHOWN if name == "report.html" or record.score]
         shown += sorted(folder.glob(PICTURES))
         files |= {path.relative_to(folder).as_posix(): path for path in shown if is_plain(path)}
     return files

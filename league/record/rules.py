@@ -3,21 +3,21 @@
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, make_dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from league.errors import UserError
-from league.values import check_finetune_hp
-from league_config import FinetuneHP, ModelHP, fingerprint
+from league.record.shape import BrokenRule, Record, StageFacts
+from league.tasks.metric import metric_of
+from league.tasks.task import task_of
+from league_config import LEAGUES, Corpus, League, Stage, fingerprint
 
 PUBLISHED = Path(__file__).with_name("rulebooks.json")
-STRUCTURE = tuple(item.name for item in fields(ModelHP))
-SCHEDULE = tuple(item.name for item in fields(FinetuneHP))
 OPTIMIZERS = {"adamw_torch_fused": "AdamW, fused"}
-MOST_SKIPPED = 25  # steps of a stage
-SIGNATURES = {"bleu": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp"}
+PRECISIONS = ("bf16", "fp16", "fp32")
+MOST_SKIPPED = 25  # steps of a stage in fp16: its scaler begins at 2**16, halves with each, and so is at 1 after 16
 
 
 def published(name: str, version: int) -> dict[str, Any] | None:
@@ -30,150 +30,141 @@ def _rule_books(path: Path, _: int) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def broken_rules(record: dict[str, Any]) -> list[dict[str, Any]]:
+def names_tuned(rules: League, stage: str) -> tuple[str, ...]:
+    """Return the names of the values that are TUNE in a stage."""
+    return tuple(item.name for item in fields(rules.tuned(stage)))
+
+
+def rules_of(fixed: dict[str, Any]) -> League:
+    """Return a rule book as a league, whatever league_config.py says today."""
+    return _rules(json.dumps(fixed))
+
+
+@lru_cache(16)
+def _rules(fixed: str) -> League:
+    values = json.loads(fixed)
+    known = LEAGUES.get(values["name"])
+    if known and known.fixed() == values:
+        return known
+    for name in ("pretrain", "finetune"):  # with origins as plain values, which no rule looks into
+        stage = values[name]
+        tuned = make_dataclass("Tuned", stage["tuned"]) if "tuned" in stage else None
+        values[name] = Stage(Corpus(**stage["corpus"]), stage["arguments"], tuned)
+    return League(**values)
+
+
+def broken_rules(record: Record) -> list[BrokenRule]:
     """Return each broken rule with what it expected and what was found."""
-    league = record["league"]
-    book = published(league["name"], league["version"])
+    league = record.league
+    book = published(league.name, league.version)
     if book is None:
-        return [_broken("league", "a published rule book", f"{league['name']} {league['version']}")]
-    fixed = book["fixed"]
-    broken = _differences("fixed", fixed, league["fixed"])
-    broken += _differences("asked.league", league["name"], record["asked"]["league"])
-    broken += _in_data(record, fixed, book["data"])
+        return [BrokenRule("league", "a published rule book", f"{league.name} {league.version}")]
+    rules = rules_of(book["fixed"])
+    broken = _differences("fixed", book["fixed"], league.fixed)
+    broken += _differences("asked.league", league.name, record.asked["league"])
+    known = {"league", "seed", *names_tuned(rules, "pretrain"), *names_tuned(rules, "finetune")}
+    broken += [BrokenRule(f"asked.{name}", None, value) for name, value in record.asked.items() if name not in known]
+    broken += _in_data(record, rules, book["data"])
     for name in ("pretrain", "finetune"):
-        if name in record["stages"]:
-            broken += broken_in_stage(name, record, fixed)
-        elif "score" in record:
-            broken.append(_broken(name, "a complete stage", None))
-    if "score" in record:
-        broken += _in_score(record, fixed)
-    return broken + _in_clock(record, fixed)
+        if name in record.stages:
+            broken += broken_in_stage(name, record, rules)
+        elif record.score:
+            broken.append(BrokenRule(name, "a complete stage", None))
+    if record.score:
+        broken += _in_score(record, rules)
+    return broken + _in_clock(record, rules)
 
 
-def verdict_problems(record: dict[str, Any]) -> Iterator[str]:
-    """Hold what a record says of itself against the rules."""
-    broken, told = broken_rules(record), record["broken_rules"]
-    for rule in broken:
-        if rule not in told:
-            yield f"breaks a rule that it does not own up to: {describe(rule)}"
-    for rule in told:
-        if rule not in broken:
-            yield f"names a rule that it does not break: {describe(rule)}"
-    if record["official"] != (not broken):
-        yield f"calls itself {'official' if record['official'] else 'open'}, and is not"
-
-
-def clock_problems(spent: dict[str, float], record: dict[str, Any]) -> Iterator[str]:
+def clock_problems(spent: dict[str, float], record: Record) -> Iterator[str]:
     """Hold the seconds of a clock's file against what a record says."""
-    told = record["clock"]["spent"]
-    for name in sorted({*spent, *told}):
+    recorded = record.clock.spent
+    for name in sorted({*spent, *recorded}):
         minutes = spent.get(name, 0.0) / 60
-        if abs(minutes - told.get(name, 0.0)) > 0.02:
-            yield f"{name:.60} took {minutes:.2f} minutes by clock.json, {told.get(name, 0.0):.2f} by the record"
+        if abs(minutes - recorded.get(name, 0.0)) > 0.02:
+            yield f"{name:.60} took {minutes:.2f} minutes by clock.json, {recorded.get(name, 0.0):.2f} by the record"
 
 
-def describe(broken: dict[str, Any]) -> str:
-    """Return a broken rule in words."""
-    return f"{broken['rule']}: expected {broken['expected']!r:.100}, found {broken['found']!r:.100}"
-
-
-def _in_data(record: dict[str, Any], fixed: dict[str, Any], pinned: dict[str, str]) -> list[dict[str, Any]]:
+def _in_data(record: Record, rules: League, pinned: dict[str, str]) -> list[BrokenRule]:
     # Contents equal what was published; where nothing was, they come from where the league says that its data lie.
-    data = record["data"]
-    digests = {name: report["sha256"] for name, report in data.items()}
-    broken = _differences(
-        "league.fingerprint", fingerprint(record["league"]["fixed"], digests), record["league"]["fingerprint"]
-    )
-    needed = set()
-    for stage in (fixed["pretrain"], fixed["finetune"]):
-        corpus = stage["corpus"]
-        needed |= {f"{corpus['name']}.train", f"{corpus['name']}.validation"}
-        report = data.get(f"{corpus['name']}.train")
-        if report and report["used"] != corpus["num_train_pairs"]:
-            broken.append(_broken(f"data.{corpus['name']}.train.used", corpus["num_train_pairs"], report["used"]))
-    if "score" in record:
-        needed.add(f"{fixed['pretrain']['corpus']['name']}.test")
-        broken += [_broken(f"data.{name}", "in the record", None) for name in sorted(needed - set(data))]
-    allowed = needed | {f"{fixed['pretrain']['corpus']['name']}.test"}
-    for name, report in data.items():
-        if name not in allowed:
-            broken.append(_broken(f"data.{name}", "not used", "used"))
+    data, league = record.data, record.league
+    broken = _differences("league.fingerprint", fingerprint(league.fixed, record.data_digests()), league.fingerprint)
+    needed, test = set(), f"{rules.pretrain.corpus.name}.test"
+    for corpus in (rules.pretrain.corpus, rules.finetune.corpus):
+        needed |= {f"{corpus.name}.train", f"{corpus.name}.validation"}
+        train = data.get(f"{corpus.name}.train")
+        if train and train.used != corpus.num_train_pairs:
+            broken.append(BrokenRule(f"data.{corpus.name}.train.used", corpus.num_train_pairs, train.used))
+    needed.add(test)
+    if record.score:
+        broken += [BrokenRule(f"data.{name}", "in the record", None) for name in sorted(needed - set(data))]
+    for name, facts in data.items():
+        if name not in needed:
+            broken.append(BrokenRule(f"data.{name}", "not used", "used"))
         elif name in pinned:
-            broken += _differences(f"data.{name}.sha256", pinned[name], report["sha256"])
-        elif report["origin"] == "files":
-            broken.append(_broken(f"data.{name}.origin", "the league's own source", "files of --data_dir"))
+            broken += _differences(f"data.{name}.sha256", pinned[name], facts.sha256)
+        elif facts.origin == "files":
+            broken.append(BrokenRule(f"data.{name}.origin", "the league's own source", "files of --data_dir"))
     return broken
 
 
-def broken_in_stage(name: str, record: dict[str, Any], fixed: dict[str, Any]) -> list[dict[str, Any]]:
+def broken_in_stage(name: str, record: Record, rules: League) -> list[BrokenRule]:
     """Hold what was in effect, read back from the trained objects, against the rule book and what was asked for."""
-    facts, asked = record["stages"][name], record["asked"]
-    tuned = {key: asked.get(key) for key in SCHEDULE} if name == "finetune" else {}
-    arguments = fixed["training"] | tuned | fixed[name]["arguments"]
-    structure = {key: asked.get(key) for key in STRUCTURE}
-    expected = structure | {
-        "vocab_size": fixed["vocab_size"],
-        "max_length": fixed["max_length"],
-        "num_parameters": count_parameters(**structure, vocab_size=fixed["vocab_size"]),
+    facts, asked, task = record.stages[name], record.asked, task_of(rules)
+    tuned = {key: asked.get(key) for key in names_tuned(rules, name)}
+    structure = {key: asked.get(key) for key in names_tuned(rules, "pretrain")}
+    arguments = rules.training | (tuned if name == "finetune" else {}) | getattr(rules, name).arguments
+    decay = arguments["weight_decay"]
+    expected = task.expected_structure(structure) | {
+        "num_parameters": task.num_parameters(structure),
         "optimizer": OPTIMIZERS.get(arguments["optim"], arguments["optim"]),
-        "weight_decay": sorted({0.0, arguments["weight_decay"] or 0.0}),
-        "batch_size": fixed["batch_size"],
+        "weight_decay": [0.0, decay] if decay else [0.0],
+        "batch_size": rules.batch_size,
         "seed": asked.get("seed"),
         **{key: arguments[key] for key in ("adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "max_steps")},
         **{key: arguments[key] for key in ("learning_rate", "lr_scheduler_type", "warmup_steps")},
         "label_smoothing_factor": arguments["label_smoothing_factor"],
     }
-    broken = _differences(name, expected, facts["effective"])
-    if facts["steps"] != arguments["max_steps"]:
-        broken.append(_broken(f"{name}.steps", arguments["max_steps"], facts["steps"]))
-    can_run = name != "finetune" or _can_run(tuned, arguments["max_steps"])
+    broken = _differences(name, expected, facts.effective)
+    if facts.steps != arguments["max_steps"]:
+        broken.append(BrokenRule(f"{name}.steps", arguments["max_steps"], facts.steps))
+    can_run = name != "finetune" or _can_run(task, rules, tuned)
     if not can_run:
-        broken.append(_broken(f"asked of {name}", "values that the script takes", tuned))
+        broken.append(BrokenRule(f"asked of {name}", "values that the script takes", tuned))
     broken += _off_schedule(name, facts, arguments) if can_run else []
-    if facts["precision"] not in ("bf16", "fp16", "fp32"):
-        broken.append(_broken(f"{name}.precision", "bf16, fp16 or fp32", facts["precision"]))
-    if name == "finetune" and "pretrain" in record["stages"]:
-        broken += _differences(f"{name}.started_from", record["stages"]["pretrain"]["sha256"], facts["started_from"])
-        before, after = (record["stages"][stage]["sha256"].get("tokenizer.json") for stage in ("pretrain", "finetune"))
-        broken += _differences(f"{name}.tokenizer", before, after)
+    if facts.precision not in PRECISIONS:
+        broken.append(BrokenRule(f"{name}.precision", "bf16, fp16 or fp32", facts.precision))
+    if name == "finetune" and "pretrain" in record.stages:
+        before = record.stages["pretrain"].sha256
+        broken += _differences(f"{name}.started_from", before, facts.started_from)
+        tokenizer = "tokenizer.json"
+        broken += _differences(f"{name}.tokenizer", before.get(tokenizer), facts.sha256.get(tokenizer))
     return broken
 
 
-def _off_schedule(name: str, facts: dict[str, Any], arguments: dict[str, Any]) -> list[dict[str, Any]]:
+def _off_schedule(name: str, facts: StageFacts, arguments: dict[str, Any]) -> list[BrokenRule]:
     # In fp16 a step whose gradients overflow is skipped, and the schedule stands still for it.
-    broken, skipped, before, most_skipped = [], 0, 0, MOST_SKIPPED if facts["precision"] == "fp16" else 0
-    for point in facts["curve"]:
-        step, rate = point["step"], point["learning_rate"]
+    broken, skipped, before, most_skipped = [], 0, 0, MOST_SKIPPED if facts.precision == "fp16" else 0
+    for point in facts.curve:
+        step, rate = point.step, point.learning_rate
         if not 1 <= step <= arguments["max_steps"]:
-            broken.append(_broken(f"{name}.curve", f"steps 1 to {arguments['max_steps']}", step))
+            broken.append(BrokenRule(f"{name}.curve", f"steps 1 to {arguments['max_steps']}", step))
             continue
         for lag in range(skipped, min(most_skipped, step - 1, skipped + step - before) + 1):
             if math.isclose(rate, scheduled_rate(arguments, step - lag), rel_tol=1e-6, abs_tol=1e-12):
                 skipped = lag
                 break
         else:
-            broken.append(_broken(f"{name}.learning_rate at step {step}", scheduled_rate(arguments, step), rate))
+            broken.append(BrokenRule(f"{name}.learning_rate at step {step}", scheduled_rate(arguments, step), rate))
         before = step
     return broken
 
 
-def _can_run(tuned: dict[str, Any], max_steps: int) -> bool:
+def _can_run(task, rules: League, tuned: dict[str, Any]) -> bool:
     try:
-        check_finetune_hp(FinetuneHP(**tuned), max_steps)
-    except (UserError, TypeError):  # a value is missing
+        task.check("finetune", rules.tuned("finetune")(**tuned))
+    except (UserError, TypeError):  # a value is missing, or of another type
         return False
     return True
-
-
-def count_parameters(d_model: int, num_layers: int, d_ff: int, vocab_size: int, **_: Any) -> int | None:
-    """Return the size of a model, from its structure alone."""
-    if not all(isinstance(value, int) for value in (d_model, num_layers, d_ff, vocab_size)):
-        return None
-    attention, norm = 4 * (d_model + 1) * d_model, 2 * d_model
-    feed_forward = (d_model + 1) * d_ff + (d_ff + 1) * d_model
-    encoder_layer = attention + feed_forward + 2 * norm
-    decoder_layer = 2 * attention + feed_forward + 3 * norm
-    return vocab_size * d_model + num_layers * (encoder_layer + decoder_layer) + 2 * norm
 
 
 def scheduled_rate(arguments: dict[str, Any], step: int) -> float:
@@ -195,30 +186,34 @@ def scheduled_rate(arguments: dict[str, Any], step: int) -> float:
     return peak * (0.5 + 0.5 * math.cos(math.pi * progress) if kind == "cosine" else 1.0 - progress)
 
 
-def _in_score(record: dict[str, Any], fixed: dict[str, Any]) -> list[dict[str, Any]]:
-    score, stages = record["score"], record["stages"]
-    test = record["data"].get(f"{fixed['pretrain']['corpus']['name']}.test", {})
-    also = {"max_length": fixed["max_length"], "do_sample": False}
-    broken = _differences("score.decoding", fixed["decoding"] | also, score["decoding"])
-    broken += _differences("score.precision", "fp32", score["precision"])
-    broken += _differences("score.weights", stages.get("finetune", {}).get("sha256"), score["weights"])
-    broken += _differences("score.sentences", test.get("rows"), score["sentences"])
-    signature = score["bleu_signature"].rpartition("|version:")[0]
-    return broken + _differences("score.metric", SIGNATURES.get(fixed["metric"]), signature)
+def _in_score(record: Record, rules: League) -> list[BrokenRule]:
+    score, finetuned = record.score, record.stages.get("finetune")
+    test = record.data.get(f"{rules.pretrain.corpus.name}.test")
+    broken = _differences("score.decoding", task_of(rules).expected_decoding(), score.decoding)
+    broken += _differences("score.precision", "fp32", score.precision)
+    broken += _differences("score.weights", finetuned and finetuned.sha256, score.weights)
+    broken += _differences("score.rows", test and test.rows, score.rows)
+    metric = metric_of(rules)
+    broken += _differences("score.metric", metric.NAME, score.metric)
+    return broken + _differences("score.metric", *map(_without_version, (metric.signature(), score.signature)))
 
 
-def _in_clock(record: dict[str, Any], fixed: dict[str, Any]) -> list[dict[str, Any]]:
-    clock = record["clock"]
-    broken = []
-    if clock["minutes"] > fixed["minutes"]:
-        broken.append(_broken("clock.minutes", fixed["minutes"], clock["minutes"]))
-    if not math.isclose(sum(clock["spent"].values()), clock["minutes"], abs_tol=0.02 * (1 + len(clock["spent"]))):
-        broken.append(_broken("clock.minutes", round(sum(clock["spent"].values()), 2), clock["minutes"]))
-    done = [*record["stages"], *(["score"] if "score" in record else [])]
-    return broken + [_broken(f"clock.spent.{name}", "time", None) for name in done if name not in clock["spent"]]
+def _without_version(signature: str) -> str:
+    return signature.partition("|version:")[0]
 
 
-def _differences(path: str, expected: Any, found: Any) -> list[dict[str, Any]]:
+def _in_clock(record: Record, rules: League) -> list[BrokenRule]:
+    clock, broken = record.clock, []
+    if clock.minutes > rules.minutes:
+        broken.append(BrokenRule("clock.minutes", rules.minutes, clock.minutes))
+    parts = sum(clock.spent.values())
+    if not math.isclose(parts, clock.minutes, abs_tol=0.02 * (1 + len(clock.spent))):
+        broken.append(BrokenRule("clock.minutes", round(parts, 2), clock.minutes))
+    done = [*record.stages, *(["score"] if record.score else [])]
+    return broken + [BrokenRule(f"clock.spent.{name}", "time", None) for name in done if name not in clock.spent]
+
+
+def _differences(path: str, expected: Any, found: Any) -> list[BrokenRule]:
     if isinstance(expected, dict) and isinstance(found, dict):
         if expected == found and repr(expected) == repr({key: found[key] for key in expected}):  # as nearly always
             return []
@@ -226,8 +221,4 @@ def _differences(path: str, expected: Any, found: Any) -> list[dict[str, Any]]:
         return [broken for key in keys for broken in _differences(f"{path}.{key}", expected.get(key), found.get(key))]
     # JSON's 1, 1.0 and true are three things that Python calls equal.
     same = expected == found and isinstance(expected, bool) == isinstance(found, bool)
-    return [] if same else [_broken(path, expected, found)]
-
-
-def _broken(rule: str, expected: Any, found: Any) -> dict[str, Any]:
-    return {"rule": rule, "expected": expected, "found": found}
+    return [] if same else [BrokenRule(path, expected, found)]

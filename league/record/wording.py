@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from league.record.shape import BrokenRule, ScoreFacts
+
 MOST_LETTERS = 80  # of a value
 
 
-def shown(value: Any) -> str:
+def short(value: Any) -> str:
     """Return a value as one reads it, whoever wrote it."""
     if isinstance(value, bool) or value is None:
         return {None: "nothing", True: "yes", False: "no"}[value]
@@ -15,15 +17,15 @@ def shown(value: Any) -> str:
     return text if len(text) <= MOST_LETTERS else text[: MOST_LETTERS - 1] + "…"
 
 
-def in_words(broken: dict[str, Any]) -> str:
+def in_words(broken: BrokenRule) -> str:
     """Return a broken rule as a sentence."""
-    rule, expected, found = broken["rule"], shown(broken["expected"]), shown(broken["found"])
+    rule, expected, found = broken.rule, short(broken.expected), short(broken.found)
     head, _, rest = rule.partition(".")
     if head == "fixed":
         return f"The fixed value {rest} is {found}; the rule book says {expected}."
-    numbers = all(isinstance(broken[side], (int, float)) for side in ("expected", "found"))
+    numbers = all(isinstance(side, (int, float)) for side in (broken.expected, broken.found))
     if rule == "clock.minutes" and numbers:
-        if broken["found"] > broken["expected"]:
+        if broken.found > broken.expected:
             return f"The clock stands at {found} minutes; no more than {expected} can be."
         return f"The clock stands at {found} minutes, and its parts come to {expected}."
     if head == "data":
@@ -35,12 +37,20 @@ def in_words(broken: dict[str, Any]) -> str:
     return f"{rule}: expected {expected}, found {found}."
 
 
+def figures(score: ScoreFacts) -> str:
+    """Return a score and what else was measured, as screens show it."""
+    low, high = score.interval
+    extras = {name.replace("_", " "): value for name, value in score.extras.items() if isinstance(value, float)}
+    further = [f", {name} {value:.2f}" for name, value in extras.items()]
+    return f"{score.metric.upper()} {score.value:.2f} (95 % interval {low:.2f} to {high:.2f}){''.join(further)}"
+
+
 def _about_data(rule: str, expected: str, found: str) -> str:
     split, _, what = rule.rpartition(".")
     if what == "origin":
         return f"{split} was read from {found}, not from {expected}."
     if what == "used":
-        return f"{found} pairs of {split} were used; the league asks for {expected}."
+        return f"{found} rows of {split} were used; the league asks for {expected}."
     if what == "sha256":
-        return f"{split} holds other pairs than the league's."
+        return f"{split} holds other rows than the league's."
     return f"data.{rule}: expected {expected}, found {found}."

@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from league.data.corpora import Split, load_split
 from league.errors import UserError
 from league.files import digest_of
-from league.proof.checks import read_translations
+from league.proof.checks import read_predictions
 from league.record.clock import Clock
 from league.record.folder import read_entry
 from league.record.rules import broken_rules
+from league.record.shape import BrokenRule, Record, ScoreFacts, StageFacts
 from league.report.sentences import MOST_LETTERS, Sentences
 from league.tasks.attention import Attention, attend
 from league.tasks.task import task_of
@@ -36,33 +36,33 @@ class Facts:
     """An entry as its report shows it; `missing` says why a part is not there."""
 
     name: str
-    record: dict[str, Any]
+    record: Record
     rules: League | None
-    broken: list[dict[str, Any]]
+    broken: list[BrokenRule]
     spent: dict[str, float]  # minutes by purpose
     sentences: Sentences | None = None
     attention: list[tuple[str, Attention]] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
 
     @property
-    def score(self) -> dict[str, Any] | None:
-        return self.record.get("score")
+    def score(self) -> ScoreFacts | None:
+        return self.record.score
 
     @property
-    def stages(self) -> dict[str, dict[str, Any]]:
-        return {name: self.record["stages"][name] for name in STAGES if name in self.record["stages"]}
+    def stages(self) -> dict[str, StageFacts]:
+        return {name: self.record.stages[name] for name in STAGES if name in self.record.stages}
 
     @property
     def domains(self) -> list[str]:
         """Return the domains that validation speaks of, the score's own first."""
         if self.rules:
             return [self.rules.pretrain.corpus.domain, self.rules.finetune.corpus.domain]
-        named = [name for facts in self.stages.values() for name in facts["validation_bleu"]]
+        named = [name for facts in self.stages.values() for name in facts.validation]
         return list(dict.fromkeys(named))[:2]
 
     def validation(self, domain: str) -> list[float]:
         """Return a domain's BLEU before any training, and after each stage."""
-        return [0.0, *(facts["validation_bleu"].get(domain, 0.0) for facts in self.stages.values())]
+        return [0.0, *(facts.validation.get(domain, 0.0) for facts in self.stages.values())]
 
 
 def gather(
@@ -70,8 +70,8 @@ def gather(
 ) -> Facts:
     """Gather what there is to show; `test` and `loaded`, the model with its tokenizer, where they are at hand."""
     record = read_entry(folder)
-    rules = LEAGUES.get(record["league"]["name"])
-    facts = Facts(record["entry"], record, rules, broken_rules(record), spent_minutes(folder, record))
+    rules = LEAGUES.get(record.league.name)
+    facts = Facts(record.entry, record, rules, broken_rules(record), spent_minutes(folder, record))
     try:
         facts.sentences = find_sentences(folder, record, rules, data_dir, test)
     except UserError as error:
@@ -84,28 +84,28 @@ def gather(
     return facts
 
 
-def spent_minutes(folder: Path, record: dict[str, Any]) -> dict[str, float]:
+def spent_minutes(folder: Path, record: Record) -> dict[str, float]:
     """Return the minutes by purpose: the record's, or the clock's where the entry is under way."""
-    if "score" not in record:
+    if not record.score:
         try:
-            clock = Clock(folder / "clock.json", record["clock"]["limit"], writes=False)
+            clock = Clock(folder / "clock.json", record.clock.limit, writes=False)
             if clock.spent:
                 return {name: seconds / 60 for name, seconds in clock.spent.items()}
         except UserError:
             pass  # the record's will do
-    return record["clock"]["spent"]
+    return record.clock.spent
 
 
 def find_sentences(
-    folder: Path, record: dict[str, Any], rules: League | None, data_dir: str | None, test: Split | None
+    folder: Path, record: Record, rules: League | None, data_dir: str | None, test: Split | None
 ) -> Sentences:
     """Return the test sentences of a scored entry, or say in a UserError why they cannot be shown."""
-    if "score" not in record:
+    if not record.score:
         raise UserError("Test sentences are shown once the entry has a score.")
     if rules is None:
         raise UserError("This league is not known here, and so neither are its test sentences.")
-    hypotheses = read_translations(folder)
-    if digest_of(folder / "translations.txt") != record["score"]["sha256"].get("translations.txt"):
+    hypotheses = read_predictions(folder, rules)
+    if digest_of(folder / "translations.txt") != record.score.sha256.get("translations.txt"):
         raise UserError("translations.txt is not the file that was scored: nothing of it is shown.")
     if max(map(len, hypotheses)) > MOST_LETTERS:
         raise UserError(f"translations.txt has a line of more than {MOST_LETTERS:,} letters: nothing of it is shown.")
@@ -114,18 +114,18 @@ def find_sentences(
             test = load_split(rules, rules.pretrain.corpus, "test", data_dir)
         except UserError as error:
             raise UserError(f"The test set is not at hand: {error}") from None
-    if record["data"].get(test.name, {}).get("sha256") != test.report["sha256"]:
+    if record.data_digests().get(test.name) != test.report["sha256"]:
         raise UserError("The entry was scored on another test set than the one at hand.")
     if len(hypotheses) != len(test.targets):
         raise UserError(f"translations.txt has {len(hypotheses)} lines, the test set {len(test.targets)}.")
     return Sentences(list(test.sources), list(test.targets), hypotheses)
 
 
-def find_model(folder: Path, record: dict[str, Any], rules: League | None) -> tuple:
+def find_model(folder: Path, record: Record, rules: League | None) -> tuple:
     """Load the newest complete checkpoint with its tokenizer."""
     if rules is None:
         raise UserError("This league is not known here, and so neither is its model.")
-    stage = next((name for name in reversed(STAGES) if name in record["stages"]), None)
+    stage = next((name for name in reversed(STAGES) if name in record.stages), None)
     if stage is None:
         raise UserError("There is no trained model yet.")
     model, tokenizer = task_of(rules).load_checkpoint(folder / stage)

@@ -5,7 +5,7 @@ from dataclasses import fields
 from html import escape
 from typing import Any
 
-from league.record.wording import in_words, shown
+from league.record.wording import in_words, short
 from league.report.attention import CSS as ATTENTION_CSS
 from league.report.attention import attention_part, explanation, script
 from league.report.drawing import as_svg
@@ -59,26 +59,26 @@ def entry_page(facts: Facts) -> str:
 def setting(facts: Facts) -> list[str]:
     """Say what was played, and on what."""
     record = facts.record
-    told = [f"League {record['league']['name']}, version {shown(record['league']['version'])}"]
-    if "seed" in record["asked"]:
-        told.append(f"seed {record['asked']['seed']}")
+    told = [f"League {record.league.name}, version {short(record.league.version)}"]
+    if "seed" in record.asked:
+        told.append(f"seed {record.asked['seed']}")
     for stage in list(facts.stages.values())[-1:]:
-        told.append(f"{shown(stage['precision'])} on {shown(stage['device'])}")
-        size = stage["effective"].get("num_parameters")
+        told.append(f"{short(stage.precision)} on {short(stage.device)}")
+        size = stage.effective.get("num_parameters")
         if isinstance(size, int) and not isinstance(size, bool):
             told.append(f"{number(size / 1e6)}M parameters")
-    if facts.score:
-        told.append(f"chrF {number(facts.score['chrf'])}")
-    told.append(f"trials of a search: {shown(record['trials'])}")
-    return [*told, f"openings of the test set: {shown(record['test_openings'])}"]
+    if facts.score and isinstance(chrf := facts.score.extras.get("chrf"), float):
+        told.append(f"chrF {number(chrf)}")
+    told.append(f"trials of a search: {short(record.trials)}")
+    return [*told, f"openings of the test set: {short(record.test_openings)}"]
 
 
 def first_numbers(facts: Facts) -> Iterable[tuple[str, str]]:
     """Return the few numbers that one looks for first."""
     record, score = facts.record, facts.score
     if score:
-        low, high = score["bleu_interval"]
-        yield number(score["bleu"]), f"test BLEU (95 % interval {number(low)} to {number(high)})"
+        low, high = score.interval
+        yield number(score.value), f"test BLEU (95 % interval {number(low)} to {number(high)})"
         yield ("open", "not ranked") if facts.broken else ("official", "breaks no rule")
     if len(facts.stages) == 2:
         for domain in facts.domains:
@@ -86,15 +86,15 @@ def first_numbers(facts: Facts) -> Iterable[tuple[str, str]]:
             change = after - before
             words = "gained by the fine-tune" if change >= 0 else "forgotten by the fine-tune"
             yield f"{'+' if change >= 0 else '−'}{number(abs(change))}", f"validation BLEU on {domain}, {words}"
-    yield number(sum(facts.spent.values())), f"of {record['clock']['limit']:g} minutes used"
+    yield number(sum(facts.spent.values())), f"of {record.clock.limit:g} minutes used"
 
 
 def notices(facts: Facts) -> Iterable[str]:
     """Say how far the entry is, and what happened to it."""
     record = facts.record
-    if diverged := record.get("diverged"):
-        loss = "was not a number" if diverged["loss"] is None else f"was {number(diverged['loss'])}"
-        yield f"The stage {diverged['stage']} diverged: at step {shown(diverged['step'])} its loss {loss}."
+    if diverged := record.diverged:
+        loss = "was not a number" if diverged.loss is None else f"was {number(diverged.loss)}"
+        yield f"The stage {diverged.stage} diverged: at step {short(diverged.step)} its loss {loss}."
     elif not facts.stages:
         yield "No stage is complete yet: train_pretrain.py comes first."
     elif "finetune" not in facts.stages:
@@ -102,14 +102,14 @@ def notices(facts: Facts) -> Iterable[str]:
     elif not facts.score:
         yield "There is no score yet: evaluate_bleu.py gives it one."
     for name, stage in facts.stages.items():
-        if stage["out_of_time"]:
-            yield f"The clock cut {name} off after {shown(stage['steps'])} steps."
-        if stage["reused"]:
+        if stage.out_of_time:
+            yield f"The clock cut {name} off after {short(stage.steps)} steps."
+        if stage.reused:
             yield f"The stage {name} was taken over from another entry, for the time that it cost there."
-    if facts.score and facts.sentences and abs(facts.sentences.bleu - facts.score["bleu"]) >= 0.005:
+    if facts.score and facts.sentences and abs(facts.sentences.bleu - facts.score.value) >= 0.005:
         yield (
             f"The translations come to a BLEU of {number(facts.sentences.bleu)} on this test set, "
-            f"the record says {number(facts.score['bleu'])}."
+            f"the record says {number(facts.score.value)}."
         )
 
 
@@ -155,7 +155,7 @@ def forgetting_words(facts: Facts) -> str:
 
 def values_panel(facts: Facts) -> str:
     """Return the ten values as asked for, beside the start values."""
-    asked, rows = facts.record["asked"], []
+    asked, rows = facts.record.asked, []
     for item in (*fields(ModelHP), *fields(FinetuneHP)):
         value = asked.get(item.name)
         told = "–" if value is None else plain_value(value)

@@ -32,13 +32,13 @@ def draw_learning(axes: Axes, facts: Facts) -> None:
     columns = figure.subplots(2, 2, sharex="col", height_ratios=(3, 2)).T
     for stage, (loss, rate) in zip(STAGES, columns, strict=True):
         loss.set_title(stage)
-        curve = facts.stages.get(stage, {}).get("curve")
+        curve = facts.stages[stage].curve if stage in facts.stages else None
         if not curve:
             rate.set_axis_off()
             say_empty(loss, about_curve(facts, stage))
             continue
-        points = thinned(sorted(curve, key=lambda point: point["step"]), MOST_POINTS)
-        steps, losses, rates = (np.array([point[key] for point in points], float) for key in POINT)
+        points = thinned(sorted(curve, key=lambda point: point.step), MOST_POINTS)
+        steps, losses, rates = (np.array([getattr(point, key) for point in points], float) for key in POINT)
         marked = max(1, len(points) // 8)
         look = {"color": LIGHT[stage], "markersize": 3.5, "markevery": marked, "linewidth": 1.4}
         top = MOST_TIMES * max(1e-3, np.median(np.abs(losses)))
@@ -57,7 +57,7 @@ def draw_learning(axes: Axes, facts: Facts) -> None:
 
 def about_curve(facts: Facts, stage: str) -> str:
     """Say why a stage has no learning curve."""
-    if facts.record.get("diverged", {}).get("stage") == stage:
+    if facts.record.diverged and facts.record.diverged.stage == stage:
         return "diverged"
     return "no step was trained" if stage in facts.stages else "not trained yet"
 
@@ -118,7 +118,7 @@ def purposes(facts: Facts) -> list[tuple[str, float]]:
 
 def draw_clock(axes: Axes, facts: Facts) -> None:
     """Draw the minutes by purpose, each bar from where the one before ended, and what was left."""
-    limit, parts = max(0.0, facts.record["clock"]["limit"]), purposes(facts)
+    limit, parts = max(0.0, facts.record.clock.limit), purposes(facts)
     used = sum(minutes for _, minutes in parts)
     rows = [(name, begin, minutes, "") for (name, minutes), begin in zip(parts, begins(parts), strict=True)]
     if used < limit:

@@ -1,20 +1,16 @@
 """What the record says of a stage, read back from the trained objects."""
 
-import hashlib
-from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import Seq2SeqTrainer
 
 from league.hardware import device_name, pick_precision
+from league.record.shape import CurvePoint
 from league.run.entry import Entry
 from league.tasks.task import agreed, task_of
 
 NUM_POINTS = 30  # of the curve that a record keeps
-ROOT = Path(__file__).resolve().parents[2]
-ROOMS_THAT_TRAIN = ("data", "tasks", "record", "run")
-BESIDE_TRAINING = {"wording.py", "attention.py"}  # words for a verdict, pictures for a report
 
 
 def stage_facts(entry: Entry, trainer: Seq2SeqTrainer) -> dict[str, Any]:
@@ -25,7 +21,7 @@ def stage_facts(entry: Entry, trainer: Seq2SeqTrainer) -> dict[str, Any]:
         "steps": trainer.state.global_step,
         "tokens": order.num_tokens(trainer.state.global_step),
         "sentences_cut": order.pairs.info["truncated"],
-        "loss": points[-1]["loss"] if points else None,
+        "loss": points[-1].loss if points else None,
         "curve": points,
         "effective": task_of(entry.rules).structure_in_effect(trainer) | training_in_effect(trainer),
         "order": order.digest(),
@@ -36,17 +32,17 @@ def stage_facts(entry: Entry, trainer: Seq2SeqTrainer) -> dict[str, Any]:
     }
 
 
-def curve(history: list[dict[str, Any]], max_steps: int) -> list[dict[str, Any]]:
+def curve(history: list[dict[str, Any]], max_steps: int) -> list[CurvePoint]:
     """Return the loss as means over equal stretches of steps, and the learning rate at the end of each."""
     logs = [log for log in history if "loss" in log]
     stretch = max(1, max_steps // NUM_POINTS)
     parts = [logs[first : first + stretch] for first in range(0, len(logs), stretch)]
     return [
-        {
-            "step": part[-1]["step"],
-            "loss": sum(log["loss"] for log in part) / len(part),
-            "learning_rate": part[-1]["learning_rate"],
-        }
+        CurvePoint(
+            step=part[-1]["step"],
+            loss=sum(log["loss"] for log in part) / len(part),
+            learning_rate=part[-1]["learning_rate"],
+        )
         for part in parts
     ]
 
@@ -74,18 +70,3 @@ def training_in_effect(trainer: Seq2SeqTrainer) -> dict[str, Any]:
         "batch_size": args.train_batch_size * args.gradient_accumulation_steps * args.world_size,
         "seed": args.seed,
     }
-
-
-def code_files() -> list[Path]:
-    """Return the files that train and score. TUNE values are edited in league_config.py, which is none of them."""
-    scripts = [*ROOT.glob("train_*.py"), *ROOT.glob("evaluate_*.py")]
-    rooms = [ROOT / "league", *(ROOT / "league" / room for room in ROOMS_THAT_TRAIN), ROOT / "modeling"]
-    parts = [path for room in rooms for path in room.glob("*.py") if path.name not in BESIDE_TRAINING]
-    return sorted([*scripts, *parts])
-
-
-def code_digest() -> str:
-    digest = hashlib.sha256()
-    for path in code_files():
-        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()

@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 
 from league.errors import OutOfMemory, UserError
 from league.hardware import is_out_of_memory
-from league.record.rules import STRUCTURE
+from league.record.rules import names_tuned
 from league.run.entry import Entry
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -52,8 +52,8 @@ def _unwritable(folder: Path, error: Exception) -> str:
 
 
 def _out_of_memory(entry: Entry, device: torch.device, held: int | None) -> str:
-    asked = entry.record["asked"]
-    structure = ", ".join(f"{name} {asked[name]}" for name in STRUCTURE if name in asked)
+    asked = entry.record.asked
+    structure = ", ".join(f"{name} {asked[name]}" for name in names_tuned(entry.rules, "pretrain") if name in asked)
     if held is None:
         remedy = "close what else uses it"
         if device.type != "cpu":

@@ -1,26 +1,36 @@
-"""The splits that an entry works on, and their tokens."""
+"""The splits of a league, each loaded once, and their tokens."""
+
+from collections.abc import Iterator
 
 from league.data.corpora import Split, load_split
 from league.data.tokens import TokenizedPairs, tokenize_split
 from league.record.folder import RUNS
-from league.run.entry import Entry
-from league_config import Corpus
+from league_config import Corpus, League
 
 
-def load(entry: Entry, corpus: Corpus, name: str) -> Split:
-    """Load a split of the entry's data, once."""
-    key = f"{corpus} {name}"
-    if key not in entry.splits:
-        entry.splits[key] = load_split(entry.rules, corpus, name, entry.options.data_dir)
-    return entry.splits[key]
+class Splits:
+    """The splits of a league's data; trials share them, whose rules differ in steps and in parts of a corpus."""
+
+    def __init__(self, rules: League, data_dir: str | None):
+        self.rules, self.data_dir = rules, data_dir
+        self._loaded: dict[str, Split] = {}
+
+    def load(self, corpus: Corpus, name: str) -> Split:
+        """Load a split, once."""
+        key = f"{corpus} {name}"
+        if key not in self._loaded:
+            self._loaded[key] = load_split(self.rules, corpus, name, self.data_dir)
+        return self._loaded[key]
+
+    def validation(self, rules: League) -> dict[str, Split]:
+        """Load the validation splits of both domains, as far as these rules take them."""
+        corpora = (rules.pretrain.corpus, rules.finetune.corpus)
+        return {corpus.domain: self.load(corpus, "validation") for corpus in corpora}
+
+    def __iter__(self) -> Iterator[Split]:
+        return iter(self._loaded.values())
 
 
-def load_validation(entry: Entry) -> dict[str, Split]:
-    """Load the validation splits of both domains."""
-    corpora = (entry.rules.pretrain.corpus, entry.rules.finetune.corpus)
-    return {corpus.domain: load(entry, corpus, "validation") for corpus in corpora}
-
-
-def tokenize(entry: Entry, split: Split, tokenizer) -> TokenizedPairs:
+def tokenize(rules: League, split: Split, tokenizer) -> TokenizedPairs:
     """Tokenize a split, or map it from the cache, which all entries share."""
-    return tokenize_split(split, tokenizer, entry.rules.max_length, RUNS / ".cache")
+    return tokenize_split(split, tokenizer, rules.max_length, RUNS / ".cache")

@@ -6,10 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct, to_builtins
+
 from league.errors import UserError
 from league.files import is_locked, write_json
-from league.record.shape import COUNT, NAME, NUMBER, OrNull, problems
-from league.untrusted import read_json
+from league.untrusted import Count, Name, Number, read_as
 
 if TYPE_CHECKING:  # which loads all that training needs; who only looks on needs none of it
     from league.run.entry import Entry
@@ -17,15 +18,18 @@ if TYPE_CHECKING:  # which loads all that training needs; who only looks on need
 WRITE_EVERY = 5.0  # seconds
 MOST_POINTS = 60  # of the loss so far
 MAX_BYTES = 20_000
-PROGRESS = {
-    "stage": NAME,
-    "step": COUNT,
-    "max_steps": COUNT,
-    "loss": OrNull(NUMBER),
-    "learning_rate": OrNull(NUMBER),
-    "seconds": NUMBER,
-    "curve": [NUMBER],
-}
+
+
+class Progress(Struct, forbid_unknown_fields=True):
+    """What progress.json holds."""
+
+    stage: Name
+    step: Count
+    max_steps: Count
+    loss: Number | None
+    learning_rate: Number | None
+    seconds: Number
+    curve: list[Number]
 
 
 class ProgressFile:
@@ -42,24 +46,21 @@ class ProgressFile:
             return
         losses = [log["loss"] for log in history if math.isfinite(log.get("loss", math.nan))]
         rates = [log["learning_rate"] for log in history if "learning_rate" in log]
-        progress = {
-            "stage": self.stage,
-            "step": step,
-            "max_steps": max_steps,
-            "loss": losses[-1] if losses else None,
-            "learning_rate": rates[-1] if rates else None,
-            "seconds": round(self.entry.clock.spent.get(self.stage, 0.0), 1),
-            "curve": [round(loss, 4) for loss in thinned(losses)],
-        }
-        try:
-            write_json(self.path, progress)
-        except UserError:
-            pass  # a full disk: the next checkpoint will report it
+        progress = Progress(
+            stage=self.stage,
+            step=step,
+            max_steps=max_steps,
+            loss=losses[-1] if losses else None,
+            learning_rate=rates[-1] if rates else None,
+            seconds=round(self.entry.clock.spent.get(self.stage, 0.0), 1),
+            curve=[round(loss, 4) for loss in thinned(losses)],
+        )
+        with suppress(UserError):  # a full disk: the next checkpoint reports it
+            write_json(self.path, to_builtins(progress))
         self._next = time.monotonic() + WRITE_EVERY
 
     def remove(self) -> None:
-        with suppress(OSError):
-            self.path.unlink()
+        self.path.unlink(missing_ok=True)
 
 
 def thinned(values: list[float]) -> list[float]:
@@ -69,13 +70,13 @@ def thinned(values: list[float]) -> list[float]:
     return [sum(values[low:high]) / (high - low) for low, high in zip(bounds, bounds[1:], strict=False)]
 
 
-def read_progress(folder: Path) -> dict[str, Any] | None:
+def read_progress(folder: Path) -> Progress | None:
     """Return how far an entry's stage is; None where none trains, or where the file is damaged or left by a kill."""
     try:
-        progress = read_json(folder / "progress.json", MAX_BYTES)
+        progress = read_as(Progress, folder / "progress.json", MAX_BYTES)
     except (OSError, ValueError):
         return None
-    return None if problems(progress, PROGRESS, "progress") or not is_running(folder) else progress
+    return progress if is_running(folder) else None
 
 
 def is_running(folder: Path) -> bool:

@@ -14,6 +14,8 @@ from league.data.corpora import Split
 from league.errors import UserError
 from league.files import digests_of, new_folder
 from league.hardware import has_gpu, pick_precision
+from league.record.shape import StageFacts
+from league.run import moves
 from league.run.checkpoints import last_complete_checkpoint
 from league.run.entry import Entry
 from league.run.evidence import stage_facts
@@ -93,10 +95,10 @@ def run_stage(trainer: Seq2SeqTrainer, watch: StageWatch, validation: dict[str, 
     with entry.clock.charge(name), clear_failures(entry, trainer.args.device):
         started = time.monotonic()
         scores = validate(entry, trainer, validation)
-    facts = stage_facts(entry, trainer) | {
+    evidence = {
         "minutes": round(entry.clock.spent[name] / 60, 2),
         "out_of_time": watch.is_out_of_time,
-        "validation_bleu": scores,
+        "validation": scores,
         "validation_seconds": round(time.monotonic() - started, 2),
         "started_from": started_from,
         "reused": False,
@@ -105,8 +107,8 @@ def run_stage(trainer: Seq2SeqTrainer, watch: StageWatch, validation: dict[str, 
         with new_folder(entry.checkpoint(name)) as folder:
             trainer.model.save_pretrained(folder)
             trainer.processing_class.save_pretrained(folder)
-        facts["sha256"] = digests_of(entry.checkpoint(name))
-        entry.complete_stage(name, facts)
+        evidence["sha256"] = digests_of(entry.checkpoint(name))
+        moves.complete(entry, name, StageFacts(**stage_facts(entry, trainer), **evidence))
         shutil.rmtree(entry.checkpoints(name), ignore_errors=True)
 
 
@@ -116,7 +118,7 @@ def validate(entry: Entry, trainer: Seq2SeqTrainer, validation: dict[str, Split]
     # In float32, as the final score is: this takes the mixed precision off the forward pass.
     model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     for domain, split in validation.items():
-        title = None if entry.is_trial else f"validating on {domain}"
+        title = None if entry.conduct.is_quiet else f"validating on {domain}"
         predictions = predict(task, model, trainer.processing_class, task.inputs(split), title)
         statistics = metric.statistics(predictions, task.references(split))
         scores[domain] = round(metric.value(statistics.sum(0)).item(), 2)

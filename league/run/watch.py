@@ -10,7 +10,8 @@ import torch
 from tqdm import tqdm
 from transformers import TrainerCallback
 
-from league.errors import Diverged, Interrupted, TooSlow
+from league.errors import Interrupted, TooSlow
+from league.run import moves
 from league.run.checkpoints import seal
 from league.run.entry import Entry
 from league.run.progress import ProgressFile
@@ -37,7 +38,8 @@ class StageWatch(TrainerCallback):
         self.entry, self.name = entry, name
         self.time_validation = time_validation
         self.loss_of_a_guess = task_of(entry.rules).loss_of_a_guess()
-        self.progress = None if entry.is_trial or not entry.writes else ProgressFile(entry, name)
+        self.progress = None if entry.conduct.is_quiet or not entry.writes else ProgressFile(entry, name)
+        self.deadline: float | None = None  # on the entry's clock, by which the stage has ended or is given up
         self.stopped_for: int | None = None
         self.diverged: tuple[int, float] | None = None
         self.user_wants_to_stop = False
@@ -52,20 +54,21 @@ class StageWatch(TrainerCallback):
 
     def on_train_begin(self, args, state, control, **kwargs):
         self.bar = self._open_bar(state, self.name, state.max_steps, "step", initial=state.global_step)
-        self.first_step, self.began, self.has_warned = state.global_step, time.monotonic(), self.entry.is_trial
+        self.first_step, self.began = state.global_step, time.monotonic()
+        self.has_warned = self.entry.conduct.is_quiet
         self.last_save = time.monotonic()
         self.step = state.global_step
 
     def _open_bar(self, state, title: str, total: int, unit: str, initial: int = 0) -> tqdm:
         silent = not state.is_world_process_zero
         return tqdm(
-            desc=self.entry.headline + title,
+            desc=self.entry.conduct.headline + title,
             total=total,
             unit=unit,
             initial=initial,
             disable=silent,
             dynamic_ncols=True,
-            leave=not self.entry.is_trial,
+            leave=not self.entry.conduct.is_quiet,
         )
 
     def on_step_end(self, args, state, control, **kwargs):
@@ -86,9 +89,9 @@ class StageWatch(TrainerCallback):
             self._warn_in_time(state)
             if self.user_wants_to_stop:
                 verdict = STOP_FOR_USER
-            elif self.entry.is_trial and self._cannot_end_in_time(state):
+            elif self.deadline is not None and self._cannot_end_in_time(state):
                 verdict = GIVE_UP
-            elif not self.entry.is_trial and self.entry.clock.left <= self._kept_for_scoring():
+            elif self.deadline is None and self.entry.clock.left <= self._kept_for_scoring():
                 verdict = STOP_FOR_TIME
             elif time.monotonic() - self.last_save > self.save_every or state.global_step == state.max_steps:
                 verdict = SAVE
@@ -103,18 +106,19 @@ class StageWatch(TrainerCallback):
         num_steps, left = state.global_step - self.first_step, state.max_steps - state.global_step
         if num_steps <= PACE_FROM:
             self.paced_from = time.monotonic()
-            return self.entry.clock.left <= 0
-        self.entry.pace = (time.monotonic() - self.paced_from) / (num_steps - PACE_FROM)
+            return self.entry.clock.used >= self.deadline
+        pace = (time.monotonic() - self.paced_from) / (num_steps - PACE_FROM)
+        self.entry.conduct.note_pace(pace)
         is_known = num_steps >= min(left, 50)
-        return self.entry.clock.left < (left * self.entry.pace if is_known else 0)
+        return self.entry.clock.used + (left * pace if is_known else 0) > self.deadline
 
     def _kept_for_scoring(self) -> float:
         """Return the seconds to keep for what comes after training, from how long a validation takes here."""
         if self._reserve is None:
-            stage_a = self.entry.record["stages"].get("pretrain")
+            stage_a = self.entry.record.stages.get("pretrain")
             if stage_a and self.name == "finetune":
                 # Its own validation, and scoring: the test set is not larger than both validation sets.
-                self._reserve = 2 * stage_a["validation_seconds"]
+                self._reserve = 2 * stage_a.validation_seconds
             elif self.entry.clock.left > PROBE_FROM * self.entry.clock.limit:
                 return 0.0
             else:
@@ -163,7 +167,7 @@ class StageWatch(TrainerCallback):
         """End the command where the stage is not to go on: the user stopped it, or its loss exploded."""
         if self.diverged:
             step, loss = self.diverged
-            raise Diverged(self.entry.diverge(self.name, step, loss if math.isfinite(loss) else None))
+            moves.diverge(self.entry, self.name, step, loss if math.isfinite(loss) else None)
         if self.stopped_for == GIVE_UP:
             raise TooSlow(f"at step {self.step} of {self.max_steps} it could no longer end in time")
         if self.stopped_for == STOP_FOR_USER:
@@ -172,6 +176,8 @@ class StageWatch(TrainerCallback):
             )
 
     def __enter__(self):
+        if self.entry.conduct.seconds is not None:
+            self.deadline = self.entry.clock.used + self.entry.conduct.seconds
         signals = (signal.SIGINT, signal.SIGTERM)
         self._previous = {number: signal.signal(number, self._on_stop) for number in signals}
         return self

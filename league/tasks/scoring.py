@@ -12,11 +12,11 @@ def score(rules: League, predictions: Sequence[str], references: Sequence[str]) 
     """Score predictions by their league's metric, with the 95 % interval and the metric's further figures."""
     metric = metric_of(rules)
     statistics = metric.statistics(predictions, references)
-    extras = metric.extras(predictions, references)
     return {
-        "bleu": metric.value(statistics.sum(0)).item(),
-        "bleu_interval": list(interval(metric, statistics)),
-        "bleu_signature": metric.signature(),
-        "sentences": len(predictions),
-        **extras,
+        "metric": metric.NAME,
+        "value": metric.value(statistics.sum(0)).item(),
+        "interval": interval(metric, statistics),
+        "signature": metric.signature(),
+        "rows": len(predictions),
+        "extras": metric.extras(predictions, references),
     }

@@ -154,7 +154,7 @@ def find_rules(checkpoint: Path) -> League:
     """Return the rules of a checkpoint: its record's league, where it is known here, else what config.json says."""
     entry = checkpoint.parent if checkpoint.name in ("pretrain", "finetune") else checkpoint
     try:
-        league = read_record(entry / "record.json")["league"]["name"]
+        league = read_record(entry / "record.json").league.name
         if league in LEAGUES:
             return LEAGUES[league]
     except FileNotFoundError:

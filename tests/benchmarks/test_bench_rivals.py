@@ -110,7 +110,7 @@ def test_our_search_tells_its_complete_entries(small, monkeypatch, tmp_path):
     assert (content["seed"], content["state"], len(content["trials"])) == (3, "done", num_trials)
     assert max(one["validation"] for one in entries) == content["best"]["validation"]
     record = json.loads(Path("runs/ours/record.json").read_text())
-    assert (score["test"], score["official"]) == (record["score"]["bleu"], record["official"])
+    assert (score["test"], score["official"]) == (record["score"]["value"], record["official"])
     assert score["failed_checks"] == [] and score["minutes"] == record["clock"]["minutes"]
 
 

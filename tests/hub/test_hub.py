@@ -20,6 +20,7 @@ import torch
 import yaml
 from conftest import ROOT, command, run
 from hub_server import Accident, serving
+from msgspec.structs import replace
 from play import TINY
 from transformers import AutoTokenizer
 
@@ -28,6 +29,8 @@ from league.errors import UserError
 from league.hub.card import eval_results, model_card
 from league.hub.transfer import fetch, hand_in, push, push_if_asked
 from league.record.folder import files_to_hand_in, read_whole_entry, with_own_code
+from league.record.shape import BrokenRule, read_record
+from league.run import takeover
 from league.run.entry import Entry
 from league.tasks.task import task_of
 from league.values import Options, TrainingOptions, check_options
@@ -492,19 +495,18 @@ def test_without_a_login_the_run_does_not_begin(on_hub, monkeypatch):
 
 @pytest.fixture
 def record(played):
-    return json.loads((played / "runs" / "one" / "record.json").read_text())
+    return read_record(played / "runs" / "one" / "record.json")
 
 
 def from_the_hub(record):
     """Return the record as if its league were on the Hub's data."""
-    record["league"]["fixed"] = AING.fixed()
-    record["league"]["name"] = "aing"
+    record.league.fixed, record.league.name = AING.fixed(), "aing"
     parts = {"captions": "multi30k", "talks": "iwslt2017"}
     data = {}
-    for name, report in record["data"].items():
+    for name, facts in record.data.items():
         corpus, _, split = name.partition(".")
-        data[f"{parts[corpus]}.{split}"] = report | {"origin": "hub"}
-    return record | {"data": data}
+        data[f"{parts[corpus]}.{split}"] = replace(facts, origin="hub")
+    return replace(record, data=data)
 
 
 def test_the_card_says_what_is_known(record):
@@ -512,12 +514,12 @@ def test_the_card_says_what_is_known(record):
     assert (data.language, data.library_name, data.pipeline_tag) == (["de", "en"], "transformers", "translation")
     assert data.get("datasets") is None
     results = {result.metric_type: result.metric_value for result in data.eval_results}
-    assert results == {metric: round(record["score"][metric], 2) for metric in ("bleu", "chrf")}
+    assert results == {"bleu": round(record.score.value, 2), "chrf": round(record.score.extras["chrf"], 2)}
     text = model_card(record, "club/mine")
     for name in ("d_model", "nhead", "learning_rate", "lr_scheduler_type"):
-        assert f"| {name} | {record['asked'][name]} |" in text
+        assert f"| {name} | {record.asked[name]} |" in text
     assert "Verdict: official" in text and "`tiny` league, version 1, with seed 1" in text
-    assert record["score"]["bleu_signature"] in text
+    assert record.score.signature in text
 
 
 def test_the_card_of_the_real_league_names_its_data(record):
@@ -529,8 +531,8 @@ def test_the_card_of_the_real_league_names_its_data(record):
 
 
 def test_the_card_owns_up_to_what_is_open_and_stays_a_table(record):
-    rule = {"rule": "fixed.batch_size", "expected": 64, "found": "a | b <script>alert(1)</script>"}
-    text = model_card(record | {"official": False, "broken_rules": [rule]}, "club/mine")
+    rule = BrokenRule("fixed.batch_size", 64, "a | b <script>alert(1)</script>")
+    text = model_card(replace(record, official=False, broken_rules=[rule]), "club/mine")
     assert "Verdict: open, not ranked" in text and "batch_size" in text and "<script" not in text
 
 
@@ -541,8 +543,8 @@ def test_results_are_given_where_the_test_set_lies_on_the_hub_and_nowhere_else(r
     (entry,) = huggingface_hub.parse_eval_result_entries(yaml.safe_load(content))
     assert path == ".eval_results/multi30k.yaml"
     assert (entry.dataset_id, entry.task_id) == ("bentrevett/multi30k", "translation_de_en")
-    assert entry.value == round(record["score"]["bleu"], 2) and "club/mine" in entry.source_url
-    real["data"]["multi30k.test"]["origin"] = "files"
+    assert entry.value == round(record.score.value, 2) and "club/mine" in entry.source_url
+    real.data["multi30k.test"].origin = "files"
     assert eval_results(real, "club/mine") == {}
     assert "datasets" not in huggingface_hub.ModelCard(model_card(record, "club/mine")).data.to_dict()
 
@@ -632,13 +634,13 @@ def test_both_stages_can_be_taken_over_from_the_hub_for_what_they_cost(on_hub, e
 
     play(tmp_path, on_hub, "evaluate_bleu", "--entry", "three", "--finetuned", "club/mine")
     scored = record_of(tmp_path, "three")
-    assert scored["score"]["bleu"] == before["score"]["bleu"] and scored["official"], scored["broken_rules"]
+    assert scored["score"]["value"] == before["score"]["value"] and scored["official"], scored["broken_rules"]
     assert scored["test_openings"] == before["test_openings"] + 1 and scored["trials"] == 7
     assert all(scored["clock"]["spent"][stage] >= before["clock"]["spent"][stage] for stage in ("pretrain", "finetune"))
     assert not any(path.endswith(".py") for _, path in on_hub.requests[requests:])
     requests = len(on_hub.requests)
     monkeypatch.chdir(tmp_path)  # the same command again needs no network
-    Entry(Options(league="tiny", entry="three")).reuse("--finetuned", "club/mine", "pretrain", "finetune")
+    takeover.reuse(Entry(Options(league="tiny", entry="three")), "--finetuned", "club/mine", "pretrain", "finetune")
     assert len(on_hub.requests) == requests and record_of(tmp_path, "three") == scored
 
 
@@ -647,21 +649,25 @@ def test_what_cannot_be_taken_over_from_the_hub_is_told(on_hub, entry, tmp_path,
     monkeypatch.chdir(tmp_path)
     for seed, name, told in ((2, "club/mine", "say --seed 1"), (1, "club/none", "no such repository")):
         with pytest.raises(UserError, match=told):
-            Entry(TrainingOptions(league="tiny", entry="x", seed=seed)).reuse("--pretrained", name, "pretrain")
+            takeover.reuse(
+                Entry(TrainingOptions(league="tiny", entry="x", seed=seed)), "--pretrained", name, "pretrain"
+            )
     on_hub.files["club/mine@pretrain/model.safetensors"] = (entry / "finetune" / "model.safetensors").read_bytes()
     with pytest.raises(UserError, match="not the one that its record describes"):
-        Entry(TrainingOptions(league="tiny", entry="x")).reuse("--finetuned", "club/mine", "pretrain", "finetune")
+        takeover.reuse(
+            Entry(TrainingOptions(league="tiny", entry="x")), "--finetuned", "club/mine", "pretrain", "finetune"
+        )
     assert record_of(tmp_path, "x")["stages"] == {} and not (tmp_path / "runs" / "x" / "pretrain").exists()
 
 
 def test_code_of_another_version_gives_way_to_this_ones(record):
-    facts = record["stages"]["finetune"]
+    facts = record.stages["finetune"]
     assert with_own_code(facts) == facts
     old = {"modeling_aing.py": "0" * 64, "older_aing.py": "1" * 64}
-    data = {name: digest for name, digest in facts["sha256"].items() if not name.endswith(".py")}
-    renewed = with_own_code(facts | {"sha256": data | old, "started_from": data | old})
-    assert renewed["sha256"] == renewed["started_from"] and "older_aing.py" not in renewed["sha256"]
-    assert renewed["sha256"].items() >= facts["sha256"].items()
+    data = {name: digest for name, digest in facts.sha256.items() if not name.endswith(".py")}
+    renewed = with_own_code(replace(facts, sha256=data | old, started_from=data | old))
+    assert renewed.sha256 == renewed.started_from and "older_aing.py" not in renewed.sha256
+    assert renewed.sha256.items() >= facts.sha256.items()
 
 
 # ---- handing in

@@ -60,7 +60,7 @@ def check_the_game(said: dict[str, str], folder: Path) -> None:
     for name, entry in {"score": "mine", "tune": "tuned"}.items():
         score = re.search(r"^FINAL_TEST_BLEU = ([\d.]+)$", said[name], re.MULTILINE).group(1)
         record = json.loads((folder / "runs" / entry / "record.json").read_text(encoding="utf-8"))
-        assert f"{record['score']['bleu']:.2f}" == score
+        assert f"{record['score']['value']:.2f}" == score
         assert record["official"], record["broken_rules"]
     for name in ("report", "tune-report"):
         assert said[name].startswith("<div><iframe") and "<svg" not in said[name] and "&lt;svg" in said[name]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import SMALL
+from deck import judged
 from play import TINY, play
 from safetensors.torch import load_file, save_file
 
@@ -14,9 +15,11 @@ from league.data.corpora import load_split
 from league.errors import UserError
 from league.files import digest_of, digests_of
 from league.proof import checks as proof
+from league.proof.data import DataAtHand
 from league.record import rules
 from league.record.shape import read_record
-from league_config import fingerprint
+from league.tasks.scoring import score
+from league.tasks.task import task_of
 from modeling import train_tokenizer
 from tools import verify
 
@@ -30,7 +33,7 @@ def entry(played, tmp_path) -> Path:
 
 def refuted(folder: Path) -> dict[str, str]:
     """Return the checks that fail, with their reasons."""
-    found = {check.name: "; ".join(check.problems) for check in proof.checks(folder, None)}
+    found = {check.name: "; ".join(check.problems) for check in proof.checks(folder, DataAtHand(None))}
     return {name: problems for name, problems in found.items() if problems}
 
 
@@ -45,12 +48,7 @@ class forged:
         return self.record
 
     def __exit__(self, *exception):
-        record = self.record
-        digests = {name: report["sha256"] for name, report in record["data"].items()}
-        record["league"]["fingerprint"] = fingerprint(record["league"]["fixed"], digests)
-        record["broken_rules"] = rules.broken_rules(record)
-        record["official"] = not record["broken_rules"]
-        self.path.write_text(json.dumps(record))
+        self.path.write_text(json.dumps(judged(self.record)))
 
 
 def rehash(folder: Path) -> None:
@@ -75,25 +73,26 @@ def test_rehashing_alone_changes_nothing(entry):
     assert refuted(entry) == {}
 
 
-@pytest.mark.parametrize("name", ["bleu", "chrf", "brevity_penalty"])
+@pytest.mark.parametrize("name", ["value", "chrf", "brevity_penalty"])
 def test_a_changed_score_is_caught(entry, name):
     with forged(entry) as record:
-        record["score"][name] += 5
+        (record["score"] if name == "value" else record["score"]["extras"])[name] += 5
     found = refuted(entry)
     assert list(found) == ["the score is that of the translations"] and f"{name} is" in found.popitem()[1]
 
 
 def test_a_changed_interval_is_caught(entry):
     with forged(entry) as record:
-        record["score"]["bleu_interval"] = [0.0, 99.0]
-    assert "bleu_interval" in refuted(entry)["the score is that of the translations"]
+        record["score"]["interval"] = [0.0, 99.0]
+    assert "interval is" in refuted(entry)["the score is that of the translations"]
 
 
 def test_a_hidden_broken_rule_is_caught(entry):
     record = json.loads((entry / "record.json").read_text())
     record["clock"]["minutes"] = 999.0
     (entry / "record.json").write_text(json.dumps(record))
-    assert "clock.minutes: expected 5.0, found 999.0" in refuted(entry)["the verdict follows from the rules"]
+    told = refuted(entry)["the verdict follows from the rules"]
+    assert "The clock stands at 999 minutes; no more than 5 can be." in told
 
 
 def test_an_invented_verdict_is_caught(entry):
@@ -135,14 +134,14 @@ def test_weights_that_cannot_be_are_refuted(entry, factor):
     path = entry / "finetune" / "model.safetensors"
     save_file({name: part * factor for name, part in load_file(path).items()}, path)
     rehash(entry)
-    assert "the weights translate as recorded" in refuted(entry)
+    assert "the weights give the recorded translations" in refuted(entry)
 
 
 def test_another_structure_all_through_the_record_is_caught(entry):
     with forged(entry) as record:
         record["asked"] |= {"d_ff": 32, "nhead": 1}
         for stage in record["stages"].values():
-            fewer = rules.count_parameters(32, 1, 32, TINY.vocab_size)
+            fewer = task_of(TINY).num_parameters({"d_model": 32, "num_layers": 1, "d_ff": 32})
             stage["effective"] |= {"d_ff": 32, "nhead": 1, "num_parameters": fewer}
     told = refuted(entry)["the weights have the structure"]
     assert "d_ff is 64 in the checkpoint, 32 in the record" in told and "nhead is 2" in told
@@ -180,7 +179,7 @@ def test_a_swapped_checkpoint_is_caught_by_its_translations(entry):
     other_weights(entry)
     rehash(entry)
     found = refuted(entry)
-    assert list(found) == ["the weights translate as recorded"] and "come out otherwise" in found.popitem()[1]
+    assert list(found) == ["the weights give the recorded translations"] and "come out otherwise" in found.popitem()[1]
 
 
 def test_edited_translations_are_caught_by_their_digest_and_the_score(entry):
@@ -188,7 +187,7 @@ def test_edited_translations_are_caught_by_their_digest_and_the_score(entry):
     path.write_text("\n".join(["A man."] * 25) + "\n")
     found = refuted(entry)
     assert "translations.txt is not the file" in found["the files are those that the record describes"]
-    assert "the score is that of the translations" in found and "the weights translate as recorded" in found
+    assert "the score is that of the translations" in found and "the weights give the recorded translations" in found
 
 
 def test_edited_translations_with_their_true_score_are_caught_by_the_weights(entry):
@@ -196,9 +195,9 @@ def test_edited_translations_with_their_true_score_are_caught_by_the_weights(ent
     (entry / "translations.txt").write_text("\n".join(test.targets) + "\n")
     rehash(entry)
     with forged(entry) as record:
-        record["score"] |= proof.score(test.targets, test.targets)
+        record["score"] |= score(TINY, test.targets, test.targets)
     found = refuted(entry)
-    assert list(found) == ["the weights translate as recorded"]
+    assert list(found) == ["the weights give the recorded translations"]
     assert "the record says 100.00" in found.popitem()[1]
 
 
@@ -309,9 +308,9 @@ def test_a_hyperparameter_changed_all_through_the_record_is_caught_by_training_a
 @pytest.mark.parametrize(("deviation", "proven"), [(None, False), (0.0, False), (50.0, True)])
 def test_weights_of_another_machine_are_judged_by_the_seeds_deviation(entry, monkeypatch, capsys, deviation, proven):
     monkeypatch.setattr("league.proof.noise.seed_deviation", lambda *_: deviation)
-    again = read_record(entry / "record.json")
+    again = json.loads((entry / "record.json").read_text())
     again["stages"]["finetune"]["sha256"]["model.safetensors"] = "0" * 64
-    again["score"]["bleu"] += 1
+    again["score"]["value"] += 1
 
     def replay(record, name, seed, data_dir, folder):
         (folder / "runs" / "again").mkdir(parents=True)

@@ -82,7 +82,7 @@ def test_text_too_small_for_the_vocabulary_is_told_before_any_training(fork):
 
 def broken_rules(folder) -> set[str]:
     record = read_record(folder / "runs" / "baseline" / "record.json")
-    return {broken["rule"] for broken in record["broken_rules"]}
+    return {broken.rule for broken in record.broken_rules}
 
 
 def test_text_files_with_the_published_contents_are_as_good_as_the_source(tmp_path):

@@ -17,7 +17,7 @@ from league.cli import ending as report
 from league.data.corpora import load_split
 from league.errors import UserError
 from league.files import digest_of
-from league.record.shape import problems, read_record
+from league.record.shape import as_record, read_record
 from league.record.wording import in_words
 from league.report import write as entry_report
 from league.report.attention import MOST_BYTES, data
@@ -26,6 +26,7 @@ from league.report.page import entry_page
 from league.report.pictures import PICTURES, purposes
 from league.report.sentences import Sentences, difference
 from league.report.write import write_entry_report
+from league.run.conduct import Conduct
 from league.tasks.attention import Attention, attend, pieces
 from league.tasks.task import task_of
 from league.values import Options
@@ -66,7 +67,7 @@ class change:
         return self.record
 
     def __exit__(self, *exception):
-        assert not problems(self.record)
+        assert as_record(self.record)
         self.path.write_text(json.dumps(self.record))
 
 
@@ -273,13 +274,13 @@ def test_scoring_leaves_the_report(played):
     assert len(page.ids) == len(set(page.ids))
     assert all(page.labels) and len(page.labels) == 4
     assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
-    assert f"{record['score']['bleu']:.2f}" in page.text
-    for name, value in record["asked"].items():
+    assert f"{record.score.value:.2f}" in page.text
+    for name, value in record.asked.items():
         assert name in ("league", "seed") or (name in page.text and f"{value}" in page.text)
     assert {f"{name}.png" for name in PICTURES} == {path.name for path in (folder / "plots").iterdir()}
     for path in (folder / "plots").iterdir():
         assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
-    assert record["clock"]["spent"].keys() == {"pretrain", "finetune", "score"}
+    assert record.clock.spent.keys() == {"pretrain", "finetune", "score"}
 
 
 def test_a_report_is_replaced_whole_and_nothing_else_changes(entry):
@@ -388,7 +389,7 @@ def test_what_is_missing_is_told_and_the_rest_shown(entry, tmp_path, name):
 
 def test_a_score_that_the_translations_do_not_bear_out_is_told(entry):
     with change(entry) as record:
-        record["score"]["bleu"] = 77.77
+        record["score"]["value"] = 77.77
     assert "the record says 77.77" in drawn(entry).text
 
 
@@ -419,8 +420,9 @@ def forge(record: dict) -> None:
     ]
     first["effective"] = {"num_parameters": plain, "x": [None, True, {"y": plain}]}
     second.update(device=plain, precision=plain, curve=[], effective={"num_parameters": 10**300})
-    second["validation_bleu"] = {"captions": -1e14, "talks": 1e14, "mars": 3}
-    record["score"] |= {"bleu": -1e14, "bleu_interval": [1e14, -1e14], "chrf": 1e-300, "bleu_signature": plain}
+    second["validation"] = {"captions": -1e14, "talks": 1e14, "mars": 3}
+    record["score"] |= {"value": -1e14, "interval": [1e14, -1e14], "signature": plain}
+    record["score"]["extras"]["chrf"] = 1e-300
 
 
 def hostile_attention(tokens: int = 6, layers: int = 1, heads: int = 2) -> Attention:
@@ -470,7 +472,7 @@ def odd(name: str, record: dict) -> None:
     elif name == "the same step":
         stage["curve"] = [curve] * 50
     elif name == "no domains":
-        stage["validation_bleu"] = record["stages"]["finetune"]["validation_bleu"] = {}
+        stage["validation"] = record["stages"]["finetune"]["validation"] = {}
     elif name == "no clock":
         record["clock"] |= {"spent": {}, "limit": 0, "minutes": 0}
     elif name == "large steps":
@@ -544,7 +546,7 @@ def test_weights_of_a_large_model_leave_the_page_small():
 
 
 class Stub:
-    is_trial, writes, folder, options = False, True, Path("runs/one"), Options(league="demo")
+    conduct, writes, folder, options = Conduct(), True, Path("runs/one"), Options(league="demo")
 
     def hold(self):
         return True
@@ -573,7 +575,7 @@ def test_a_folder_that_may_not_be_written_shows_its_score_all_the_same(monkeypat
 def test_a_trial_has_no_report(monkeypatch):
     monkeypatch.setattr(entry_report, "write_entry_report", lambda *_, **__: pytest.fail("drawn"))
     trial = Stub()
-    trial.is_trial = True
+    trial.conduct = Conduct(is_quiet=True)
     report.draw_report(trial)
 
 

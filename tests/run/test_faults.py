@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -19,9 +20,10 @@ from league.errors import UserError
 from league.files import digests_of
 from league.record.clock import Clock
 from league.record.rules import clock_problems
-from league.record.shape import read_record
-from league.run import checkpoints, failures, watch
+from league.record.shape import as_json, as_record, read_record
+from league.run import checkpoints, failures, moves, takeover, watch
 from league.run import stage as training
+from league.run.conduct import Conduct
 from league.run.entry import Entry
 from league.values import Options
 from train_finetune import FinetuneOptions
@@ -30,7 +32,7 @@ PRETRAIN = command("train_pretrain", "--entry", "one", *SMALL)
 
 
 def record_of(folder: Path, entry: str = "one") -> dict:
-    return read_record(folder / "runs" / entry / "record.json")
+    return as_json(read_record(folder / "runs" / entry / "record.json"))
 
 
 @pytest.fixture
@@ -309,7 +311,9 @@ def test_shares_add_up_to_the_global_batch(monkeypatch, processes, size):
 
 def entry_with(left: float, limit: float, stages: dict):
     clock = type("", (), {"left": left, "limit": limit})()
-    return type("", (), {"clock": clock, "record": {"stages": stages}, "is_trial": False, "writes": False})()
+    return type(
+        "", (), {"clock": clock, "record": SimpleNamespace(stages=stages), "conduct": Conduct(), "writes": False}
+    )()
 
 
 def test_time_for_scoring_is_kept_free_and_measured_only_when_it_matters():
@@ -318,7 +322,9 @@ def test_time_for_scoring_is_kept_free_and_measured_only_when_it_matters():
     assert stage._kept_for_scoring() == 0.0 and not asked
     stage.entry.clock.left = 700.0
     assert stage._kept_for_scoring() == stage._kept_for_scoring() == 75.0 and len(asked) == 1
-    stage = watch.StageWatch(entry_with(7000.0, 7200.0, {"pretrain": {"validation_seconds": 30.0}}), "finetune")
+    stage = watch.StageWatch(
+        entry_with(7000.0, 7200.0, {"pretrain": SimpleNamespace(validation_seconds=30.0)}), "finetune"
+    )
     assert stage._kept_for_scoring() == 60.0
 
 
@@ -419,7 +425,7 @@ def test_scoring_again_that_is_stopped_leaves_a_record_that_agrees_with_its_cloc
             play("evaluate_bleu", "--entry", "one", "--again")
     play("evaluate_bleu", "--entry", "one")
     clock = Clock(here / "runs/one/clock.json", TINY.minutes, writes=False)
-    assert not list(clock_problems(clock.spent, record_of(here, "one")))
+    assert not list(clock_problems(clock.spent, as_record(record_of(here, "one"))))
 
 
 def test_one_process_sees_one_gpu(monkeypatch):
@@ -474,7 +480,7 @@ def test_a_kill_right_after_a_stage_was_taken_over_saves_nobody_its_search(here,
     record = record_of(here, "one") | {"trials": 7, "test_openings": 3}
     record["clock"]["spent"]["trials"] = 0.5
     (here / "runs/one/record.json").write_text(json.dumps(record))
-    complete = Entry.complete_stage
+    complete = moves.complete
 
     def killed(entry, name, facts):
         complete(entry, name, facts)
@@ -482,9 +488,9 @@ def test_a_kill_right_after_a_stage_was_taken_over_saves_nobody_its_search(here,
             raise KeyboardInterrupt
 
     with monkeypatch.context() as accident, pytest.raises(KeyboardInterrupt):
-        accident.setattr(Entry, "complete_stage", killed)
-        Entry(Options(league="tiny", entry="two")).reuse("--finetuned", "one", "pretrain", "finetune")
-    Entry(Options(league="tiny", entry="two")).reuse("--finetuned", "one", "pretrain", "finetune")
+        accident.setattr(moves, "complete", killed)
+        takeover.reuse(Entry(Options(league="tiny", entry="two")), "--finetuned", "one", "pretrain", "finetune")
+    takeover.reuse(Entry(Options(league="tiny", entry="two")), "--finetuned", "one", "pretrain", "finetune")
     two = record_of(here, "two")
     assert (two["trials"], two["test_openings"], two["clock"]["spent"]["trials"]) == (7, 3, 0.5)
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from conftest import SMALL, command
+from msgspec import to_builtins
 
 from league.errors import UserError
 from league.files import lock
@@ -43,9 +44,9 @@ def history(*losses: float) -> list[dict]:
 def test_what_is_written_is_what_is_read(folder):
     file = progress_file(folder)
     file.update(3, 24, history(6.0, 5.5))
-    assert read_progress(folder) == GOOD
+    assert to_builtins(read_progress(folder)) == GOOD
     file.update(4, 24, history(6.0, 5.5, 5.0))
-    assert read_progress(folder)["step"] == 3  # not at every step
+    assert read_progress(folder).step == 3  # not at every step
     file.remove()
     file.remove()
     assert read_progress(folder) is None
@@ -53,12 +54,12 @@ def test_what_is_written_is_what_is_read(folder):
 
 def test_a_loss_that_is_no_number_is_left_out(folder):
     progress_file(folder).update(3, 24, history(6.0, float("nan"), float("inf")))
-    assert read_progress(folder)["curve"] == [6.0]
+    assert read_progress(folder).curve == [6.0]
 
 
 def test_before_the_first_loss_there_is_none(folder):
     progress_file(folder).update(0, 24, [])
-    assert read_progress(folder)["loss"] is None
+    assert read_progress(folder).loss is None
 
 
 def test_a_full_disk_does_not_stop_the_training(folder, monkeypatch):
@@ -122,7 +123,7 @@ def test_a_stage_that_trains_tells_and_one_that_is_killed_is_not_believed(tmp_pa
     finally:
         training.send_signal(signal.SIGKILL)
         training.wait()
-    assert progress["stage"] == "pretrain" and progress["step"] >= 1 and progress["max_steps"] == 24
+    assert progress.stage == "pretrain" and progress.step >= 1 and progress.max_steps == 24
     assert (folder / "progress.json").exists() and read_progress(folder) is None
 
 

@@ -35,7 +35,7 @@ def copy(played, tmp_path) -> Path:
 def test_last_line_is_the_score(played):
     lines = (played / "stdout.txt").read_text().splitlines()
     assert re.fullmatch(r"FINAL_TEST_BLEU = \d+\.\d\d", lines[-1])
-    assert lines[-1].endswith(f"{record_of(played, 'one')['score']['bleu']:.2f}")
+    assert lines[-1].endswith(f"{record_of(played, 'one')['score']['value']:.2f}")
 
 
 def test_entry_folder_holds_what_was_promised(played):
@@ -61,13 +61,13 @@ def test_record_holds_the_evidence(played):
     for name, steps in (("pretrain", 24), ("finetune", 10)):
         facts = record["stages"][name]
         assert facts["steps"] == steps and facts["tokens"] > 0 and facts["loss"] > 0 and facts["precision"]
-        assert set(facts["validation_bleu"]) == {"captions", "talks"}
+        assert set(facts["validation"]) == {"captions", "talks"}
         wanted = {"d_model": 32, "nhead": 2, "num_layers": 1, "d_ff": 64, "dropout": 0.1, "batch_size": 16}
         assert facts["effective"] | wanted == facts["effective"]
     assert record["stages"]["finetune"]["effective"]["warmup_steps"] == 2
-    assert record["score"]["bleu_signature"].startswith("nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:")
-    low, high = record["score"]["bleu_interval"]
-    assert low <= record["score"]["bleu"] <= high or record["score"]["bleu"] < 1
+    assert record["score"]["signature"].startswith("nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:")
+    low, high = record["score"]["interval"]
+    assert low <= record["score"]["value"] <= high or record["score"]["value"] < 1
     assert record["test_openings"] == 1 and record["clock"]["minutes"] >= 0 and record["clock"]["interruptions"] == 0
 
 

@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT
 
 from league.files import lock
-from league.record.shape import read_record
+from league.record.shape import as_json, read_record
 from league.run.checkpoints import last_complete_checkpoint, seal
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks processes that hold torch")
@@ -31,7 +31,7 @@ class Played:
     seconds: float
 
     def record(self, entry: str) -> dict:
-        return read_record(self.folder / "runs" / entry / "record.json")
+        return as_json(read_record(self.folder / "runs" / entry / "record.json"))
 
     def __str__(self) -> str:
         places = "\n".join(f"  {kill}" for kill in self.kills)
@@ -98,15 +98,15 @@ def test_the_scripts_as_commands_come_to_the_same_weights(torn, played):
         pytest.skip("was played on one process")
     alone = read_record(played / "runs" / "one" / "record.json")
     for stage, facts in torn.record("torn")["stages"].items():
-        assert facts["sha256"] == alone["stages"][stage]["sha256"], str(torn)
+        assert facts["sha256"] == alone.stages[stage].sha256, str(torn)
 
 
 def test_the_clock_hides_nothing(torn):
     # What each kill did to the clock was looked at after the attempt.
     clock = json.loads((torn.folder / "runs" / "torn" / "clock.json").read_text())
-    assert clock["running"] is None and sum(clock["spent"].values()) >= torn.seconds > 0, str(torn)
-    assert clock["interruptions"] >= sum(kill["clock"] == "clock runs" for kill in torn.kills) > 0, str(torn)
-    assert torn.record("torn")["clock"]["interruptions"] == clock["interruptions"], str(torn)
+    assert clock.running is None and sum(clock.spent.values()) >= torn.seconds > 0, str(torn)
+    assert clock.interruptions >= sum(kill["clock"] == "clock runs" for kill in torn.kills) > 0, str(torn)
+    assert torn.record("torn")["clock"]["interruptions"] == clock.interruptions, str(torn)
 
 
 def test_nothing_is_left_behind(torn):

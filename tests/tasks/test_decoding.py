@@ -72,17 +72,17 @@ def test_a_validation_translates_and_computes_nothing_else(tmp_path, monkeypatch
         split = load_split(TINY, stage.corpus, "validation", None)
         texts = predict(task_of(TINY), model, tokenizer, list(split.sources))
         bleu = sacrebleu.corpus_bleu(texts, [list(split.targets)]).score
-        assert record["stages"]["pretrain"]["validation_bleu"][stage.corpus.domain] == round(bleu, 2)
+        assert record.stages["pretrain"].validation[stage.corpus.domain] == round(bleu, 2)
 
 
 def test_score_is_sacrebleus_with_its_interval():
     hypotheses = ["A man is riding a horse.", "Two dogs run in the park.", "A woman reads."] * 10
     references = ["A man rides a horse.", "Two dogs run through the park.", "A woman is reading a book."] * 10
     result = score(TINY, hypotheses, references)
-    assert result["bleu"] == sacrebleu.corpus_bleu(hypotheses, [references]).score
-    assert result["chrf"] == sacrebleu.corpus_chrf(hypotheses, [references]).score
-    low, high = result["bleu_interval"]
-    assert low < result["bleu"] < high
+    assert result["value"] == sacrebleu.corpus_bleu(hypotheses, [references]).score
+    assert result["extras"]["chrf"] == sacrebleu.corpus_chrf(hypotheses, [references]).score
+    low, high = result["interval"]
+    assert low < result["value"] < high
     assert result == score(TINY, hypotheses, references), "the bootstrap is seeded"
 
 

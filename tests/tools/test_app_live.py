@@ -113,11 +113,11 @@ STUDY = {"state": "searching", "used_minutes": 15.0, "budget_minutes": 60.0, "tr
     ("study", "told"),
     [
         (
-            STUDY | {"best": {"validation_bleu": None, "pretrain_bleu": 31.5}},
+            STUDY | {"best": {"validation": None, "pretrain_validation": 31.5}},
             "2 trials in 15 of 60 min, best 31.50 BLEU",
         ),
         (STUDY | {"best": None}, "2 trials in 15 of 60 min<"),
-        (STUDY | {"best": {"validation_bleu": HOSTILE}}, "2 trials in 15 of 60 min<"),
+        (STUDY | {"best": {"validation": HOSTILE}}, "2 trials in 15 of 60 min<"),
         (STUDY | {"best": None, "budget_minutes": 0}, "2 trials in 15 of 0 min<"),
         (STUDY | {"best": None, "used_minutes": "x"}, "searching"),
         ([], "searching"),

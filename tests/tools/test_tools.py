@@ -9,15 +9,16 @@ import pytest
 from conftest import ROOT, SMALL
 from paired import paired_test
 from play import TINY, play
+from tunables import SCHEDULE, STRUCTURE
 
 from league.data.corpora import load_split
 from league.errors import UserError
 from league.files import digests_of
 from league.proof import noise
 from league.proof.comparison import Comparison, compare
-from league.record import rules
 from league.record.folder import read_entry
 from league.record.shape import read_record
+from league.run import takeover
 from league.run.entry import Entry
 from league.translate.translator import Translator
 from league.values import TrainingOptions
@@ -80,8 +81,8 @@ def test_two_entries_are_compared_by_their_translations(here, capsys):
     with_translations(here, "two", TEST.targets)
     compare_tool.main(["runs/one", "runs/two"])
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1] == "two  BLEU 100.00" and "two translates this test set better" in lines[-1]
-    (here / "noise.json").write_text(json.dumps({"tiny 1": {"bleu": {"1": 10.0, "2": 10.5, "3": 11.0}}}))
+    assert lines[1] == "two  BLEU 100.00" and "two does better on this test set" in lines[-1]
+    (here / "noise.json").write_text(json.dumps({"tiny 1": {"scores": {"1": 10.0, "2": 10.5, "3": 11.0}}}))
     compare_tool.main(["runs/two", "runs/one"])
     lines = capsys.readouterr().out.splitlines()
     assert "by chance over seeds: up to 1.39 (deviation 0.50)" in lines
@@ -132,9 +133,9 @@ def test_an_entry_is_repeated_over_seeds(here, replayed_as_tiny, capsys):
     scores = {}
     for seed, name in (("1", "one"), ("2", "one-seed2")):
         record = read_record(here / "runs" / name / "record.json")
-        assert record["asked"] | {"seed": int(seed)} == record["asked"]
-        scores[seed] = round(record["score"]["bleu"], 2)
-    assert result["bleu"] == scores and result["deviation"] == statistics.stdev(scores.values())
+        assert record.asked | {"seed": int(seed)} == record.asked
+        scores[seed] = round(record.score.value, 2)
+    assert result["scores"] == scores and result["deviation"] == statistics.stdev(scores.values())
     assert last == f"one: mean {result['mean']:.2f}, deviation {result['deviation']:.2f} over 2 seeds"
     assert noise.seed_deviation("tiny", 1) == pytest.approx(result["deviation"])
     before = digests_of(here / "runs/one-seed2/finetune")
@@ -158,8 +159,8 @@ def test_what_cannot_be_repeated_is_told(here, words, told):
 @pytest.mark.parametrize("league", [AING, DEMO], ids=lambda league: league.name)
 def test_the_published_noise_is_that_of_at_least_five_seeds_of_today_s_rules(league):
     measured = json.loads((ROOT / "league" / "proof" / "noise.json").read_text())[f"{league.name} {league.version}"]
-    assert len(measured["bleu"]) >= 5 and 0 < statistics.stdev(measured["bleu"].values()) < 5
-    assert set(measured["tuned"]) == {*rules.STRUCTURE, *rules.SCHEDULE}
+    assert len(measured["scores"]) >= 5 and 0 < statistics.stdev(measured["scores"].values()) < 5
+    assert set(measured["tuned"]) == {*STRUCTURE, *SCHEDULE}
 
 
 # Status
@@ -179,7 +180,7 @@ def test_status_shows_all_entries_and_one(here, capsys, monkeypatch):
     out = capsys.readouterr().out
     record = read_record(here / "runs/one/record.json")
     assert "of 5 min used" in out and "test set opened: 1" in out and "interruptions: 0, trials: 0" in out
-    assert f"BLEU {record['score']['bleu']:.2f}" in out and "pretrain: complete, 24 steps" in out
+    assert f"BLEU {record.score.value:.2f}" in out and "pretrain: complete, 24 steps" in out
 
 
 def test_an_entry_that_is_held_and_charges_nothing_was_not_interrupted(here, capsys):
@@ -205,8 +206,8 @@ def test_an_entry_may_be_called_by_its_folder_or_is_asked_for(here, capsys):
     status.main(["runs/one/"])
     assert capsys.readouterr().out == shown != ""
     two = Entry(TrainingOptions(league="tiny", entry="two"))
-    two.reuse("--pretrained", "runs/one", "pretrain")
-    assert two.record["stages"]["pretrain"]["reused"]
+    takeover.reuse(two, "--pretrained", "runs/one", "pretrain")
+    assert two.record.stages["pretrain"].reused
     for read in (read_entry, Translator):
         with pytest.raises(UserError, match="; did you mean runs/one[?]$"):
             read(Path("one"))

@@ -8,14 +8,15 @@ import optuna
 import pytest
 from play import TINY, play
 from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, TrainerCallback
+from tunables import SCHEDULE
 
 from league.cli.options import parse_options
 from league.errors import Interrupted, UserError
 from league.files import digests_of
 from league.record.clock import Clock
-from league.record.rules import SCHEDULE, scheduled_rate
+from league.record.rules import scheduled_rate
 from league.record.shape import read_record
-from league.run import loading
+from league.run import loading, takeover
 from league.run import stage as training
 from league.run.entry import Entry
 from league.run.evidence import training_in_effect
@@ -46,7 +47,7 @@ def two(played, tmp_path, monkeypatch) -> Path:
     for name in ("one", ".cache"):
         (tmp_path / "runs" / name).symlink_to(played / "runs" / name)
     monkeypatch.chdir(tmp_path)
-    Entry(TrainingOptions(league="tiny", entry="two")).reuse("--pretrained", "one", "pretrain")
+    takeover.reuse(Entry(TrainingOptions(league="tiny", entry="two")), "--pretrained", "one", "pretrain")
     yield tmp_path / "runs" / "two"
     optuna.logging.set_verbosity(optuna.logging.INFO)
 
@@ -86,9 +87,9 @@ def test_every_trial_is_the_fine_tune_with_the_values_that_it_asked_for(two, mon
         first_losses.setdefault(asked["label_smoothing_factor"], set()).add(logs[0]["loss"])
     # Before the first update, in the same model on the same batch, only the smoothing moves the loss.
     assert all(len(losses) == 1 for losses in first_losses.values()) and len(set.union(*first_losses.values())) == 3
-    facts = read_record(two.parent / "one" / "record.json")["stages"]["finetune"]
-    assert seen[1][2] == facts["sha256"]["model.safetensors"], "the very weights that train_finetune.py trains"
-    assert seen[1][3] == {"captions": facts["validation_bleu"]["captions"]}
+    facts = read_record(two.parent / "one" / "record.json").stages["finetune"]
+    assert seen[1][2] == facts.sha256["model.safetensors"], "the very weights that train_finetune.py trains"
+    assert seen[1][3] == {"captions": facts.validation["captions"]}
 
 
 def test_the_search_tells_its_best_as_a_command_and_counts_on_the_entry(two, monkeypatch, capsys):
@@ -104,14 +105,14 @@ def test_the_search_tells_its_best_as_a_command_and_counts_on_the_entry(two, mon
     assert (python, script) == ("python", "train_finetune.py") and trials[1].endswith(" ".join(flags[-10:]))
 
     record = read_record(two / "record.json")
-    assert record["trials"] == 3 and record["clock"]["spent"]["trials"] > 0 and record["test_openings"] == 0
-    assert record["stages"] == before["stages"] and "captions.test" not in record["data"]
+    assert record.trials == 3 and record.clock.spent["trials"] > 0 and record.test_openings == 0
+    assert record.stages == before.stages and "captions.test" not in record.data
 
     monkeypatch.setattr(training, "validate", validate)
     play("train_finetune", *flags)
     record, (_, values) = read_record(two / "record.json"), parse_options("", FinetuneOptions, FinetuneHP, argv=flags)
-    assert {name: record["asked"][name] for name in SCHEDULE} == vars(values) and record["trials"] == 3
-    assert not record["broken_rules"]
+    assert {name: record.asked[name] for name in SCHEDULE} == vars(values) and record.trials == 3
+    assert not record.broken_rules
 
 
 def test_a_search_ends_while_there_is_time_for_the_fine_tune(two, capsys, monkeypatch):
@@ -124,7 +125,7 @@ def test_a_search_ends_while_there_is_time_for_the_fine_tune(two, capsys, monkey
 
     monkeypatch.setattr(training, "validate", validate)
     search(trainer, TRIALS)
-    assert read_record(two / "record.json")["trials"] == 1
+    assert read_record(two / "record.json").trials == 1
     assert "the search ends" in capsys.readouterr().out
 
 
@@ -134,13 +135,13 @@ def test_a_search_without_time_for_the_fine_tune_is_refused_while_there_is_some(
     with pytest.raises(UserError, match="run train_finetune.py without a search"):
         search(trainer, TRIALS)
     record = read_record(two / "record.json")
-    assert record["trials"] == 0 and "finetune" not in record["stages"]
+    assert record.trials == 0 and "finetune" not in record.stages
 
 
 def test_a_trial_that_explodes_is_worth_nothing_and_the_search_goes_on(two):
     trainer = two_s_trainer()
     search(trainer, [TRIALS[1] | {"learning_rate": 1e30}, TRIALS[1]])
-    assert trainer.objective > 0 and read_record(two / "record.json")["trials"] == 2
+    assert trainer.objective > 0 and read_record(two / "record.json").trials == 2
 
 
 def test_a_value_that_does_not_take_effect_ends_the_search(two, monkeypatch):
@@ -189,7 +190,7 @@ def test_a_trial_that_fails_ends_the_search_in_one_line(two, monkeypatch, capfd,
     with pytest.raises(kind, match=message):
         play("tools.trainer_search", "--entry", "two")
     assert "Traceback" not in capfd.readouterr().err
-    assert read_record(two / "record.json")["trials"] == 0
+    assert read_record(two / "record.json").trials == 0
 
 
 # The library's plain form

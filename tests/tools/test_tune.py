@@ -21,12 +21,13 @@ from searches import (
     trials_of,
     write_from,
 )
+from tunables import SCHEDULE, STRUCTURE
 
 import league_config
 import train_pretrain
 from league.errors import UserError
-from league.record.rules import SCHEDULE, STRUCTURE
 from league.record.shape import read_record
+from league.run import takeover
 from league.run.entry import Entry
 from league.untrusted import read_json
 from league.values import TrainingOptions
@@ -69,15 +70,15 @@ def at_home(searched, tmp_path, monkeypatch) -> Path:
 def test_a_whole_search_ends_in_an_official_score(searched):
     entry = searched.words.parent / "runs" / "t"
     record, tune_folder = read_record(entry / "record.json"), entry / "tune"
-    assert searched.last_line == f"FINAL_TEST_BLEU = {record['score']['bleu']:.2f}"
-    assert record["official"] and not record["broken_rules"] and record["test_openings"] == 1
-    assert record["trials"] == len({trial.user_attrs["asked"]["number"] for trial in trials_of(tune_folder)}) >= 2
+    assert searched.last_line == f"FINAL_TEST_BLEU = {record.score.value:.2f}"
+    assert record.official and not record.broken_rules and record.test_openings == 1
+    assert record.trials == len({trial.user_attrs["asked"]["number"] for trial in trials_of(tune_folder)}) >= 2
     assert_each_trial_has_one_outcome(tune_folder)
     names = {"best.json", "study.json", "report.html", "report.png"}
     assert names <= {path.name for path in tune_folder.iterdir() if path.stat().st_size > 100}
     content, best = read_json(tune_folder / "study.json"), read_json(tune_folder / "best.json")
-    assert content["state"] == "done" and content["final"]["test"] == record["score"]["bleu"]
-    played = {name: record["asked"][name] for name in (*STRUCTURE, *SCHEDULE)}
+    assert content["state"] == "done" and content["final"]["test"] == record.score.value
+    played = {name: record.asked[name] for name in (*STRUCTURE, *SCHEDULE)}
     assert played == best["model_hp"] | best["finetune_hp"]
     assert not list(tune_folder.glob("*probe*")) and "Traceback" not in searched.output()
 
@@ -95,9 +96,9 @@ def test_the_winner_is_the_best_that_was_tried(searched):
     record = read_record(searched.words.parent / "runs" / "t" / "record.json")
     fulls = [one for one in content["trials"] if one["fidelity"] == 1 and one["state"] == "complete"]
     best = max((one for one in fulls if one["stage"] == "finetune"), key=lambda one: one["validation"])
-    assert record["stages"]["finetune"]["validation_bleu"]["captions"] == best["validation"]
-    assert {name: record["asked"][name] for name in SCHEDULE} == best["values"]
-    assert all(facts["reused"] for facts in record["stages"].values())
+    assert record.stages["finetune"].validation["captions"] == best["validation"]
+    assert {name: record.asked[name] for name in SCHEDULE} == best["values"]
+    assert all(facts.reused for facts in record.stages.values())
 
 
 def test_the_record_of_a_search_proves_itself(at_home, capsys):
@@ -126,7 +127,7 @@ def test_an_entry_is_played_whole_where_the_search_had_no_time(tmp_path, monkeyp
     write_from(tmp_path)
     monkeypatch.setattr(Runner, "probe", lambda *_: {"pretrain": 0.05, "finetune": 0.05})
     play.play("tools.tune.__main__", "--from", "from.json", "--entry", "w", "--minutes", "0.001")
-    assert read_record(tmp_path / "runs/w/record.json")["official"]
+    assert read_record(tmp_path / "runs/w/record.json").official
     output = capsys.readouterr()
     assert "No entry was whole by the end of the search" in output.err and "FINAL_TEST_BLEU = " in output.out
 
@@ -152,10 +153,10 @@ def test_the_scripts_train_from_best_json_what_the_search_took_over(at_home, mon
         assert spent["trials"] == pytest.approx(60 * best["minutes"])
     hand, searched = (read_record(at_home / "runs" / name / "record.json") for name in ("hand", "t"))
     for stage in ("pretrain", "finetune"):
-        assert hand["stages"][stage]["sha256"] == searched["stages"][stage]["sha256"]
-        assert not hand["stages"][stage]["reused"]
-    assert hand["official"] and hand["trials"] == best["trials"] == searched["trials"]
-    assert hand["score"]["bleu"] == searched["score"]["bleu"]
+        assert hand.stages[stage].sha256 == searched.stages[stage].sha256
+        assert not hand.stages[stage].reused
+    assert hand.official and hand.trials == best["trials"] == searched.trials
+    assert hand.score.value == searched.score.value
 
 
 def test_a_flag_beside_from_wins(at_home, monkeypatch):
@@ -164,8 +165,8 @@ def test_a_flag_beside_from_wins(at_home, monkeypatch):
     train_pretrain.main(["--from", str(path), "--entry", "own", "--d_model", "64", "--seed", "5"])  # the league, too
     record = read_record(at_home / "runs/own/record.json")
     wanted = {"league": "tiny", "seed": 5} | FROM["model_hp"] | {"d_model": 64}
-    assert record["asked"] == wanted and record["stages"]["pretrain"]["effective"]["d_model"] == 64
-    assert record["trials"] == 7 and record["clock"]["spent"]["trials"] == 1.5
+    assert record.asked == wanted and record.stages["pretrain"].effective["d_model"] == 64
+    assert record.trials == 7 and record.clock.spent["trials"] == 1.5
 
 
 def test_what_was_trained_with_other_values_is_not_scored_as_the_search_s(at_home):
@@ -182,11 +183,11 @@ def test_a_fine_tune_on_a_searched_structure_is_charged_for_the_search(at_home, 
     searched = read_record(at_home / "runs/t/record.json")
     for _ in range(2):
         options = TrainingOptions(league="tiny", entry="second")
-        Entry(options).reuse("--pretrained", "t", "pretrain")
+        takeover.reuse(Entry(options), "--pretrained", "t", "pretrain")
     record = read_record(at_home / "runs/second/record.json")
-    assert record["trials"] == searched["trials"] and record["stages"]["pretrain"]["reused"]
+    assert record.trials == searched.trials and record.stages["pretrain"].reused
     for purpose in ("trials", "pretrain"):
-        assert record["clock"]["spent"][purpose] == pytest.approx(searched["clock"]["spent"][purpose], abs=0.011)
+        assert record.clock.spent[purpose] == pytest.approx(searched.clock.spent[purpose], abs=0.011)
 
 
 def test_what_outlives_the_final_entry_neither_searches_nor_charges(at_home):
@@ -194,8 +195,8 @@ def test_what_outlives_the_final_entry_neither_searches_nor_charges(at_home):
     before = {path: path.read_bytes() for path in (entry / "clock.json", entry / "record.json")}
     options = FinetuneOptions(league="tiny", entry="t")
     search = Search(Entry(options), options, Request(None, "best", 4.0, "tpe", None, {}))
-    del search.entry.record["score"]  # it was read before the end
-    search.entry.record["stages"].clear()
+    del search.entry.record.score  # it was read before the end
+    search.entry.record.stages.clear()
     with Presence(search.folder / "processes") as search.presence:
         search.study = Study(search.folder, identity_of(search.folder), sampling_of(TINY), search.presence)
         search.earlier_trials, search.earlier = 0, 100.0
@@ -243,10 +244,10 @@ def test_five_kills_lose_nothing_and_hide_no_time(tmp_path):
         seen_outcomes = ended
     last = Process(tmp_path, *flags, minutes=0.8).end()
     record = read_record(tmp_path / "runs" / "k" / "record.json")
-    assert record["official"] and record["test_openings"] == 1
+    assert record.official and record.test_openings == 1
     assert_each_trial_has_one_outcome(folder)
     outcomes = {one.user_attrs["asked"]["number"]: one.user_attrs["outcome"] for one in with_outcome(folder)}
-    assert seen_outcomes.items() <= outcomes.items() and record["trials"] == len(outcomes)
+    assert seen_outcomes.items() <= outcomes.items() and record.trials == len(outcomes)
     again = [one for one in with_outcome(folder) if one.user_attrs["asked"]["origin"].endswith("again after a kill")]
     assert len(again) >= 2
     began, seen = spans_of(folder)[-1]
@@ -267,8 +268,8 @@ def test_two_processes_share_a_search(tmp_path):
     assert len({process.end().last_line for process in pair}) == 1
     entry = tmp_path / "runs" / "p"
     record, trials = read_record(entry / "record.json"), trials_of(entry / "tune")
-    assert pair[0].last_line == f"FINAL_TEST_BLEU = {record['score']['bleu']:.2f}"
-    assert record["official"] and record["test_openings"] == 1 and record["trials"] == len(trials)
+    assert pair[0].last_line == f"FINAL_TEST_BLEU = {record.score.value:.2f}"
+    assert record.official and record.test_openings == 1 and record.trials == len(trials)
     assert sum("The search is over" in process.output() for process in pair) == 2
     assert_each_trial_has_one_outcome(entry / "tune")
     asked = [trial.user_attrs["asked"] for trial in trials]

@@ -38,8 +38,8 @@ pytest_plugins = "simulated"
 def test_without_the_final_it_ends_with_three_commands_that_parse(simulated, capsys):
     simulated.play("--minutes", "2")
     record = read_record(simulated.folder / "runs/s/record.json")
-    assert record["test_openings"] == 0 and not record["stages"] and "captions.test" not in record["data"]
-    assert record["trials"] == len(simulated.ran) > 10 and not (simulated.folder / "runs/.cache/test").exists()
+    assert record.test_openings == 0 and not record.stages and "captions.test" not in record.data
+    assert record.trials == len(simulated.ran) > 10 and not (simulated.folder / "runs/.cache/test").exists()
     words = [shlex.split(line) for line in capsys.readouterr().out.splitlines()[-3:]]
     assert [word[1] for word in words] == ["train_pretrain.py", "train_finetune.py", "evaluate_bleu.py"]
     best = read_json(simulated.tune / "best.json")
@@ -216,7 +216,7 @@ def test_what_a_search_started_from_is_charged_once_and_not_forgotten(simulated)
         best = read_json(simulated.tune / "best.json")
         assert len(simulated.ran) == trials and best["trials"] == 7 + trials
         assert best["minutes"] == pytest.approx(1 + trials * simulated.seconds_a_trial / 60, abs=0.01)
-        assert read_record(simulated.folder / "runs/s/record.json")["trials"] == 7 + trials
+        assert read_record(simulated.folder / "runs/s/record.json").trials == 7 + trials
 
 
 # Leagues of other kinds

@@ -8,11 +8,13 @@ import pytest
 from conftest import SMALL
 from play import TINY
 from searches import FROM
+from tunables import SCHEDULE, STRUCTURE
 
-from league.data.corpora import load_split
-from league.record.rules import SCHEDULE, STRUCTURE, scheduled_rate
+from league.record.rules import scheduled_rate
 from league.record.shape import read_record
 from league.run import watch
+from league.run.conduct import Conduct
+from league.run.loading import Splits
 from league.tasks.loss import SmoothedLoss
 from league_config import AING
 from tools.tune.trial import Attempt, Runner, share_left
@@ -25,29 +27,25 @@ from train_finetune import FinetuneOptions
 def runner(tmp_path, monkeypatch) -> Runner:
     """What trials of the tiny league share; here."""
     monkeypatch.chdir(tmp_path)
-    splits = {}
-    for stage in (TINY.pretrain, TINY.finetune):
-        for name in ("train", "validation"):
-            splits[f"{stage.corpus} {name}"] = load_split(TINY, stage.corpus, name, None)
-    return Runner(TINY, FinetuneOptions(league="tiny", entry="x"), "x", splits)
+    return Runner(TINY, FinetuneOptions(league="tiny", entry="x"), "x", Splits(TINY, None))
 
 
 def rates_of(folder: Path, stage: str) -> list[float]:
-    return [point["learning_rate"] for point in read_record(folder / "record.json")["stages"][stage]["curve"]]
+    return [point.learning_rate for point in read_record(folder / "record.json").stages[stage].curve]
 
 
 def test_a_trial_in_full_is_the_stage_as_the_scripts_train_it(runner, played, tmp_path):
     by_hand = read_record(played / "runs" / "one" / "record.json")
     values = {
-        "pretrain": {name: by_hand["asked"][name] for name in STRUCTURE},
-        "finetune": {name: by_hand["asked"][name] for name in SCHEDULE},
+        "pretrain": {name: by_hand.asked[name] for name in STRUCTURE},
+        "finetune": {name: by_hand.asked[name] for name in SCHEDULE},
     }
     assert values["pretrain"]["d_model"] == int(SMALL[1])
     for stage, base in (("pretrain", None), ("finetune", tmp_path / "pretrain")):
         outcome = runner.run(Attempt(stage, values[stage], 1.0, tmp_path / stage, 100.0, base))
         assert outcome["state"] == "complete"
-        assert outcome["sha256"] == by_hand["stages"][stage]["sha256"], "the very weights, or taking over is a lie"
-        assert outcome["validation"] == by_hand["stages"][stage]["validation_bleu"]["captions"]
+        assert outcome["sha256"] == by_hand.stages[stage].sha256, "the very weights, or taking over is a lie"
+        assert outcome["validation"] == by_hand.stages[stage].validation["captions"]
 
 
 def test_a_short_trial_runs_through_the_whole_schedule(runner, tmp_path):
@@ -115,7 +113,7 @@ def test_a_machine_that_hardly_moves_is_measured_too(runner, tmp_path):
 )
 def test_a_loss_diverges_that_rises_not_one_that_begins_high(losses, diverges):
     rules = AING
-    stage = watch.StageWatch(SimpleNamespace(rules=rules, is_trial=True, headline=""), "pretrain")
+    stage = watch.StageWatch(SimpleNamespace(rules=rules, conduct=Conduct(is_quiet=True)), "pretrain")
     control = SimpleNamespace(should_training_stop=False, should_save=False)
     history = []
     for step, share in enumerate(losses, start=1):

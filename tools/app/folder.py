@@ -1,14 +1,14 @@
 """The entries of one folder: a name that a visitor says leads to one of them, or nowhere."""
 
 import os
-import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from league.errors import UserError
 from league.record.folder import is_plain
-from league.record.shape import NAME, read_record
+from league.record.shape import Record, read_record
+from league.values import is_entry_name
 
 MOST = 10_000
 
@@ -26,7 +26,7 @@ class Folder:
                 folders = [one.name for one in found if one.is_dir(follow_symlinks=False)]
         except OSError:
             return []
-        named = sorted(name for name in folders if re.fullmatch(NAME.pattern, name))
+        named = sorted(name for name in folders if is_entry_name(name))
         return [name for name in named if is_plain(self.path / name / "record.json")][:MOST]
 
     def entry(self, name: Any) -> Path:
@@ -49,13 +49,13 @@ def stamp(path: Path) -> tuple[int, int] | None:
     return found.st_mtime_ns, found.st_size
 
 
-def record_of(folder: Path) -> dict[str, Any]:
+def record_of(folder: Path) -> Record:
     """Return an entry's record, read once as long as it stays the same; do not change it."""
     return _record(folder, stamp(folder / "record.json"))
 
 
 @lru_cache(maxsize=1000)
-def _record(folder: Path, _: tuple[int, int] | None) -> dict[str, Any]:
+def _record(folder: Path, _: tuple[int, int] | None) -> Record:
     try:
         return read_record(folder / "record.json")
     except FileNotFoundError:

@@ -5,18 +5,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from league.errors import UserError
-from league.record.clock import STATE
-from league.record.shape import ANY, NAME, NUMBER, Map, OrNull, problems
-from league.run.progress import is_running, read_progress
-from league.untrusted import read_json
+from league.record.clock import State
+from league.record.shape import Record
+from league.run.progress import Progress, is_running, read_progress
+from league.untrusted import Name, Number, read_as
 
 from .folder import Folder, record_of
 
 STAGES = {"pretrain": "stage A", "finetune": "stage B"}
 RECENT = 3 * 3600.0  # seconds after which an entry that nobody works on is left out
 MAX_STUDY_BYTES = 20_000_000
-STUDY = {"state": NAME, "used_minutes": NUMBER, "budget_minutes": NUMBER, "best": OrNull(Map(ANY))}
+
+
+class Study(Struct):
+    """The part of a search's study.json that is shown here."""
+
+    state: Name
+    used_minutes: Number
+    budget_minutes: Number
+    trials: list[Any]
+    best: dict[str, Any] | None
 
 
 @dataclass
@@ -38,7 +49,7 @@ class Row:
     is_running: bool = False
     changed: float = 0.0  # time of its last sign of life
     minutes_left: float | None = None
-    progress: dict[str, Any] | None = None
+    progress: Progress | None = None
     search: Search | None = None
     validation: dict[str, float] = field(default_factory=dict)  # BLEU after the last complete stage
     bleu: float | None = None
@@ -63,67 +74,63 @@ def row_of(folder: Path) -> Row:
     """Return one entry."""
     record, clock, running = record_of(folder), read_clock(folder), is_running(folder)
     progress = read_progress(folder)
-    stages, score = record["stages"], record.get("score")
+    stages, score = record.stages, record.score
     search = read_search(folder) if running and not stages and score is None else None
-    spent = sum(clock["spent"].values()) / 60 if clock else record["clock"]["minutes"]
+    spent = sum(clock.spent.values()) / 60 if clock else record.clock.minutes
     last = stages.get("finetune") or stages.get("pretrain")
     return Row(
         name=folder.name,
         state=state_of(folder, record, clock, running, progress, search),
         is_running=running,
         changed=changed(folder),
-        minutes_left=max(0.0, record["clock"]["limit"] - spent),
+        minutes_left=max(0.0, record.clock.limit - spent),
         progress=progress,
         search=None if progress else search,
-        validation=last["validation_bleu"] if last else {},
-        bleu=score and score["bleu"],
-        is_official=record["official"],
+        validation=last.validation if last else {},
+        bleu=score and score.value,
+        is_official=record.official,
     )
 
 
-def state_of(folder: Path, record: dict, clock: dict | None, running: bool, progress, search) -> str:
+def state_of(folder: Path, record: Record, clock: State | None, running: bool, progress, search) -> str:
     """Say in a few words what an entry is doing."""
-    purpose = clock["running"] if clock else None
+    purpose = clock.running if clock else None
     if running:
         if progress:
-            return f"training {STAGES.get(progress['stage'], progress['stage'])}"
-        if search or (folder / "tune").is_dir() and not record["stages"]:
+            return f"training {STAGES.get(progress.stage, progress.stage)}"
+        if search or (folder / "tune").is_dir() and not record.stages:
             return "searching"
         doing = {None: "loading", "score": "scoring"}
         return doing.get(purpose, "validating")
-    if "score" in record:
-        return "done, official" if record["official"] else "done, open"
-    if "diverged" in record:
-        return f"diverged in {STAGES.get(record['diverged']['stage'], 'training')}"
+    if record.score:
+        return "done, official" if record.official else "done, open"
+    if record.diverged:
+        return f"diverged in {STAGES.get(record.diverged.stage, 'training')}"
     if purpose is not None:
         return "interrupted"
-    complete = [words for name, words in STAGES.items() if name in record["stages"]]
+    complete = [words for name, words in STAGES.items() if name in record.stages]
     return f"{complete[-1]} complete" if complete else "stopped"
 
 
-def read_clock(folder: Path) -> dict[str, Any] | None:
+def read_clock(folder: Path) -> State | None:
     """Return clock.json as it is; not through Clock, which takes one that runs for one that was killed."""
     try:
-        clock = read_json(folder / "clock.json")
+        return read_as(State, folder / "clock.json")
     except (OSError, ValueError):
         return None
-    return None if problems(clock, STATE, "clock") else clock
 
 
 def read_search(folder: Path) -> Search | None:
     """Return how far a search is; None before its first trial ended, or where its file is damaged."""
     try:
-        study = read_json(folder / "tune" / "study.json", MAX_STUDY_BYTES)
+        study = read_as(Study, folder / "tune" / "study.json", MAX_STUDY_BYTES)
     except (OSError, ValueError):
         return None
-    if not isinstance(study, dict) or not isinstance(study.get("trials"), list):
+    if study.state != "searching":
         return None
-    if problems({name: study.get(name) for name in STUDY}, STUDY) or study["state"] != "searching":
-        return None
-    found = study["best"] or {}
-    values = [found.get("validation_bleu"), found.get("pretrain_bleu")]
-    best = next((value for value in values if not problems(value, NUMBER)), None)
-    return Search(len(study["trials"]), study["used_minutes"], study["budget_minutes"], best)
+    scores = [(study.best or {}).get(name) for name in ("validation", "pretrain_validation")]
+    best = next((score for score in scores if isinstance(score, float) and abs(score) < 1e15), None)
+    return Search(len(study.trials), study.used_minutes, study.budget_minutes, best)
 
 
 def changed(folder: Path) -> float:

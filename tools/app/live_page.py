@@ -60,7 +60,7 @@ def first_numbers(rows: list[Row], scored: list[Row]) -> str:
 
 def in_a_row(row: Row) -> str:
     """Return one entry."""
-    stage = row.progress["stage"] if row.progress else ""
+    stage = row.progress.stage if row.progress else ""
     kind = f"running {stage if stage in STAGES else ''}" + ("" if row.is_running else " resting")
     left = "" if row.minutes_left is None else f"<b>{row.minutes_left:.0f}</b> min<br><span class='quiet'>left</span>"
     who = f'<b>{escape(row.name)}</b><br><span class="quiet">{escape(row.state[:300])}</span>'
@@ -71,7 +71,7 @@ def in_a_row(row: Row) -> str:
 def doing(row: Row) -> str:
     """Return how far an entry is with what it does."""
     if row.progress:
-        step, most, seconds = (row.progress[name] for name in ("step", "max_steps", "seconds"))
+        step, most, seconds = row.progress.step, row.progress.max_steps, row.progress.seconds
         share = min(1.0, step / max(1, most))
         left = f", {seconds / step * (most - step) / 60:.0f} min to go" if step and most >= step else ""
         return bar(share, f"step {step:,} of {most:,}{left}")
@@ -93,9 +93,9 @@ def bar(share: float, words: str) -> str:
 
 def loss(row: Row) -> str:
     """Return the loss, with its way down."""
-    if not row.progress or row.progress["loss"] is None:
+    if not row.progress or row.progress.loss is None:
         return ""
-    return f"{sparkline(row.progress['curve'])}<span class='quiet'>loss {row.progress['loss']:.3f}</span>"
+    return f"{sparkline(row.progress.curve)}<span class='quiet'>loss {row.progress.loss:.3f}</span>"
 
 
 def sparkline(values: list[float]) -> str:

@@ -7,28 +7,30 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
 
+from league.proof.data import DataAtHand
+from league.proof.source import Refused, Source
+
 from .cache import Cache
-from .handed_in import HandedIn, Refused
-from .judging import TestSets, judge
+from .judging import judge
 from .rows import Refusal, Row
 
 FEW = 500  # entries, for which a further process is not worth its start
 AT_ONCE = 20  # that a process is given; as long an interruption has to wait
 
 
-def judged(found: Iterable[HandedIn | Refusal], tests: TestSets, cache: Cache, processes: int) -> list[Row | Refusal]:
+def judged(found: Iterable[Source | Refusal], data: DataAtHand, cache: Cache, processes: int) -> list[Row | Refusal]:
     """Return what each one is, in the order given."""
     found = list(found)
     processes = min(processes, len(found) // FEW)
     if processes > 1:
         try:
-            with ProcessPoolExecutor(processes, get_context("spawn"), _begin, (tests, cache)) as pool:
+            with ProcessPoolExecutor(processes, get_context("spawn"), _begin, (data, cache)) as pool:
                 with _deaf():
                     results = pool.map(_judge_here, found, chunksize=AT_ONCE)
                 return list(results)
         except (BrokenProcessPool, OSError, ImportError):  # killed, or a system that has no such pools: then alone
             pass
-    return [_outcome(one, tests, cache) for one in found]
+    return [_outcome(one, data, cache) for one in found]
 
 
 @contextmanager
@@ -41,20 +43,20 @@ def _deaf() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _outcome(one: HandedIn | Refusal, tests: TestSets, cache: Cache) -> Row | Refusal:
+def _outcome(one: Source | Refusal, data: DataAtHand, cache: Cache) -> Row | Refusal:
     if isinstance(one, Refusal):
         return one
     try:
-        return judge(one, tests, cache)
+        return judge(one, data, cache)
     except Refused as reason:
         return Refusal(one.name, str(reason))
 
 
-def _begin(tests: TestSets, cache: Cache) -> None:
+def _begin(data: DataAtHand, cache: Cache) -> None:
     global _with
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it is not inherited
-    _with = (tests, cache)
+    _with = (data, cache)
 
 
-def _judge_here(one: HandedIn | Refusal) -> Row | Refusal:
+def _judge_here(one: Source | Refusal) -> Row | Refusal:
     return _outcome(one, *_with)

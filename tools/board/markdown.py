@@ -42,7 +42,7 @@ def _ranked(rows: list[Row]) -> str:
         return [
             rank_of(row),
             plain(row.name),
-            f"**{row.bleu:.2f}**",
+            f"**{row.score:.2f}**",
             _interval(row),
             _seeds(row),
             *(plain(value(number)) for number in row.values.values()),
@@ -58,7 +58,7 @@ def _ranked(rows: list[Row]) -> str:
 
 def _unranked(rows: list[Row]) -> str:
     def cells(row: Row) -> list[str]:
-        return [plain(row.name), f"{row.bleu:.2f}", _interval(row), f"{row.minutes:.1f}", state_of(row), _why(row)]
+        return [plain(row.name), f"{row.score:.2f}", _interval(row), f"{row.minutes:.1f}", state_of(row), _why(row)]
 
     return _table(["entry", "BLEU", "95 % interval", "minutes", "state", "why"], cells, rows)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from league.proof.comparison import LEVEL, Comparison
-from league.record.rules import SCHEDULE, STRUCTURE
 from league.report.look import html_page
 from league.tasks.resampling import NUM_SWAPS
 
@@ -67,8 +66,9 @@ def _about(has_entries: bool) -> str:
 
 
 def _data(board: Board, with_entry: set[str], with_report: set[str]) -> str:
+    rows = [row for standing in board.standings for row in standing.rows]
     data = {
-        "names": [*STRUCTURE, *SCHEDULE],
+        "names": list(dict.fromkeys(name for row in rows for name in row.values)),
         "level": LEVEL,
         "trials": NUM_SWAPS,
         "verdicts": verdicts(),
@@ -91,7 +91,7 @@ def _row(row: Row, with_entry: set[str], with_report: set[str]) -> dict[str, Any
         "rank": row.rank,
         "tied": row.is_tied,
         "name": row.name,
-        "bleu": round(row.bleu, 4),
+        "bleu": round(row.score, 4),
         "low": round(row.interval[0], 2),
         "high": round(row.interval[1], 2),
         "seed": row.seed,

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from league.errors import UserError
+from league.proof.source import most_bytes, printable
 
-from .handed_in import MOST_BYTES, is_ours, most_bytes, shown
 from .rows import Refusal
 
 MOST_FILES, MOST_ARCHIVE = 100_000, 4_000_000_000
@@ -63,7 +63,7 @@ def pull(repo_id: str, folder: Path, with_checkpoints: bool) -> list[Refusal]:
             when = file.last_commit.date.timestamp()
             os.utime(folder / path, (when, when))
     return [
-        Refusal(shown(path), f"larger than {most[path]:,} bytes")
+        Refusal(printable(path), f"larger than {most[path]:,} bytes")
         for path, file in files.items()
         if 0 <= most[path] < file.size
     ]
@@ -76,10 +76,9 @@ def _most_bytes(path: str, with_checkpoints: bool) -> int:
         return -1
     if path.lower().endswith(".zip"):
         return MOST_ARCHIVE
-    if steps[-1] in MOST_BYTES:
-        return MOST_BYTES[steps[-1]]
-    inside = "/".join(steps[-2:])
-    return most_bytes(inside) if with_checkpoints and is_ours(inside) else -1
+    if most := most_bytes(steps[-1]):
+        return most
+    return (with_checkpoints and most_bytes("/".join(steps[-2:]))) or -1
 
 
 def _literally(text: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .handed_in import HandedIn
+from league.proof.source import Source
 
 STATES = {
     "verified": "official, and proven on these very files: rules, data, weights, translations, score",
@@ -29,10 +29,10 @@ class Row:
     """One entry on the board; everything in it was checked for its shape, and nothing for its charm."""
 
     id: str  # by the record's content: it names files, whatever the entry calls itself
-    handed_in: HandedIn = field(repr=False)
+    source: Source = field(repr=False)
     entry: str
     league: tuple[str, int]
-    bleu: float
+    score: float
     interval: tuple[float, float]
     seed: int | None
     values: dict[str, Any]
@@ -44,9 +44,7 @@ class Row:
     state: str
     reasons: list[str] = field(default_factory=list)  # why it is not ranked
     notes: list[str] = field(default_factory=list)  # what could not be checked
-    statistics: np.ndarray | None = field(
-        default=None, repr=False
-    )  # of the test's sentences, where they were scored anew
+    statistics: np.ndarray | None = field(default=None, repr=False)  # of the test's rows, where they were scored again
     rank: int | None = None
     is_tied: bool = False
     copy_of: str | None = None
@@ -55,7 +53,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        return self.handed_in.name
+        return self.source.name
 
     @property
     def is_official(self) -> bool:

@@ -7,14 +7,16 @@ from pathlib import Path
 
 from league.errors import UserError
 from league.proof.comparison import Comparison
+from league.proof.data import DataAtHand
 from league.proof.noise import seed_deviation
-from league.tasks import bleu
+from league.proof.source import Source
+from league.tasks.metric import metric_of
 from league.tasks.resampling import p_value
+from league_config import LEAGUES
 
 from .cache import Cache
 from .crowd import judged
-from .handed_in import HandedIn, find
-from .judging import TestSets
+from .handed_in import find
 from .proofs import prove
 from .rows import Board, Refusal, Row, Standing
 
@@ -37,7 +39,8 @@ def build(
     if not source.exists():
         raise UserError(f"{source} is not there: give a folder with entries, or an archive.")
     cache = cache or Cache.beside(source)
-    results = judged(_under_names_of_their_own(find(source)), TestSets(data_dir), cache, processes)
+    data = DataAtHand(data_dir)
+    results = judged(_under_names_of_their_own(find(source)), data, cache, processes)
     rows = [result for result in results if isinstance(result, Row)]
     refused = _as_many_as_are_listed([result for result in results if isinstance(result, Refusal)])
     leagues = defaultdict(list)
@@ -45,16 +48,16 @@ def build(
         leagues[row.league].append(row)
     if verify:
         worthwhile = [row for league in leagues.values() for row in _by_score(league) if row.state != "refuted"]
-        prove(worthwhile, data_dir, cache, say)
+        prove(worthwhile, data, cache, say)
     # The league that most play first.
     order = sorted(leagues, key=lambda league: (-len(leagues[league]), league))
     return Board([_standing(league, leagues[league]) for league in order], refused, data_dir)
 
 
-def _under_names_of_their_own(found: Iterable[HandedIn | tuple[str, str]]) -> Iterator[HandedIn | Refusal]:
+def _under_names_of_their_own(found: Iterable[Source | tuple[str, str]]) -> Iterator[Source | Refusal]:
     names = set()
     for one in found:
-        if not isinstance(one, HandedIn):
+        if not isinstance(one, Source):
             yield Refusal(*one)
         elif one.name.casefold() in names:
             yield Refusal(one.name, "something else was handed in under that name")
@@ -69,7 +72,7 @@ def _as_many_as_are_listed(refused: list[Refusal]) -> list[Refusal]:
 
 
 def _by_score(rows: Iterable[Row]) -> list[Row]:
-    return sorted(rows, key=lambda row: (-row.bleu, *_arrival(row)))
+    return sorted(rows, key=lambda row: (-row.score, *_arrival(row)))
 
 
 def _standing(league: tuple[str, int], rows: list[Row]) -> Standing:
@@ -95,7 +98,7 @@ def _find_copies(rows: list[Row]) -> None:
 
 
 def _arrival(row: Row) -> tuple:
-    return row.handed_in.received, row.name
+    return row.source.received, row.name
 
 
 def _count_seeds(rows: list[Row]) -> None:
@@ -105,7 +108,7 @@ def _count_seeds(rows: list[Row]) -> None:
         if row.state != "refuted" and not row.copy_of:
             groups[row.is_official, tuple(row.values.values())].append(row)
     for group in groups.values():
-        best_by_seed = {row.seed: row.bleu for row in reversed(group)}
+        best_by_seed = {row.seed: row.score for row in reversed(group)}
         for row in group:
             row.num_seeds, row.seeds_mean = len(best_by_seed), math.fsum(best_by_seed.values()) / len(best_by_seed)
 
@@ -121,12 +124,12 @@ def _rank(rows: list[Row], deviation: float | None) -> None:
 
 
 def is_tie(leader: Row, row: Row, deviation: float | None) -> bool:
-    """Tell whether seeds or sentences may explain the difference; without translations the intervals stand in."""
-    scores = (row.bleu, leader.bleu)
+    """Tell whether seeds or the test's rows may explain the difference; without predictions the intervals stand in."""
+    scores = (row.score, leader.score)
     by_seeds = Comparison((row.name, leader.name), scores, 0.0, deviation, {})
     if by_seeds.is_tie:
         return True
     if leader.statistics is None or row.statistics is None or len(leader.statistics) != len(row.statistics):
         return row.interval[1] >= leader.interval[0]
-    chance = p_value(bleu, row.statistics, leader.statistics)
+    chance = p_value(metric_of(LEAGUES[row.league[0]]), row.statistics, leader.statistics)
     return Comparison((row.name, leader.name), scores, chance, deviation, {}).is_tie

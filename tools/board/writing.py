@@ -9,10 +9,13 @@ from typing import Any
 
 from league.errors import UserError
 from league.files import write_text
+from league.proof.claim import predictions_of
+from league.proof.source import Refused, printable
+from league.tasks.task import task_of
+from league_config import LEAGUES
 
 from .cache import Cache
-from .handed_in import Refused, shown
-from .judging import key_of, lines_of
+from .judging import key_of
 from .markdown import as_markdown
 from .page import as_page
 from .rows import Board, Row
@@ -98,7 +101,7 @@ def _entries(board: Board) -> dict[str, str]:
     texts = {}
     for row in _compared(board):
         try:
-            lines = lines_of(row.handed_in.read("translations.txt"))
+            lines = predictions_of(row.source.read(task_of(LEAGUES[row.league[0]]).predictions_file))
         except (Refused, ValueError):  # replaced since it was judged
             continue
         data = {"lines": lines, "statistics": row.statistics.tolist()}
@@ -149,10 +152,10 @@ def _write_reports(board: Board, folder: Path, most: int, cache: Cache, say: Cal
 
 
 def _write_report(row: Row, path: Path, data_dir: str | None, cache: Cache, place, say) -> None:
-    from league.run.evidence import code_digest
+    from league.record.code import code_digest
 
     try:
-        key = key_of(row.handed_in, code_digest(), f"with the test set: {row.statistics is not None}")
+        key = key_of(row.source, code_digest(), f"with the test set: {row.statistics is not None}")
         html = cache.get("reports", key)
         if html is None:
             say(f"{place()} report of {row.name}")
@@ -161,13 +164,13 @@ def _write_report(row: Row, path: Path, data_dir: str | None, cache: Cache, plac
         write_text(path, html)
     except Exception as error:  # a stranger's entry may upset any of several libraries
         reason = str(error) if isinstance(error, Refused | UserError) else f"{type(error).__name__}: {error}"
-        say(f"{place()} no report of {row.name}: {shown(reason)}")
+        say(f"{place()} no report of {row.name}: {printable(reason)}")
         path.unlink(missing_ok=True)
 
 
 def _report(row: Row, data_dir: str | None) -> str:
     from league.report.write import write_entry_report
 
-    with row.handed_in.unpacked() as folder:
+    with row.source.unpacked() as folder:
         page = write_entry_report(folder, folder.parent / "report", data_dir, has_plots=False)
         return page.read_text(encoding="utf-8")

@@ -85,12 +85,11 @@ def main(argv: list[str] | None = None) -> None:
 
 def start_of(options: EntryOptions) -> dict[str, dict[str, Any]]:
     """Return by stage the values of --from, or the start values."""
-    rules, given = options.rules, options.settings or {"model_hp": {}, "finetune_hp": {}}
-    if given.get("minutes", 0) >= rules.minutes:
-        raise UserError(f"--from: its search took {given['minutes']:g} minutes, all that the league gives.")
-    start = {}
+    rules, given, start = options.rules, options.settings, {}
+    if given and given.minutes >= rules.minutes:
+        raise UserError(f"--from: its search took {given.minutes:g} minutes, all that the league gives.")
     for stage, part in (("pretrain", "model_hp"), ("finetune", "finetune_hp")):
-        values = rules.tuned(stage)(**given[part])
+        values = rules.tuned(stage)(**(getattr(given, part) if given else {}))
         task_of(rules).check(stage, values)
         start[stage] = as_values(values)
     return start
@@ -117,13 +116,13 @@ def only_of(rules: League, asked: str | None) -> str | None:
 def has_score(search) -> bool:
     """Tell whether the search and its score are complete; refuse an entry that is not this search's."""
     entry, seed = search.entry, search.options.seed
-    if entry.record["asked"] and not search.folder.exists():
+    if entry.record.asked and not search.folder.exists():
         raise UserError(f"entry {entry.name!r} was begun without a search: take another --entry.")
-    if "score" not in entry.record:
+    if not entry.record.score:
         return False
-    if entry.record["asked"]["seed"] != seed:
+    if entry.record.asked["seed"] != seed:
         raise UserError(
-            f"entry {entry.name!r} has a score with seed {entry.record['asked']['seed']}: take another --entry."
+            f"entry {entry.name!r} has a score with seed {entry.record.asked['seed']}: take another --entry."
         )
     print(f"entry {entry.name!r} has its score; another search needs another --entry.", file=sys.stderr)
     return True

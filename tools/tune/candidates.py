@@ -60,11 +60,11 @@ def known_entries(rules: League, stage: str, name: str) -> Candidates:
             record = read_record(path)
         except (UserError, FileNotFoundError):
             continue
-        facts = record["stages"].get("finetune")
-        if not facts or path.parent.name == name or record["league"]["fixed"] != rules.fixed():
+        facts = record.stages.get("finetune")
+        if not facts or path.parent.name == name or record.league.fixed != rules.fixed():
             continue
-        values = {knob: record["asked"].get(knob) for knob in ranges(rules, stage)}
+        values = {knob: record.asked.get(knob) for knob in ranges(rules, stage)}
         if None not in values.values() and why_not(rules, stage, values) is None:
-            validation = facts["validation_bleu"].get(rules.pretrain.corpus.domain, 0.0)
+            validation = facts.validation.get(rules.pretrain.corpus.domain, 0.0)
             entries.append((validation, f"known entry {path.parent.name}", values))
     return [(origin, values) for _, origin, values in sorted(entries, key=lambda one: (-one[0], one[1]))[:KNOWN]]

@@ -4,6 +4,7 @@ import sys
 import time
 
 from evaluate_bleu import evaluate
+from league.run import moves, takeover
 from league.run.entry import Entry
 from train_finetune import finetune
 from train_pretrain import pretrain
@@ -19,11 +20,11 @@ def play(search: Search) -> None:
         return evaluate(Entry(search.options))
     print(search.report("final"))
     winner, entry = take_over(search), search.entry
-    if not (entry.stage("pretrain") and entry.stage("finetune")):
+    if not (moves.completed(entry, "pretrain") and moves.completed(entry, "finetune")):
         left = f"{max(0.0, entry.clock.left) / 60:.0f} minutes that the league's clock has left"
         print(f"No entry was whole by the end of the search: it is played now, in the {left}.", file=sys.stderr)
     for stage, train in (("pretrain", pretrain), ("finetune", finetune)):
-        if not entry.stage(stage):
+        if not moves.completed(entry, stage):
             train(entry, search.rules.tuned(stage)(**winner[stage]))
     evaluate(entry)
     search.report_score()
@@ -33,7 +34,7 @@ def take_turn(search: Search) -> bool:
     """Tell whether this process is the one to play the final entry; if not, it has been played."""
     while not search.entry.hold():
         time.sleep(WAITING)
-    if "score" in search.entry.record:
+    if search.entry.record.score:
         return False
     with search.study.locked():
         search.study.note("final", True)
@@ -46,14 +47,15 @@ def take_over(search: Search) -> dict[str, Values]:
     used, taken = search.earlier + search.used, 0.0
     if best:
         folder = search.study.trial_folder(best["number"] if best["stage"] == "pretrain" else best["base"])
-        entry.take_over(folder, "pretrain", "the best structure")
+        takeover.take_over(entry, folder, "pretrain", "the best structure")
         taken += entry.clock.spent["pretrain"]
         if best["stage"] == "finetune":
-            entry.take_over(search.study.trial_folder(best["number"]), "finetune", "the best fine-tune")
+            folder = search.study.trial_folder(best["number"])
+            takeover.take_over(entry, folder, "finetune", "the best fine-tune")
             taken += entry.clock.spent["finetune"]
     # What these stages cost is on the clock under their own names.
     entry.clock.spent["trials"] = max(0.0, used - taken)
-    entry.record["trials"] = search.num_trials
+    entry.record.trials = search.num_trials
     entry.clock.save()
     entry.write()
     return winner

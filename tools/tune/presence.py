@@ -7,14 +7,24 @@ import time
 import uuid
 from pathlib import Path
 
+from msgspec import Struct, to_builtins
+
 from league.errors import UserError
 from league.files import is_locked, lock, write_json
 from league.record.clock import SAVE_EVERY
-from league.record.shape import NAME, NUMBER, Text, problems
-from league.untrusted import read_json
+from league.untrusted import Name, Number, Text, read_as
 
 GONE = 15.0  # seconds without a sign of life, after which a process on another machine is given up
-SHAPE = {"began": NUMBER, "seen": NUMBER, "has_ended": bool, "host": Text(), "name": NAME}
+
+
+class State(Struct, forbid_unknown_fields=True):
+    """What a process writes of itself."""
+
+    began: Number
+    seen: Number
+    has_ended: bool
+    host: Text
+    name: Name
 
 
 class Presence:
@@ -31,7 +41,7 @@ class Presence:
     def __enter__(self) -> "Presence":
         self.folder.mkdir(parents=True, exist_ok=True)
         # A clock that was set back since would let this one's time coincide with an earlier one's, and be free.
-        gone = [state["seen"] for state in self._others() if not self.is_alive(state["name"])]
+        gone = [state.seen for state in self._others() if not self.is_alive(state.name)]
         self.began = max([self.began, *gone])
         self._held = lock(self.folder / f"{self.name}.lock")
         self._save()
@@ -61,17 +71,17 @@ class Presence:
                 pass  # a full disk: whatever else is written will tell
 
     def _save(self, has_ended: bool = False) -> None:
-        state = {"began": self.began, "seen": self.now, "has_ended": has_ended, "host": _host(), "name": self.name}
-        write_json(self.folder / f"{self.name}.json", state)
+        state = State(self.began, self.now, has_ended, _host(), self.name)
+        write_json(self.folder / f"{self.name}.json", to_builtins(state))
 
     def is_alive(self, name: str) -> bool:
         """Tell whether another process of the search is still there."""
         if name == self.name:
             return True
         state = _read(self.folder / f"{name}.json")
-        if state["has_ended"] or is_locked(self.folder / f"{name}.lock"):
-            return not state["has_ended"]
-        return state["host"] != _host() and self._was_seen_lately(name, state["seen"])
+        if state.has_ended or is_locked(self.folder / f"{name}.lock"):
+            return not state.has_ended
+        return state.host != _host() and self._was_seen_lately(name, state.seen)
 
     def _was_seen_lately(self, name: str, seen: float) -> bool:
         # By the clock of this machine: the other one's may be wrong by any time.
@@ -80,12 +90,12 @@ class Presence:
             self._seen[name] = seen, now
         return now - self._seen[name][1] < GONE
 
-    def _others(self) -> list[dict]:
+    def _others(self) -> list[State]:
         return [_read(path) for path in sorted(self.folder.glob("*.json")) if path.stem != self.name]
 
     def used(self) -> float:
         """Return the seconds of the search so far."""
-        return union([(self.began, self.now), *((state["began"], _end(state)) for state in self._others())])
+        return union([(self.began, self.now), *((state.began, _end(state)) for state in self._others())])
 
     def count(self) -> int:
         """Return how many processes ever took part."""
@@ -101,21 +111,18 @@ def union(spans: list[tuple[float, float]]) -> float:
     return total
 
 
-def _end(state: dict) -> float:
+def _end(state: State) -> float:
     # A kill is charged as much as it may have hidden.
-    return state["seen"] + (0 if state["has_ended"] else SAVE_EVERY)
+    return state.seen + (0 if state.has_ended else SAVE_EVERY)
 
 
 def _host() -> str:
     return f"{socket.gethostname()} {os.environ.get('HOSTNAME', '')}".strip()[:200]
 
 
-def _read(path: Path) -> dict:
+def _read(path: Path) -> State:
     try:
-        state = read_json(path)
-        if wrong := problems(state, SHAPE, path.name):
-            raise ValueError(wrong[0])
-        return state
+        return read_as(State, path)
     except (OSError, ValueError) as error:
         raise UserError(
             f"{path} is damaged ({error}): the search's clock stands in it; put it back from a copy."

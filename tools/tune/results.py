@@ -5,6 +5,8 @@ from typing import Any
 
 from league.hardware import device_name
 from league.proof.noise import seed_deviation
+from league.record.settings import Settings
+from league.record.shape import Record
 from league.tasks.metric import metric_of
 from league_config import League, Range
 
@@ -16,7 +18,7 @@ from .space import STAGES, Values, flags, ranges, start_values
 class Request:
     """What a search is asked for."""
 
-    given: dict[str, Any] | None  # the settings of --from
+    given: Settings | None  # the settings of --from
     preset: str
     minutes: float
     sampler: str
@@ -134,11 +136,11 @@ def facts_of(row: dict[str, Any]) -> dict[str, Any]:
     return facts | {"curve": row.get("curve", []), "steps_per_second": pace and round(1 / pace, 3)}
 
 
-def final_of(record: dict[str, Any], domain: str) -> dict[str, Any]:
+def final_of(record: Record, domain: str) -> dict[str, Any]:
     """Return what became of the winner on the test set."""
     return {
-        "validation": record["stages"]["finetune"]["validation_bleu"][domain],
-        "test": record["score"]["bleu"],
-        "interval": record["score"]["bleu_interval"],
-        "official": record["official"],
+        "validation": record.stages["finetune"].validation[domain],
+        "test": record.score.value,
+        "interval": list(record.score.interval),
+        "official": record.official,
     }

@@ -9,8 +9,9 @@ from typing import Any
 
 from league.errors import Diverged, OutOfMemory
 from league.files import write_json
+from league.record.code import code_digest
+from league.run import moves
 from league.run.entry import Entry
-from league.run.evidence import code_digest
 from league.run.failures import clear_disk
 from league.tasks.metric import metric_of
 from league.untrusted import read_json
@@ -55,9 +56,9 @@ class Search:
         """Load the data and open the study; none of it is on the clock."""
         with clear_disk(self.entry.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            load_data(self.entry)
-        self.runner = Runner(self.rules, self.options, self.entry.name, self.entry.splits)
-        digests = {split.name: split.report["sha256"] for split in self.entry.splits.values()}
+            splits = load_data(self.rules, self.options.data_dir)
+        self.runner = Runner(self.rules, self.options, self.entry.name, splits)
+        digests = {split.name: split.report["sha256"] for split in splits}
         self.identity = {
             "rules": fingerprint(self.rules.fixed(), {}),
             "ranges": fingerprint({stage: ranges(self.rules, stage) for stage in STAGES}, {}),
@@ -81,10 +82,10 @@ class Search:
 
     def _charge_earlier(self) -> None:
         # The search whose best this one starts from: noted, or the same command without --from would forget it.
-        given = self.request.given or {"trials": 0, "minutes": 0.0}
+        given = self.request.given
         with self.study.locked():
             trials, minutes = self.study.noted("earlier", [0, 0.0])
-            earlier = [max(trials, given["trials"]), max(minutes, given["minutes"])]
+            earlier = [max(trials, given.trials), max(minutes, given.minutes)] if given else [trials, minutes]
             self.study.note("earlier", earlier)
         self.earlier_trials, self.earlier = earlier[0], 60 * earlier[1]
 
@@ -187,7 +188,7 @@ class Search:
 
     def _is_over(self) -> bool:
         # What another process began now would be neither on the entry's clock nor in its choice.
-        is_played = self.entry.record["stages"] or self.study.noted("final")
+        is_played = self.entry.record.stages or self.study.noted("final")
         return bool(is_played) or self.study.noted("over") == [self.request.minutes, self.request.only]
 
     def _end(self, planner: Planner, tried: list[Tried]) -> bool:
@@ -294,8 +295,8 @@ class Search:
 
     def _charge(self) -> None:
         # The entry's clock shows the search while it runs; whichever process holds the entry writes it.
-        if self.entry.hold() and not self.entry.record["stages"]:  # which have their own minutes on the clock
-            self.entry.start({})
+        if self.entry.hold() and not self.entry.record.stages:  # which have their own minutes on the clock
+            moves.start(self.entry, {})
             self.entry.charge_search(self.num_trials, self.earlier + self.used)
             self.entry.write()
 

@@ -4,22 +4,22 @@ import ctypes
 import gc
 import sys
 import time
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from league.data.corpora import Split
 from league.errors import Diverged, OutOfMemory, TooSlow, UserError
 from league.files import new_folder
 from league.record.rules import broken_in_stage
-from league.record.shape import read_record
+from league.record.shape import StageFacts, read_record
+from league.run import takeover
 from league.run.checkpoints import last_step
+from league.run.conduct import Conduct
 from league.run.entry import Entry
-from league.run.loading import load, load_validation, tokenize
-from league.run.tracking import tracked
+from league.run.loading import Splits, tokenize
 from league.run.watch import PACE_FROM
 from league.tasks.task import task_of
 from league_config import Corpus, League, Stage
@@ -32,17 +32,6 @@ from .speed import num_steps
 VALIDATED = 256  # rows, after a short stage A: chosen; a fine-tune's change is small, and needs them all
 FORGOTTEN = 8  # rows of the fine-tune's own corpus, whose metric decides nothing here: chosen, a few
 PROBED = 12  # steps: the watch leaves the first five out, which are slower
-
-
-class Trial(Entry):
-    """An entry that prints nothing and ends in time."""
-
-    is_trial = True
-    study: str
-
-    def tracked(self, stage: str) -> AbstractContextManager:
-        """Give what a Trainer reports a run that is named by the trial and grouped by its study."""
-        return tracked(self.options.report_to, self.study, f"{self.study}-{self.folder.name}-{stage}")
 
 
 @dataclass(frozen=True)
@@ -65,67 +54,66 @@ class Runner:
     rules: League
     options: FinetuneOptions  # data, seed, tracker
     study: str
-    splits: dict[str, Split]  # that were loaded
+    splits: Splits
 
-    def entry(self, folder: Path, rules: League, headline: str) -> Trial:
+    def entry(self, folder: Path, rules: League, conduct: Conduct, **options: Any) -> Entry:
         """Make the entry of a trial."""
         folder.mkdir(parents=True, exist_ok=True)
-        trial = Trial(replace(self.options, entry=f"trial-{folder.name}"), rules, folder)
-        trial.hold()  # which reads the clock again, and would undo a limit that was set before
-        trial.splits, trial.headline, trial.study = self.splits, headline, self.study
+        trial = Entry(replace(self.options, entry=f"trial-{folder.name}", **options), rules, folder, conduct)
+        trial.hold()
         return trial
 
     def run(self, attempt: Attempt) -> dict[str, Any]:
         """Run a trial; return what came of it."""
         steps = num_steps(self.rules, attempt.stage, attempt.fidelity)
-        trial = self.entry(attempt.folder, shortened(self.rules, attempt.stage, steps), attempt.headline)
+        paces: list[float] = []
+        conduct = Conduct(self.study, attempt.headline, True, attempt.seconds, paces.append)
+        trial = self.entry(attempt.folder, shortened(self.rules, attempt.stage, steps), conduct)
         began, outcome = time.monotonic(), {"steps": steps, "validation": None, "reason": None}
         try:
             facts = self._train(trial, attempt)
             domain = self.rules.pretrain.corpus.domain
-            outcome |= {"state": "complete", "validation": facts["validation_bleu"][domain], "sha256": facts["sha256"]}
-            outcome |= {"validation_seconds": facts["validation_seconds"]}
-            outcome["curve"] = [[point["step"], round(point["loss"], 4)] for point in facts["curve"]]
+            outcome |= {"state": "complete", "validation": facts.validation[domain], "sha256": facts.sha256}
+            outcome |= {"validation_seconds": facts.validation_seconds}
+            outcome["curve"] = [[point.step, round(point.loss, 4)] for point in facts.curve]
         except (TooSlow, Diverged, OutOfMemory) as error:
             kind = {TooSlow: "cut", Diverged: "diverged", OutOfMemory: "failed"}[type(error)]
             outcome |= {"state": kind, "reason": str(error), "validation_seconds": None, "curve": []}
         finally:
             trial.release()
-        outcome["pace"] = trial.pace
+        outcome["pace"] = paces[-1] if paces else None
         outcome["seconds"] = time.monotonic() - began
         free_memory()
         return outcome
 
-    def _train(self, trial: Trial, attempt: Attempt) -> dict[str, Any]:
+    def _train(self, trial: Entry, attempt: Attempt) -> StageFacts:
         stage, base = attempt.stage, attempt.base
         if base:
-            trial.take_over(base, "pretrain", f"trial {base.name}")
-        trial.clock.limit = trial.clock.used + attempt.seconds
+            takeover.build_on(trial, base, f"trial {base.name}")
         train = {"pretrain": pretrain, "finetune": finetune}[stage]
-        train(trial, self.rules.tuned(stage)(**scaled(attempt.values, attempt.fidelity)))
-        facts = trial.record["stages"][stage]
-        wrong = broken_in_stage(stage, trial.record, trial.rules.fixed())
+        train(trial, self.rules.tuned(stage)(**scaled(attempt.values, attempt.fidelity)), self.splits)
+        facts = trial.record.stages[stage]
+        wrong = broken_in_stage(stage, trial.record, trial.rules)
         assert not wrong, f"asked for one thing, trained another: {wrong}"
         return facts
 
     def probe(self, structure: Values, folder: Path, seconds: float, headline: str) -> dict[str, float]:
         """Measure how long a step of each stage takes; return seconds by stage."""
-        paces = {}
+        paces: dict[str, float] = {}
         rules = shortened(shortened(self.rules, "pretrain", PROBED, FORGOTTEN), "finetune", PROBED, FORGOTTEN)
         with new_folder(folder) as made:
-            trial = self.entry(made, rules, headline)
-            trial.options = replace(trial.options, report_to="none")
-            trial.clock.limit = seconds
+            left = seconds
             for stage, train, values in (("pretrain", pretrain, structure), ("finetune", finetune, self._gentle())):
+                note_pace = partial(paces.__setitem__, stage)
+                conduct = Conduct(self.study, headline, is_quiet=True, seconds=left, note_pace=note_pace)
+                trial = self.entry(made, rules, conduct, report_to="none")
                 try:
-                    train(trial, self.rules.tuned(stage)(**values))
+                    train(trial, self.rules.tuned(stage)(**values), self.splits)
+                    left = seconds - trial.clock.used
                 except TooSlow:
-                    if stage == "pretrain" and not trial.pace:
-                        trial.pace = seconds / PACE_FROM  # at best
+                    if not paces:
+                        paces["pretrain"] = seconds / PACE_FROM  # at best
                     break  # what it has measured until then stands
-                finally:
-                    if trial.pace:
-                        paces[stage], trial.pace = trial.pace, None
             trial.release()
         free_memory()
         return paces
@@ -140,21 +128,23 @@ class Runner:
 def share_left(folder: Path, stage: str, steps: int) -> float:
     """Return how much of a trial's steps is still to be run, by what lies in its folder."""
     try:
-        if read_record(folder / "record.json")["stages"].get(stage):
+        if stage in read_record(folder / "record.json").stages:
             return 0.0
     except (FileNotFoundError, UserError):
         return 1.0
     return 1 - last_step(folder / "under_way" / stage) / steps
 
 
-def load_data(entry: Entry) -> None:
+def load_data(rules: League, data_dir: str | None) -> Splits:
     """Load and tokenize all that trials need, once: it is not on the clock."""
-    captions = load(entry, entry.rules.pretrain.corpus, "train")
-    load(entry, entry.rules.finetune.corpus, "train")
-    load_validation(entry)
-    tokenizer = task_of(entry.rules).train_tokenizer(captions)
-    for split in entry.splits.values():
-        tokenize(entry, split, tokenizer)
+    splits = Splits(rules, data_dir)
+    captions = splits.load(rules.pretrain.corpus, "train")
+    splits.load(rules.finetune.corpus, "train")
+    splits.validation(rules)
+    tokenizer = task_of(rules).train_tokenizer(captions)
+    for split in splits:
+        tokenize(rules, split, tokenizer)
+    return splits
 
 
 def shortened(rules: League, stage: str, steps: int, most_rows: int | None = None) -> League:

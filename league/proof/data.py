@@ -1,0 +1,35 @@
+"""The data that proofs are made with, as far as they are at hand."""
+
+from league.data.corpora import Split, load_split
+from league.errors import UserError
+from league_config import League
+
+
+class DataAtHand:
+    """The splits of each league, loaded when first asked for; what cannot be loaded is not tried again."""
+
+    def __init__(self, data_dir: str | None):
+        self.data_dir = data_dir
+        self._loaded: dict[str, Split | str] = {}
+
+    def test_set(self, league: League) -> Split:
+        return self._load(league, "pretrain", "test")
+
+    def splits(self, league: League) -> dict[str, Split]:
+        """Return all that a league trains, validates and is scored on, by name."""
+        wanted = [("pretrain", name) for name in ("train", "validation", "test")]
+        wanted += [("finetune", name) for name in ("train", "validation")]
+        splits = [self._load(league, stage, name) for stage, name in wanted]
+        return {split.name: split for split in splits}
+
+    def _load(self, league: League, stage: str, name: str) -> Split:
+        key = f"{league.name} {stage} {name}"
+        if key not in self._loaded:
+            try:
+                self._loaded[key] = load_split(league, getattr(league, stage).corpus, name, self.data_dir)
+            except UserError as error:
+                self._loaded[key] = str(error)
+        split = self._loaded[key]
+        if isinstance(split, str):
+            raise UserError(split)
+        return split

@@ -1,0 +1,136 @@
+"""Taking over a stage that was trained elsewhere, in another entry or on the Hub, for what it cost there."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from league.errors import UserError
+from league.files import digests_of, new_folder
+from league.record.clock import Clock
+from league.record.folder import MODELING, RUNS, is_plain, with_own_code
+from league.record.rules import names_tuned
+from league.record.shape import Record, read_record
+from league.run import moves
+from league.run.entry import Entry
+from league.values import check_entry_name, check_repo_name
+
+SCRIPTS = {"pretrain": "train_pretrain.py", "finetune": "train_finetune.py"}
+
+
+def reuse(entry: Entry, flag: str, name: str, *stages: str) -> None:
+    """Take over stages of another entry, or of a repository on the Hub, that a flag names."""
+    if Path(name).parent == RUNS:
+        name = Path(name).name  # runs/mine, as the tools take it, is no name on the Hub
+    if all(stage in entry.record.stages and entry.record.stages[stage].reused for stage in stages):
+        return _check_origin(entry, flag, name, stages)  # the same command again, which needs no network
+    if "/" in name:
+        from league.hub.transfer import fetch_stages
+
+        check_repo_name(flag, name, owned=True)
+        folder, downloaded = fetch_stages(name, stages)
+    else:
+        check_entry_name(flag, name)
+        folder, downloaded = RUNS / name, {}
+    for stage in stages:
+        take_over(entry, folder, stage, f"{flag} {name}", downloaded.get(stage))
+
+
+def _check_origin(entry: Entry, flag: str, name: str, stages: tuple[str, ...]) -> None:
+    try:
+        others = read_record(RUNS / name / "record.json").stages
+    except FileNotFoundError:
+        return  # on the Hub, or gone since
+    for stage in stages:
+        if stage in others and others[stage].sha256 != entry.record.stages[stage].sha256:
+            raise UserError(
+                f"entry {entry.name!r} has taken over another {stage} stage than that of {name}: "
+                f"take another --entry for {flag} {name}."
+            )
+
+
+def take_over(entry: Entry, folder: Path, stage: str, what: str, downloaded: Path | None = None) -> None:
+    """Take over a stage of another entry, with the data and the search behind it; `what` names it in errors.
+
+    A `downloaded` checkpoint lies in a folder of its own and without code: this project's takes its place.
+    """
+    if not (other := _offered(entry, folder, stage, what)):
+        return
+    _refuse_other_rules(entry, other, what)
+    facts = with_own_code(other.stages[stage]) if downloaded else other.stages[stage]
+    moves.start(entry, _asked(entry, other, stage, what))
+    _copy_checkpoint(entry.checkpoint(stage), downloaded or folder / stage, facts.sha256, what)
+    _charge(entry, folder, other, stage)
+    seen = {f"{getattr(entry.rules, stage).corpus.name}.train"}
+    seen |= {f"{corpus.name}.validation" for corpus in (entry.rules.pretrain.corpus, entry.rules.finetune.corpus)}
+    entry.record.data |= {name: digests for name, digests in other.data.items() if name in seen}
+    # A search for these values, too, and what was seen of the test set: written with the stage itself.
+    entry.charge_search(other.trials, other.clock.spent.get("trials", 0.0) * 60)
+    if stage == "finetune":
+        entry.record.test_openings = max(entry.record.test_openings, other.test_openings)
+    moves.complete(entry, stage, replace(facts, reused=True))
+
+
+def build_on(entry: Entry, folder: Path, what: str) -> None:
+    """Take over stage A of another trial, which may be shorter than the league's and has its own validation data."""
+    if not (other := _offered(entry, folder, "pretrain", what)):
+        return
+    facts = other.stages["pretrain"]
+    moves.start(entry, _asked(entry, other, "pretrain", what))
+    _copy_checkpoint(entry.checkpoint("pretrain"), folder / "pretrain", facts.sha256, what)
+    _charge(entry, folder, other, "pretrain")
+    moves.complete(entry, "pretrain", replace(facts, reused=True))
+
+
+def _offered(entry: Entry, folder: Path, stage: str, what: str) -> Record | None:
+    """Return the record whose stage is wanted; None where the entry has taken it over already."""
+    entry.demand_lock() if entry.writes else entry.read()
+    if moves.completed(entry, stage):
+        if entry.record.stages[stage].reused:
+            return None  # the same command again
+        raise UserError(f"entry {entry.name!r} has a {stage} stage of its own: take another --entry for {what}.")
+    try:
+        other = read_record(folder / "record.json")
+    except FileNotFoundError:
+        raise UserError(f"{what}: there is no entry {folder}; python -m tools.status lists them.") from None
+    if stage not in other.stages:
+        raise UserError(f"{what}: its {stage} stage is not complete: run {SCRIPTS[stage]} for it first.")
+    return other
+
+
+def _refuse_other_rules(entry: Entry, other: Record, what: str) -> None:
+    league = other.asked["league"]
+    if league != entry.rules.name:
+        raise UserError(f"{what}: it plays the {league} league, this entry {entry.rules.name}: say --league.")
+    if other.league.fixed != entry.rules.fixed():
+        raise UserError(f"{what}: it was played by other fixed values than league_config.py has now.")
+
+
+def _asked(entry: Entry, other: Record, stage: str, what: str) -> dict[str, Any]:
+    """Return the values that a stage was trained with; its seed must be this entry's."""
+    names = ("league", "seed", *names_tuned(entry.rules, stage))
+    asked = {name: other.asked[name] for name in names if name in other.asked}
+    if asked.get("seed") != entry.options.seed:
+        seed = asked.get("seed")
+        raise UserError(f"{what}: its seed is {seed}; say --seed {seed}.")
+    return asked
+
+
+def _copy_checkpoint(target: Path, folder: Path, digests: dict[str, str], what: str) -> None:
+    with new_folder(target) as copy:
+        for source in (folder / name if (folder / name).exists() else MODELING / name for name in digests):
+            if is_plain(source):
+                shutil.copyfile(source, copy / source.name)
+        if digests_of(copy) != digests:
+            raise UserError(
+                f"{what}: its {target.name} checkpoint is not the one that its record describes: "
+                "put it back from a copy."
+            )
+
+
+def _charge(entry: Entry, folder: Path, other: Record, stage: str) -> None:
+    spent = Clock(folder / "clock.json", entry.rules.minutes, writes=False).spent
+    recorded = max(other.stages[stage].minutes, other.clock.spent.get(stage, 0.0)) * 60
+    entry.clock.restore({stage: spent.get(stage, recorded)}, 0)
+    entry.clock.save()

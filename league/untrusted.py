@@ -22,7 +22,7 @@ Digest = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 Text = Annotated[str, Meta(pattern=rf"\A{PLAIN}{{0,300}}\Z")]
 Count = Annotated[int, Meta(ge=0, lt=2**53)]
 Number = Annotated[float, Meta(gt=-1e15, lt=1e15)]
-Scalar = Annotated[int, Meta(gt=-(10**15), lt=10**15)] | Number | Text  # a value of a command line
+Scalar = Annotated[int, Meta(gt=-(2**53), lt=2**53)] | Number | Text  # a value of a command line
 
 T = TypeVar("T")
 

@@ -17,7 +17,7 @@ from league.cli import ending as report
 from league.data.corpora import load_split
 from league.errors import UserError
 from league.files import digest_of
-from league.record.shape import as_record, read_record
+from league.record.shape import BrokenRule, as_record, read_record
 from league.record.wording import in_words
 from league.report import write as entry_report
 from league.report.attention import MOST_BYTES, data
@@ -242,8 +242,8 @@ def test_a_difference_of_endless_lines_is_quick():
 @pytest.mark.parametrize(
     "rule, expected, found, words",
     [
-        ("data.talks.train.used", 50_000, 20_000, "20,000 pairs of talks.train were used; the league asks for 50,000."),
-        ("data.talks.train.sha256", "a" * 64, "b" * 64, "talks.train holds other pairs than the league's."),
+        ("data.talks.train.used", 50_000, 20_000, "20,000 rows of talks.train were used; the league asks for 50,000."),
+        ("data.talks.train.sha256", "a" * 64, "b" * 64, "talks.train holds other rows than the league's."),
         ("clock.minutes", 120.0, 130.25, "The clock stands at 130.25 minutes; no more than 120 can be."),
         ("fixed.batch_size", 64, 32, "The fixed value batch_size is 32; the rule book says 64."),
         ("finetune.steps", 500, 12, "The finetune stage ended after 12 of 500 steps."),
@@ -252,13 +252,13 @@ def test_a_difference_of_endless_lines_is_quick():
     ],
 )
 def test_a_broken_rule_is_a_sentence(rule, expected, found, words):
-    assert in_words({"rule": rule, "expected": expected, "found": found}) == words
+    assert in_words(BrokenRule(rule, expected, found)) == words
 
 
 def test_a_broken_rule_is_short_whatever_it_holds():
     for value in (HOSTILE * 1000, [1] * 9999, {"a": {"b": "c" * 9999}}, 10**300, -1e300, True, "", 2**53):
         for rule in ("fixed.x" * 40, "data.", "data", "x.steps", "data.a.b.origin", "clock.minutes", ""):
-            assert len(in_words({"rule": rule, "expected": value, "found": value})) < 700
+            assert len(in_words(BrokenRule(rule, value, value))) < 700
 
 
 # The page

@@ -104,9 +104,9 @@ def test_the_scripts_as_commands_come_to_the_same_weights(torn, played):
 def test_the_clock_hides_nothing(torn):
     # What each kill did to the clock was looked at after the attempt.
     clock = json.loads((torn.folder / "runs" / "torn" / "clock.json").read_text())
-    assert clock.running is None and sum(clock.spent.values()) >= torn.seconds > 0, str(torn)
-    assert clock.interruptions >= sum(kill["clock"] == "clock runs" for kill in torn.kills) > 0, str(torn)
-    assert torn.record("torn")["clock"]["interruptions"] == clock.interruptions, str(torn)
+    assert clock["running"] is None and sum(clock["spent"].values()) >= torn.seconds > 0, str(torn)
+    assert clock["interruptions"] >= sum(kill["clock"] == "clock runs" for kill in torn.kills) > 0, str(torn)
+    assert torn.record("torn")["clock"]["interruptions"] == clock["interruptions"], str(torn)
 
 
 def test_nothing_is_left_behind(torn):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import play  # noqa: F401  (the tiny league)
 import pytest
+from msgspec import to_builtins
 
 from league.errors import UserError
 from league.files import lock
@@ -71,7 +72,7 @@ def test_an_entry_that_trains_shows_how_far_it_is(runs):
     (runs / "one" / "progress.json").write_text(json.dumps(PROGRESS))
     with at_work(runs / "one", "finetune"):
         found = row(runs)
-        assert found.is_running and found.state == "training stage B" and found.progress == PROGRESS
+        assert found.is_running and found.state == "training stage B" and to_builtins(found.progress) == PROGRESS
         assert found.minutes_left == pytest.approx(4.0)
         page = live_page([found])
     assert "step 5 of 10, 1 min to go" in page and "loss 4.250" in page and "<polyline" in page

@@ -1,7 +1,7 @@
 """The splits that an entry works on, and their tokens."""
 
 from league.data.corpora import Split, load_split
-from league.data.tokens import TokenizedPairs, tokenize_split
+from league.data.tokens import Tokens, tokenize_split
 from league.record.folder import RUNS
 from league.run.entry import Entry
 from league_config import Corpus
@@ -21,6 +21,6 @@ def load_validation(entry: Entry) -> dict[str, Split]:
     return {corpus.domain: load(entry, corpus, "validation") for corpus in corpora}
 
 
-def tokenize(entry: Entry, split: Split, tokenizer) -> TokenizedPairs:
+def tokenize(entry: Entry, split: Split, tokenizer) -> Tokens:
     """Tokenize a split, or map it from the cache, which all entries share."""
     return tokenize_split(split, tokenizer, entry.rules.max_length, RUNS / ".cache")

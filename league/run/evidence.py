@@ -14,7 +14,8 @@ from league.tasks.task import agreed, task_of
 NUM_POINTS = 30  # of the curve that a record keeps
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS_THAT_TRAIN = ("data", "tasks", "record", "run")
-BESIDE_TRAINING = {"wording.py", "attention.py"}  # words for a verdict, pictures for a report
+# Words for a verdict, pictures for a report; what is read of data stands in the record by its digest.
+BESIDE_TRAINING = {"wording.py", "attention.py", "readers.py"}
 
 
 def stage_facts(entry: Entry, trainer: Seq2SeqTrainer) -> dict[str, Any]:

@@ -14,12 +14,12 @@ class Rows:
     """Rows that lie in an Arrow file."""
 
     def __init__(self, file: BinaryIO):
-        from pyarrow import ipc
+        from pyarrow import Table, ipc
 
         # Mapped here and not by Dataset.from_file, which holds on to every page that was ever read.
         self.view = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        self.table = ipc.open_stream(self.view).read_all()
-        self.release()
+        reader = ipc.open_stream(self.view)
+        self.table = Table.from_batches(self._released(reader), reader.schema)
 
     def __len__(self) -> int:
         return self.table.num_rows
@@ -30,7 +30,10 @@ class Rows:
 
     def batches(self) -> Iterator:
         """Yield the rows as Arrow batches, each out of memory before the next."""
-        for batch in self.table.to_batches():
+        return self._released(self.table.to_batches())
+
+    def _released(self, batches: Iterable) -> Iterator:
+        for batch in batches:
             yield batch
             self.release()
 

@@ -1,4 +1,4 @@
-"""The order in which a stage sees the pairs, and the batches it sees them in."""
+"""The order in which a stage sees its rows, and the batches it sees them in."""
 
 import hashlib
 from itertools import count
@@ -7,49 +7,49 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from league.data.tokens import TokenizedPairs
+from league.data.tokens import Tokens
 
 MEGABATCH = 50  # batches that are sorted by length together
 
 
 class TrainingOrder(Dataset):
-    """The pairs in the order a stage sees them, all epochs in one row, so that nothing but the seed decides it."""
+    """The rows in the order a stage sees them, all epochs in one row, so that nothing but the seed decides it."""
 
-    def __init__(self, pairs: TokenizedPairs, batch_size: int, num_steps: int, seed: int):
-        self.pairs = pairs
+    def __init__(self, tokens: Tokens, batch_size: int, num_steps: int, seed: int):
+        self.tokens = tokens
         self.batch_size = batch_size
-        self.order = length_grouped_order(*pairs.lengths(), batch_size, num_steps, seed)
+        self.order = length_grouped_order(tokens.lengths(), batch_size, num_steps, seed)
 
     def __len__(self) -> int:
         return len(self.order)
 
     def __getitem__(self, i: int) -> dict[str, np.ndarray]:
-        return self.pairs[self.order[i]]
+        return self.tokens[self.order[i]]
 
     def digest(self) -> str:
         """Return the sha256 of the whole order."""
         return hashlib.sha256(self.order.astype("<i8").tobytes()).hexdigest()
 
     def num_tokens(self, num_steps: int) -> int:
-        """Return how many tokens, without padding, the first steps hold on both sides."""
+        """Return how many tokens, without padding, the first steps hold in all columns."""
         seen = self.order[: num_steps * self.batch_size]
-        return int(sum(side[seen].sum() for side in self.pairs.lengths()))
+        return int(self.tokens.lengths()[:, seen].sum())
 
 
-def length_grouped_order(
-    source_lengths: np.ndarray, target_lengths: np.ndarray, batch_size: int, num_batches: int, seed: int
-) -> np.ndarray:
-    """Return the indices of `num_batches` batches of similar lengths; in an epoch each pair comes at most once."""
+def length_grouped_order(lengths: np.ndarray, batch_size: int, num_batches: int, seed: int) -> np.ndarray:
+    """Return the indices of `num_batches` batches of similar lengths; in an epoch each row comes at most once.
+
+    `lengths` has a line for each column of tokens, the sources' first.
+    """
     batches = []
     for epoch in count():
         random_state = np.random.default_rng([seed, epoch])
-        order = random_state.permutation(len(source_lengths))
+        order = random_state.permutation(lengths.shape[1])
         cut = []
         for first in range(0, len(order), batch_size * MEGABATCH):
             part = order[first : first + batch_size * MEGABATCH]
             # By the longer side: sorted by targets alone, a fifth to a third of all source positions were padding.
-            longer = np.maximum(source_lengths[part], target_lengths[part])
-            part = part[np.lexsort((source_lengths[part], longer))]
+            part = part[np.lexsort((lengths[0, part], lengths[:, part].max(axis=0)))]
             cut += [part[i : i + batch_size] for i in range(0, len(part) - batch_size + 1, batch_size)]
         batches += [cut[i] for i in random_state.permutation(len(cut))]
         if len(batches) >= num_batches:

@@ -125,12 +125,12 @@ def _order(record: Record, league: League, splits: dict[str, Split], tokenizer) 
         facts, split = record.stages[name], splits[f"{stage.corpus.name}.train"]
         with tempfile.TemporaryDirectory() as cache:
             with needed_here():
-                pairs = tokenize_split(split, tokenizer, league.max_length, Path(cache))
-            order = TrainingOrder(pairs, league.batch_size, stage.arguments["max_steps"], seed)
+                tokens = tokenize_split(split, tokenizer, league.max_length, Path(cache))
+            order = TrainingOrder(tokens, league.batch_size, stage.arguments["max_steps"], seed)
             found = {
                 "order": order.digest(),
                 "tokens": order.num_tokens(facts.steps),
-                "sentences_cut": pairs.info["truncated"],
+                "sentences_cut": tokens.num_cut(),
             }
             yield from (
                 f"{name}: {key} is {value} by seed {seed}, {getattr(facts, key)} by the record"

@@ -20,7 +20,7 @@ def stage_facts(entry: Entry, trainer: Seq2SeqTrainer) -> dict[str, Any]:
     return {
         "steps": trainer.state.global_step,
         "tokens": order.num_tokens(trainer.state.global_step),
-        "sentences_cut": order.pairs.info["truncated"],
+        "sentences_cut": order.tokens.num_cut(),
         "loss": points[-1].loss if points else None,
         "curve": points,
         "effective": task_of(entry.rules).structure_in_effect(trainer) | training_in_effect(trainer),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from league.data.corpora import Split, load_split
-from league.data.tokens import TokenizedPairs, tokenize_split
+from league.data.tokens import Tokens, tokenize_split
 from league.record.folder import RUNS
 from league_config import Corpus, League
 
@@ -31,6 +31,6 @@ class Splits:
         return iter(self._loaded.values())
 
 
-def tokenize(rules: League, split: Split, tokenizer) -> TokenizedPairs:
+def tokenize(rules: League, split: Split, tokenizer) -> Tokens:
     """Tokenize a split, or map it from the cache, which all entries share."""
     return tokenize_split(split, tokenizer, rules.max_length, RUNS / ".cache")

@@ -104,7 +104,7 @@ class Translate(Task):
         layers = [layer for stack in stacks for layer in stack.layers]
         attentions = [module for module in model.modules() if hasattr(module, "o_proj")]
         weights = (model.lm_head.weight, model.get_input_embeddings().weight)
-        lengths = (model.config.max_position_embeddings, trainer.train_dataset.pairs.info["max_length"])
+        lengths = (model.config.max_position_embeddings, trainer.train_dataset.tokens.max_length)
         return {
             "d_model": agreed(weight.shape[1] for weight in weights),
             "nhead": agreed(module.o_proj.in_features // module.head_dim for module in attentions),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from league.data.demo import __main__ as demo_command
 from league.data.demo import generate as corpus
 from league.data.demo import lexicon as corpus_lexicon
 from league.data.demo.generate import REGISTERS, generate_pairs
@@ -330,7 +331,7 @@ def test_wrong_arguments_are_refused_at_the_call(arguments, part):
 
 
 def test_command_line_writes_every_side_of_every_split(tmp_path):
-    result = run("-m", "league.corpus", str(tmp_path / "data"), "--train", "50", "--heldout", "7", "--seed", "2")
+    result = run("-m", "league.data.demo", str(tmp_path / "data"), "--train", "50", "--heldout", "7", "--seed", "2")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     names = sorted(str(path.relative_to(tmp_path / "data")) for path in (tmp_path / "data").rglob("*.*"))
     assert names == sorted(
@@ -361,7 +362,7 @@ def test_command_line_writes_every_side_of_every_split(tmp_path):
 def test_wrong_calls_exit_with_two_and_one_line(arguments, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as caught:
-        corpus.main(arguments)
+        demo_command.main(arguments)
     output = capsys.readouterr()
     assert caught.value.code == 2 and output.out == ""
     assert output.err.count("\n") == 1 and "Traceback" not in output.err

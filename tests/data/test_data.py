@@ -15,14 +15,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import normalizers, pre_tokenizers
 
-from league.data import corpora as data
+from league.data import corpora, readers, tokens
 from league.data.batches import PairCollator, TrainingOrder, length_grouped_order
 from league.data.corpora import load_split
-from league.data.tokens import CACHE_VERSION, TokenizedPairs, encode, tokenize_split
+from league.data.tokens import encode, tokenize_split
 from league.errors import UserError
 from league_config import AING
 from modeling.modeling_aing import shift_right
@@ -117,7 +117,7 @@ def test_only_a_line_feed_ends_a_line(tmp_path, mark):
 def test_lines_come_back_as_written(tmp_path_factory, lines):
     path = tmp_path_factory.mktemp("lines") / "test.de"
     path.write_bytes("".join(f"{line}\n" for line in ["first", *lines]).encode())
-    assert list(data._read_lines(path)) == ["first", *lines]
+    assert list(readers.read_lines(path)) == ["first", *lines]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
@@ -129,6 +129,95 @@ def test_the_way_an_editor_saves_changes_nothing(tmp_path, split, end, start, ha
         content = path.read_bytes()
         path.write_bytes(start + (content if has_last_end else content.removesuffix(end.encode())))
     assert load(tmp_path) == split
+
+
+# ---- tables
+
+TEXT = ["null", "NA", "007", "a\u00a0b", "x\x85y", "\u2028", 'q, "r"\ns', " ", "", "\ufeff", "日本語"]
+ROWS = [(f"{text} {i}" if i % 2 else text, i % 3) for i, text in enumerate(TEXT * 20)]
+COLUMNS = ("text", "label")
+
+
+def write_table(folder, rows, kind, names=COLUMNS, split="train"):
+    (folder / CAPTIONS.name).mkdir(exist_ok=True)
+    table = Dataset.from_dict(dict(zip((*names, "other"), zip(*((*row, 1) for row in rows), strict=True), strict=True)))
+    path = folder / CAPTIONS.name / f"{split}.{kind}"
+    {"jsonl": table.to_json, "csv": table.to_csv, "parquet": table.to_parquet}[kind](path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_a_table_of_pairs_is_as_good_as_text_files(tmp_path, split, kind):
+    for path in (tmp_path / CAPTIONS.name).iterdir():
+        path.unlink()
+    write_table(tmp_path, PAIRS, kind, ("de", "en"))
+    assert load(tmp_path) == split
+
+
+def test_text_files_go_before_a_table(tmp_path, split):
+    write_table(tmp_path, PAIRS[:90], "jsonl", ("de", "en"))
+    assert load(tmp_path) == split
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_columns_come_as_they_are_written_line_by_line(tmp_path, kind):
+    write_table(tmp_path, ROWS, kind)
+    read = load_split(AING, CAPTIONS, "train", str(tmp_path), COLUMNS)
+    tidied = [("\n".join(" ".join(line.split()) for line in text.split("\n")).strip(), str(i)) for text, i in ROWS]
+    kept = [row for row in tidied if all(row)]
+    assert list(zip(read.texts("text"), read.texts("label"), strict=True)) == kept
+    assert read.report["dropped_one_sided"] == len(ROWS) - len(kept) > 0
+    lines = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in kept)
+    assert read.report["sha256"] == hashlib.sha256(lines.encode()).hexdigest()
+
+
+def test_what_is_no_text_comes_as_json_and_what_is_missing_as_nothing(tmp_path):
+    write_table(tmp_path, PAIRS, "jsonl", split="test").write_text(
+        '{"text": ["a", "b\\n"], "label": 1.5}\n\n{"text": "c"}\n{"text": null, "label": true}\n'
+    )
+    read = load_split(AING, CAPTIONS, "test", str(tmp_path), COLUMNS)
+    assert read.texts("label") == ["1.5", "", "true"] and read.texts("text") == ['["a", "b\\n"]', "c", ""]
+
+
+BAD_TABLES = {
+    ("jsonl", b'{"text": "a", "label": 1}\n{"text": "a", label}\n'): "train.jsonl, line 2: not a JSON object",
+    ("jsonl", b'{"text": "a", "label": 1}\n7\n'): "train.jsonl, line 2: not a JSON object",
+    ("jsonl", b'{"text": "a", "label": 1}\n\n{"text": "caf\xe9"}'): "train.jsonl, line 3: not valid UTF-8 (byte 0xe9)",
+    ("jsonl", b'{"text": "a"}\n'): "has the columns text; wanted text and label",
+    ("jsonl", b""): "train.jsonl is empty",
+    ("csv", b"a,b\n1,2\n"): "has the columns a, b; wanted text and label",
+    ("csv", b"text,label\n1,2,3\n"): "more values",
+    ("csv", b"text,label\ncaf\xe9,1\n"): "can't decode byte 0xe9",
+    ("csv", b'text,label\na,"2\n'): "train.csv",
+    ("csv", b""): "train.csv",
+    ("parquet", b"PAR1 and nothing else"): "train.parquet",
+    ("parquet", b""): "train.parquet",
+}
+
+
+@pytest.mark.parametrize("kind, content", BAD_TABLES)
+def test_a_table_that_cannot_be_read_is_named_in_one_line(tmp_path, kind, content, capfd):
+    path = write_table(tmp_path, ROWS, kind)
+    path.write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        load_split(AING, CAPTIONS, "train", str(tmp_path), COLUMNS)
+    assert BAD_TABLES[kind, content] in str(caught.value) and "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_missing_table_is_named(tmp_path):
+    with pytest.raises(UserError, match="needs train.jsonl or train.csv or train.parquet in multi30k"):
+        load_split(AING, CAPTIONS, "train", str(tmp_path), COLUMNS)
+
+
+def test_another_file_under_the_same_name_and_time_is_read_anew(tmp_path):
+    path = write_table(tmp_path, [("text", i) for i in range(90)], "jsonl")
+    read = load_split(AING, CAPTIONS, "train", str(tmp_path), COLUMNS)
+    before = path.stat()
+    path.write_text(path.read_text().replace('text":"text', 'text":"next'))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert set(load_split(AING, CAPTIONS, "train", str(tmp_path), COLUMNS).texts("text")) == {"next"}
+    assert set(read.texts("text")) == {"text"}
 
 
 # ---- cleaning and sampling
@@ -203,7 +292,7 @@ TEXTS = st.text(LETTERS, max_size=20) | st.sampled_from(ODD)
 
 
 def read_pairs(monkeypatch, rows, split="train", corpus=CAPTIONS):
-    monkeypatch.setattr(data, "_read_text_files", lambda *_: iter(rows))
+    monkeypatch.setattr(corpora, "_read", lambda *_: ("files", iter(rows)))
     return load_split(replace(AING, batch_size=1), corpus, split, "anywhere")
 
 
@@ -224,7 +313,7 @@ def test_a_split_is_what_plain_lists_give(rows, split):
     corpus = replace(CAPTIONS, num_train_pairs=7, num_validation_pairs=9)
     pairs, digest = by_lists(rows, split, 7 if split == "train" else 9)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(data, "CHUNK", 4)
+        patched.setattr("league.data.rows.CHUNK", 4)
         read = read_pairs(patched, rows, split, corpus)
         sources, targets = ([pair[side] for pair in pairs] for side in (0, 1))
         assert (
@@ -299,9 +388,9 @@ def ids_of(tokens) -> list:
     return [tuple(tokens[i][key].tolist() for key in ("input_ids", "labels")) for i in range(len(tokens))]
 
 
-def only_folder(cache):
-    (folder,) = cache.iterdir()  # exactly one, and nothing half-made beside it
-    return folder
+def only_file(cache):
+    (path,) = cache.iterdir()  # exactly one, and nothing half-made beside it
+    return path
 
 
 @pytest.fixture
@@ -317,29 +406,20 @@ def test_the_cache_holds_what_the_tokenizer_gives(split, tokenizer, cached):
 
 
 @settings(deadline=None)
-@given(st.lists(st.tuples(TEXTS, TEXTS), max_size=12), st.integers(1, 5), st.integers(0, 9))
-def test_tokens_are_those_of_whole_texts_whatever_is_done_together(tokenizer, tmp_path_factory, rows, chunk, most):
+@given(st.lists(st.tuples(TEXTS, TEXTS), max_size=12), st.integers(1, 5))
+def test_tokens_are_those_of_whole_texts_whatever_is_done_together(tokenizer, tmp_path_factory, rows, chunk):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("league.data.tokens.CHUNK", chunk)
-        patched.setattr("league.data.tokens.MAX_WORDS", most)
         split = read_pairs(patched, [*PAIRS[:2], *rows], "test")
         tokens = tokenize_split(split, tokenizer, 12, tmp_path_factory.mktemp("cache"))
         whole = [encode(tokenizer, list(side), 12) for side in (split.sources, split.targets)]
     assert ids_of(tokens) == [(source, target) for (source, _), (target, _) in zip(*whole, strict=True)]
-    assert tokens.info["truncated"] == sum(was_cut for side in whole for _, was_cut in side)
-
-
-def test_a_tokenizer_that_joins_words_is_refused(split, tmp_path):
-    joining = train_tokenizer(split.sources, 300, 128)
-    joining.backend_tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=False)
-    joining.backend_tokenizer.normalizer = normalizers.Prepend("!")
-    with pytest.raises(TypeError, match="word on its own"):
-        tokenize_split(split, joining, 16, tmp_path / "cache")
+    assert tokens.num_cut() == sum(was_cut for side in whole for _, was_cut in side)
 
 
 def test_a_hit_gives_the_same_without_tokenizing(split, tokenizer, cached, monkeypatch):
     ids, cache = cached
-    monkeypatch.setattr("league.data.tokens._write_tokens", None)
+    monkeypatch.setattr("league.data.tokens._make", None)
     assert ids_of(tokenize_split(split, tokenizer, 16, cache)) == ids
 
 
@@ -352,45 +432,41 @@ def test_other_content_length_or_tokenizer_is_another_cache(split, tokenizer, ca
     assert len(list(cache.iterdir())) == 4
 
 
-def cut(path):
-    path.write_bytes(path.read_bytes()[:-8])
+def flip(at: int):
+    def damage(path):
+        content = bytearray(path.read_bytes())
+        content[at] ^= 1
+        path.write_bytes(content)
 
-
-def age(path):
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"version": CACHE_VERSION + 1}))
-
-
-def flip(path):
-    content = bytearray(path.read_bytes())
-    content[-3] ^= 1
-    path.write_bytes(content)
+    return damage
 
 
 DAMAGES = {
-    "a bit of the tokens flipped": ("tokens.bin", flip),
-    "a bit of the bounds flipped": ("bounds.npy", flip),
-    "tokens cut": ("tokens.bin", cut),
-    "tokens emptied": ("tokens.bin", lambda path: path.write_bytes(b"")),
-    "tokens gone": ("tokens.bin", lambda path: path.unlink()),
-    "bounds cut": ("bounds.npy", cut),
-    "bounds emptied": ("bounds.npy", lambda path: path.write_bytes(b"")),
-    "bounds overwritten": ("bounds.npy", lambda path: path.write_bytes(b"\0" * 64)),
-    "bounds gone": ("bounds.npy", lambda path: path.unlink()),
-    "info cut": ("info.json", cut),
-    "info of another kind": ("info.json", lambda path: path.write_text("[]")),
-    "info without a version": ("info.json", lambda path: path.write_text("{}")),
-    "other version": ("info.json", age),
+    "a bit at the start flipped": flip(9),
+    "a bit in the middle flipped": flip(9_000),
+    "a bit at the end flipped": flip(-3),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:-8]),
+    "emptied": lambda path: path.write_bytes(b""),
+    "overwritten": lambda path: path.write_bytes(b"\0" * 64),
+    "of another name": lambda path: path.rename(path.with_stem(path.stem[:-1] + "x")),
+    "gone": lambda path: path.unlink(),
 }
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_a_damaged_or_foreign_cache_is_made_anew(split, tokenizer, cached, name):
+def test_a_damaged_cache_is_made_again(split, tokenizer, cached, name):
     ids, cache = cached
-    file, damage = DAMAGES[name]
-    damage(only_folder(cache) / file)
+    content = only_file(cache).read_bytes()
+    DAMAGES[name](only_file(cache))
     assert ids_of(tokenize_split(split, tokenizer, 16, cache)) == ids
-    again = TokenizedPairs(only_folder(cache))
-    assert ids_of(again) == ids and again.info["version"] == CACHE_VERSION
+    assert only_file(cache).read_bytes() == content
+
+
+def test_a_cache_of_another_version_is_not_read(split, tokenizer, cached, monkeypatch):
+    ids, cache = cached
+    monkeypatch.setattr(tokens, "CACHE_VERSION", tokens.CACHE_VERSION + 1)
+    assert ids_of(tokenize_split(split, tokenizer, 16, cache)) == ids
+    assert len(list(cache.iterdir())) == 2
 
 
 def test_what_kills_left_in_the_cache_is_cleared_when_it_is_old(split, tokenizer, tmp_path):
@@ -424,7 +500,7 @@ def test_processes_at_once_make_one_sound_cache(split, tokenizer, cached, tmp_pa
     assert [results.get(timeout=60) for _ in processes] == [ids] * 3
     for process in processes:
         process.join()
-    assert ids_of(TokenizedPairs(only_folder(cache))) == ids
+    assert only_file(cache) and ids_of(tokenize_split(split, tokenizer, 16, cache)) == ids
 
 
 # ---- ids
@@ -435,7 +511,7 @@ def test_truncation_keeps_the_end_and_is_counted(split, tokenizer, tmp_path):
     tokens = tokenize_split(split, tokenizer, 16, tmp_path / "cache")
     short = [ids for pair in ids_of(tokens) for ids in pair]
     assert max(map(len, short)) == 16 and {ids[-1] for ids in short} == {tokenizer.eos_token_id}
-    assert tokens.info["truncated"] == sum(len(ids) > 16 for ids in full) > 0
+    assert tokens.num_cut() == sum(len(ids) > 16 for ids in full) > 0
 
 
 @pytest.mark.parametrize("excess, was_cut", [(-1, True), (0, False), (1, False)])
@@ -459,7 +535,7 @@ def test_ids_decode_to_the_text_they_were_made_of(split, tokenizer, tmp_path):
 @given(st.integers(70, 700), st.integers(1, 64), st.integers(1, 40), st.integers(0, 2**31 - 1))
 def test_an_order_has_the_right_length_and_no_pair_twice_in_an_epoch(num_pairs, batch_size, num_batches, seed):
     lengths = np.random.default_rng(seed).integers(1, 128, (2, num_pairs))
-    order = length_grouped_order(*lengths, batch_size, num_batches, seed)
+    order = length_grouped_order(lengths, batch_size, num_batches, seed)
     assert len(order) == batch_size * num_batches and 0 <= order.min() and order.max() < num_pairs
     whole = num_pairs // batch_size * batch_size
     for first in range(0, len(order), whole):
@@ -469,18 +545,18 @@ def test_an_order_has_the_right_length_and_no_pair_twice_in_an_epoch(num_pairs, 
 
 def test_an_order_is_a_function_of_its_seed_alone():
     lengths = np.random.default_rng(0).integers(1, 128, (2, 500))
-    order = length_grouped_order(*lengths, 8, 200, 7)
+    order = length_grouped_order(lengths, 8, 200, 7)
     np.random.seed(3)
     torch.manual_seed(3)
-    assert (length_grouped_order(*lengths, 8, 200, 7) == order).all()
-    assert (length_grouped_order(*lengths, 8, 200, 8) != order).any()
+    assert (length_grouped_order(lengths, 8, 200, 7) == order).all()
+    assert (length_grouped_order(lengths, 8, 200, 8) != order).any()
     assert (order[:496] != order[496:992]).any()  # a new order in each epoch
 
 
 def test_a_longer_run_begins_like_a_shorter_one():
     lengths = np.random.default_rng(0).integers(1, 128, (2, 500))
-    order = length_grouped_order(*lengths, 8, 300, 7)
-    assert (length_grouped_order(*lengths, 8, 100, 7) == order[:800]).all()
+    order = length_grouped_order(lengths, 8, 300, 7)
+    assert (length_grouped_order(lengths, 8, 100, 7) == order[:800]).all()
 
 
 def padding(order, lengths, batch_size) -> float:
@@ -493,7 +569,7 @@ def test_batches_are_padded_far_less_than_random_ones():
     numbers = np.random.default_rng(0)
     sources = numbers.integers(5, 60, 6400)
     lengths = np.stack((sources, np.maximum(2, (sources * numbers.normal(1.1, 0.2, 6400)).astype(int))))
-    order = length_grouped_order(*lengths, 64, 100, 1)
+    order = length_grouped_order(lengths, 64, 100, 1)
     by_target = np.concatenate([part[np.lexsort(lengths[:, part])] for part in np.split(np.arange(6400), 2)])
     assert padding(order, lengths, 64) < 0.7 * padding(by_target, lengths, 64)
     assert padding(order, lengths, 64) < 0.3 * padding(np.random.default_rng(1).permutation(6400), lengths, 64)
@@ -501,7 +577,7 @@ def test_batches_are_padded_far_less_than_random_ones():
 
 def test_short_and_long_batches_are_mixed():
     lengths = np.random.default_rng(0).integers(5, 60, (2, 6400))
-    means = lengths[1, length_grouped_order(*lengths, 64, 100, 1)].reshape(100, 64).mean(axis=1)
+    means = lengths[1, length_grouped_order(lengths, 64, 100, 1)].reshape(100, 64).mean(axis=1)
     assert abs(np.corrcoef(np.arange(100), means)[0, 1]) < 0.4
 
 

@@ -41,7 +41,6 @@ def evaluate(entry, again: bool = False, finetuned: str | None = None) -> None:
 
     from league import hardware
     from league.cli import ending
-    from league.data.corpora import load_split
     from league.files import digest_of, digests_of, write_text
     from league.record.rules import clock_problems
     from league.record.shape import ScoreFacts
@@ -68,7 +67,7 @@ def evaluate(entry, again: bool = False, finetuned: str | None = None) -> None:
     model, tokenizer = task.load_checkpoint(entry.checkpoint("finetune"))
     task.prepare(model)
     model.to(state.device)
-    test = load_split(rules, rules.pretrain.corpus, "test", entry.options.data_dir)
+    test = task.load_split(rules.pretrain.corpus, "test", entry.options.data_dir)
     moves.open_test_set(entry, test)
     try:
         with entry.clock.charge("score"), clear_failures(entry, state.device):

@@ -10,10 +10,10 @@ import json
 from dataclasses import dataclass, field
 
 from league.cli.options import parse_options
-from league.data.corpora import load_split
 from league.errors import UserError, run_command
 from league.files import write_json
 from league.record.rules import PUBLISHED
+from league.tasks.task import task_of
 from league_config import LEAGUES, Generated, League
 
 
@@ -48,7 +48,7 @@ def digests_of_splits(league: League, from_hub: bool) -> dict[str, str]:
     ):
         if from_hub or isinstance(corpus.origin, Generated):
             for name in splits:
-                split = load_split(league, corpus, name, None)
+                split = task_of(league).load_split(corpus, name, None)
                 found[split.name] = split.report["sha256"]
     return found
 

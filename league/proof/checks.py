@@ -8,7 +8,6 @@ from pathlib import Path
 
 from league.data.batches import TrainingOrder
 from league.data.corpora import Split
-from league.data.tokens import tokenize_split
 from league.errors import NotAtHand, UserError
 from league.hardware import device_like
 from league.proof.claim import Check, Claim, predictions_of, quick_checks
@@ -125,7 +124,7 @@ def _order(record: Record, league: League, splits: dict[str, Split], tokenizer) 
         facts, split = record.stages[name], splits[f"{stage.corpus.name}.train"]
         with tempfile.TemporaryDirectory() as cache:
             with needed_here():
-                tokens = tokenize_split(split, tokenizer, league.max_length, Path(cache))
+                tokens = task_of(league).tokenize(split, tokenizer, Path(cache))
             order = TrainingOrder(tokens, league.batch_size, stage.arguments["max_steps"], seed)
             found = {
                 "order": order.digest(),

@@ -1,7 +1,8 @@
 """The data that proofs are made with, as far as they are at hand."""
 
-from league.data.corpora import Split, load_split
+from league.data.corpora import Split
 from league.errors import UserError
+from league.tasks.task import task_of
 from league_config import League
 
 
@@ -26,7 +27,7 @@ class DataAtHand:
         key = f"{league.name} {stage} {name}"
         if key not in self._loaded:
             try:
-                self._loaded[key] = load_split(league, getattr(league, stage).corpus, name, self.data_dir)
+                self._loaded[key] = task_of(league).load_split(getattr(league, stage).corpus, name, self.data_dir)
             except UserError as error:
                 self._loaded[key] = str(error)
         split = self._loaded[key]

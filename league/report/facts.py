@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from league.data.corpora import Split, load_split
+from league.data.corpora import Split
 from league.errors import UserError
 from league.files import digest_of
 from league.proof.checks import read_predictions
@@ -111,7 +111,7 @@ def find_sentences(
         raise UserError(f"translations.txt has a line of more than {MOST_LETTERS:,} letters: nothing of it is shown.")
     if test is None:
         try:
-            test = load_split(rules, rules.pretrain.corpus, "test", data_dir)
+            test = task_of(rules).load_split(rules.pretrain.corpus, "test", data_dir)
         except UserError as error:
             raise UserError(f"The test set is not at hand: {error}") from None
     if record.data_digests().get(test.name) != test.report["sha256"]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from league.data.corpora import Split, load_split
-from league.data.tokens import Tokens, tokenize_split
+from league.data.corpora import Split
+from league.data.tokens import Tokens
 from league.record.folder import RUNS
+from league.tasks.task import task_of
 from league_config import Corpus, League
 
 
@@ -19,7 +20,7 @@ class Splits:
         """Load a split, once."""
         key = f"{corpus} {name}"
         if key not in self._loaded:
-            self._loaded[key] = load_split(self.rules, corpus, name, self.data_dir)
+            self._loaded[key] = task_of(self.rules).load_split(corpus, name, self.data_dir)
         return self._loaded[key]
 
     def validation(self, rules: League) -> dict[str, Split]:
@@ -33,4 +34,4 @@ class Splits:
 
 def tokenize(rules: League, split: Split, tokenizer) -> Tokens:
     """Tokenize a split, or map it from the cache, which all entries share."""
-    return tokenize_split(split, tokenizer, rules.max_length, RUNS / ".cache")
+    return task_of(rules).tokenize(split, tokenizer, RUNS / ".cache")

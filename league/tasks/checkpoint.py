@@ -41,7 +41,7 @@ def load_checkpoint(folder: Path, task: Task) -> tuple[AingForConditionalGenerat
         for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
             if info[what]:
                 raise ValueError(f"{what.replace('_', ' ')} {', '.join(map(str, sorted(info[what])[:3]))}")
-        tokenizer = _tokenizer(folder, task.rules.vocab_size)
+        tokenizer = load_tokenizer(folder, task.rules.vocab_size)
         if len(tokenizer) != config.vocab_size:
             raise ValueError(f"the tokenizer has {len(tokenizer)} tokens, the model {config.vocab_size}")
         return model, tokenizer
@@ -63,7 +63,8 @@ def _league_tokenizer() -> dict[str, Any]:
     return _without_vocabulary(json.loads(train_tokenizer([], 260, 1).backend_tokenizer.to_str()))
 
 
-def _tokenizer(folder: Path, vocab_size: int) -> PreTrainedTokenizerFast:
+def load_tokenizer(folder: Path, vocab_size: int) -> PreTrainedTokenizerFast:
+    """Load a tokenizer that is as a league trains it, with ids for the whole vocabulary."""
     settings = read_json(folder / "tokenizer_config.json")
     if unknown := set(settings) - TOKENIZER_SETTINGS:
         raise ValueError(f"tokenizer_config.json has the unknown field {min(unknown)[:60]!r}")

@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from league_config import League
+from league_config import Corpus, League
 
 
 class Task:
@@ -23,6 +23,12 @@ class Task:
         """Return the columns of a row: what is read, then what is to be predicted."""
         raise NotImplementedError
 
+    def load_split(self, corpus: Corpus, name: str, data_dir: str | None):
+        """Load one split of a corpus: train, validation or test."""
+        from league.data.corpora import load_split
+
+        return load_split(self.rules, corpus, name, data_dir, self.columns())
+
     def inputs(self, split) -> Sequence[str]:
         """Return what is read of each row."""
         raise NotImplementedError
@@ -33,6 +39,10 @@ class Task:
 
     def train_tokenizer(self, split):
         """Return the tokenizer that stage A trains on its data."""
+        raise NotImplementedError
+
+    def tokenize(self, split, tokenizer, cache_dir: Path):
+        """Return the tokens of a split, which a cache keeps."""
         raise NotImplementedError
 
     # The model.

@@ -40,6 +40,11 @@ class Translate(Task):
             )
         return tokenizer
 
+    def tokenize(self, split, tokenizer, cache_dir: Path):
+        from league.data.tokens import tokenize_split
+
+        return tokenize_split(split, tokenizer, self.rules.max_length, cache_dir)
+
     def check(self, stage: str, values: Any) -> None:
         if stage == "pretrain":
             check_model_hp(values)

@@ -14,12 +14,13 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 from torch import nn
-from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from league.data.batches import pad
 from league.data.tokens import Tokens, encode, map_once
 from league.errors import UserError
+from league.tasks.checkpoint import load_tokenizer
 from league.tasks.task import Task, agreed
 from league_config import Corpus, HubFiles, League, Range, Stage
 from modeling import train_tokenizer
@@ -146,7 +147,7 @@ class ToyTask(Task):
         return Bag(BagConfig(vocab_size=len(tokenizer), **structure))
 
     def load_checkpoint(self, folder: Path) -> tuple:
-        return Bag.from_pretrained(folder), PreTrainedTokenizerFast.from_pretrained(folder)
+        return Bag.from_pretrained(folder), load_tokenizer(folder, self.rules.vocab_size)
 
     def collator(self, model):
         def collate(rows: list[dict[str, np.ndarray]]) -> dict[str, torch.Tensor]:
@@ -199,7 +200,7 @@ TOY = League(
     batch_size=16,
     minutes=5.0,
     pretrain=Stage(
-        Corpus("names", "names", 400, NOWHERE), {"max_steps": 20, "learning_rate": 1e-2, **SCHEDULE}, tuned=BagHP
+        Corpus("names", "names", 400, NOWHERE), {"max_steps": 60, "learning_rate": 3e-2, **SCHEDULE}, tuned=BagHP
     ),
     finetune=Stage(Corpus("sounds", "sounds", 400, NOWHERE), {"max_steps": 12, **SCHEDULE}, tuned=RateHP),
     decoding={"batch_size": 20},

@@ -116,7 +116,7 @@ def only_of(rules: League, asked: str | None) -> str | None:
 def has_score(search) -> bool:
     """Tell whether the search and its score are complete; refuse an entry that is not this search's."""
     entry, seed = search.entry, search.options.seed
-    if entry.record.asked and not search.folder.exists():
+    if "seed" in entry.record.asked and not search.folder.exists():
         raise UserError(f"entry {entry.name!r} was begun without a search: take another --entry.")
     if not entry.record.score:
         return False

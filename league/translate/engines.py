@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from league.data.batches import pad
 from league.errors import UserError
 from league.hardware import best_device
+from league.tasks.decoding import Candidate, search
+from league.tasks.predicting import batches_by_length
 from league_config import League
 
 # The league's search does not stop when as many beams have ended as there are, but when it can hardly gain: here, after
@@ -19,14 +19,6 @@ CT2_BATCH = 256  # source tokens, padding included: larger batches leave the pro
 MOST_WORKERS = 16
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """One result of a search: its tokens, <eos> included, and its log-probability by the length penalty's measure."""
-
-    ids: list[int]
-    score: float
-
-
 class TorchEngine:
     """Translates as the league's scoring does, in its very batches: the hypotheses are the same to the last letter."""
 
@@ -34,7 +26,6 @@ class TorchEngine:
         self.model, self.rules = model, rules
         model.to(best_device()).eval()
 
-    @torch.inference_mode()
     def search(
         self, rows: Sequence[list[int]], num_beams: int, n_best: int, tick: Callable[[int], None]
     ) -> list[list[Candidate]]:
@@ -42,34 +33,13 @@ class TorchEngine:
         decoding = self.rules.decoding
         # More beams need more memory: then fewer sentences at a time.
         size = max(1, decoding["batch_size"] * decoding["num_beams"] // max(num_beams, decoding["num_beams"]))
-        by_length = sorted(range(len(rows)), key=lambda i: (len(rows[i]), i))
         results: list[list[Candidate]] = [[] for _ in rows]
-        for batch in (by_length[first : first + size] for first in range(0, len(rows), size)):
-            candidates = self._search_batch([rows[i] for i in batch], num_beams, n_best)
-            for place, i in enumerate(batch):
-                results[i] = candidates[place * n_best : (place + 1) * n_best]
+        for batch in batches_by_length(rows, size):
+            candidates = search(self.model, [rows[i] for i in batch], num_beams, n_best)
+            for i, best in zip(batch, candidates, strict=True):
+                results[i] = best
             tick(len(batch))
         return results
-
-    def _search_batch(self, rows: list[list[int]], num_beams: int, n_best: int) -> list[Candidate]:
-        config = self.model.config
-        input_ids = pad(rows, config.pad_token_id).to(self.model.device)  # B S
-        output = self.model.generate(
-            input_ids=input_ids,
-            attention_mask=(input_ids != config.pad_token_id).long(),
-            num_beams=num_beams,
-            num_return_sequences=n_best,
-            return_dict_in_generate=True,
-            output_scores=num_beams == 1,  # a greedy search gives its steps' scores, and no sum
-        )
-        sequences = [_up_to_end(ids, config.eos_token_id) for ids in output.sequences[:, 1:].tolist()]
-        scores = self._greedy_scores(output, sequences) if num_beams == 1 else output.sequences_scores.tolist()
-        return [Candidate(ids, score) for ids, score in zip(sequences, scores, strict=True)]
-
-    def _greedy_scores(self, output, sequences: list[list[int]]) -> list[float]:
-        steps = self.model.compute_transition_scores(output.sequences, output.scores, normalize_logits=True)
-        penalty = self.rules.decoding["length_penalty"]
-        return [sum(row[: len(ids)]) / len(ids) ** penalty for row, ids in zip(steps.tolist(), sequences, strict=True)]
 
 
 class CTranslate2Engine:
@@ -142,7 +112,3 @@ def depends_on_stop(ended: Sequence[tuple[Sequence, float]], num_beams: int, n_b
     """
     lengths = sorted(len(tokens) for tokens, _ in ended)
     return len(ended) > num_beams and any(len(tokens) > lengths[num_beams - 1] for tokens, _ in ended[:n_best])
-
-
-def _up_to_end(ids: list[int], end: int) -> list[int]:
-    return ids[: ids.index(end) + 1] if end in ids else ids

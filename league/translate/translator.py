@@ -12,8 +12,9 @@ from league.data.tokens import encode
 from league.errors import UserError
 from league.record.folder import meant
 from league.record.shape import read_record
+from league.tasks.decoding import Candidate
 from league.tasks.task import task_of
-from league.translate.engines import Candidate, CTranslate2Engine, TorchEngine
+from league.translate.engines import CTranslate2Engine, TorchEngine
 from league.translate.splitting import split_line
 from league.untrusted import read_json
 from league_config import AING, LEAGUES, League

@@ -96,10 +96,8 @@ def test_a_greedy_score_is_the_mean_log_probability(translator, sources):
 
 def test_more_beams_take_smaller_batches(translator, monkeypatch):
     sizes = []
-    search = translator.engine._search_batch
-    monkeypatch.setattr(
-        translator.engine, "_search_batch", lambda rows, *rest: sizes.append(len(rows)) or search(rows, *rest)
-    )
+    search = engines.search
+    monkeypatch.setattr(engines, "search", lambda _, rows, *rest: sizes.append(len(rows)) or search(_, rows, *rest))
     translator.search(["Ein Mann."] * 60, num_beams=8)
     assert sizes == [25, 25, 10]
 

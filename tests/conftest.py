@@ -123,3 +123,10 @@ def replayed_as_tiny(monkeypatch) -> None:
     warm_run = SimpleNamespace(run=lambda words, cwd, env: run_warm(words, cwd, USUAL))
     monkeypatch.setattr("tools.replay.subprocess", warm_run)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture
+def new_folder():
+    """Return a way to get an empty folder, for each example its own."""
+    with tempfile.TemporaryDirectory() as root:
+        yield lambda: Path(tempfile.mkdtemp(dir=root))

@@ -111,7 +111,6 @@ KNOWN_LONG = {
     "tests/hub/test_hub.py",
     "tests/report/test_entry_report.py",
     "tests/run/test_faults.py",
-    "tests/test_fuzz.py",
     "tests/tools/test_app.py",
     "tests/tools/test_board.py",
     "tests/translate/test_translator.py",

@@ -164,7 +164,7 @@ def test_a_record_of_very_many_small_things_takes_little_memory(new_folder, reco
 def test_of_a_key_that_comes_twice_the_last_counts_and_is_checked(new_folder, record):
     path, text = new_folder() / "record.json", json.dumps(record)
     path.write_text('{"trials": "x", ' + text[1:])
-    assert check_record(path) == record
+    assert json.loads(json.dumps(check_record(path))) == record
     path.write_text(text[:-1] + ', "trials": "x"}')
     assert check_record(path) is None
 

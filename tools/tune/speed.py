@@ -18,7 +18,7 @@ RECENT = 30  # measurements, about a search of an hour: the machine may have cha
 # Of a validation in full, that a short trial's costs: trial.py says on what it validates, on aing's 1,014 and 250 rows.
 SHARE_VALIDATED = {"pretrain": 0.2, "finetune": 0.6}
 VALIDATION = 100.0  # steps of training that a full validation costs, before one was measured
-TALKS = 2.2  # times a step of stage A that one of stage B takes, before one was measured: aing's talks are longer
+LATER_STEP = 2.2  # times a step of stage A that one of stage B takes, before one was measured: aing's talks are longer
 
 
 @dataclass
@@ -71,7 +71,7 @@ class Speed:
             # Until a fine-tune has run: what the probe says of the two stages' ratio, or that talks are longer.
             probed = dict((size, seconds) for size, seconds, trust in self.steps["pretrain"] if trust < 1)
             ratios = sorted(seconds / probed[size] for size, seconds, _ in measured if size in probed)
-            return DOUBT * (ratios[len(ratios) // 2] if ratios else TALKS) * self.per_step("pretrain", structure)
+            return DOUBT * (ratios[len(ratios) // 2] if ratios else LATER_STEP) * self.per_step("pretrain", structure)
         size = math.log(task_of(self.rules).work(structure))
         measured = _rescaled([(math.log(there), math.log(seconds), trust) for there, seconds, trust in measured])
         # A step grows more slowly than its operations where the machine waits for Python, and never shrinks.

@@ -138,10 +138,10 @@ def share_left(folder: Path, stage: str, steps: int) -> float:
 def load_data(rules: League, data_dir: str | None) -> Splits:
     """Load and tokenize all that trials need, once: it is not on the clock."""
     splits = Splits(rules, data_dir)
-    captions = splits.load(rules.pretrain.corpus, "train")
+    first = splits.load(rules.pretrain.corpus, "train")
     splits.load(rules.finetune.corpus, "train")
     splits.validation(rules)
-    tokenizer = task_of(rules).train_tokenizer(captions)
+    tokenizer = task_of(rules).train_tokenizer(first)
     for split in splits:
         tokenize(rules, split, tokenizer)
     return splits

@@ -208,7 +208,7 @@ def test_in_its_plain_form_the_library_drops_and_leaks_values(two):
         model_init=ours.model_init,
         args=Seq2SeqTrainingArguments(**ours.fixed | start | {"max_steps": 1, "predict_with_generate": False}),
         train_dataset=ours.train_dataset,
-        eval_dataset=loading.tokenize(ours.entry, ours.captions["captions"], ours.processing_class),
+        eval_dataset=loading.tokenize(TINY, ours.captions["captions"], ours.processing_class),
         data_collator=ours.data_collator,
         callbacks=[Watch],
     )

@@ -109,21 +109,16 @@ KNOWN_LONG = {
     "tests/data/test_corpus.py",
     "tests/data/test_data.py",
     "tests/hub/test_hub.py",
-    "tests/report/test_entry_report.py",
     "tests/run/test_faults.py",
     "tests/tools/test_app.py",
     "tests/tools/test_board.py",
     "tests/translate/test_translator.py",
-    "tools/board/board.js",
 }
 KNOWN_MANY_PARAMETERS = {
     "league/data/demo/clauses.py: clause",
-    "league/report/write.py: write_entry_report",
     "league/tasks/loss.py: forward",  # torch gives an autograd function all that it works on
     "tools/app/live.py: state_of",
     "tools/board/standings.py: build",
-    "tools/board/writing.py: _write_report",
-    "tools/board/writing.py: write",
 }
 
 

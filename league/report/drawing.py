@@ -2,11 +2,13 @@
 
 import io
 import re
+import warnings
 from collections.abc import Callable
-from html import escape
+from contextlib import contextmanager
 from typing import Any
 
 import matplotlib
+from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -40,9 +42,16 @@ STYLE = {
 }
 
 
-def as_svg(name: str, label: str, size: tuple[float, float], draw: Callable[..., None], *things: Any) -> str:
+@contextmanager
+def styled(**more: Any):
+    with matplotlib.rc_context({**STYLE, **more}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # texts may have letters that the pictures' font lacks
+        yield
+
+
+def as_svg(name: str, label: str, size: tuple[float, float], draw: Callable[..., None], *things: Any) -> Markup:
     """Return a panel as inline SVG whose colours are the page's own, with a text for those who cannot see it."""
-    with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
+    with styled(**{"svg.hashsalt": name}):
         figure = Figure(figsize=size, layout="constrained")
         draw(figure.add_subplot(), *things)
         file = io.StringIO()
@@ -51,16 +60,17 @@ def as_svg(name: str, label: str, size: tuple[float, float], draw: Callable[...,
     text = file.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     box = re.search(r'viewBox="[^"]+"', text).group()
-    text = re.sub(r"<svg [^>]*>", f'<svg {box} role="img" aria-label="{escape(label)}">', text, count=1)
+    tag = f'<svg {box} role="img" aria-label="{escape(label)}">'
+    text = re.sub(r"<svg [^>]*>", lambda _: tag, text, count=1)
     used = set(re.findall(r'#(\w+)[")]', text))
     text = re.sub(r' id="([^"]+)"', lambda found: f' id="{name}-{found[1]}"' if found[1] in used else "", text)
     text = re.sub(r'(xlink:href="|url\()#(?=\w+[")])', rf"\1#{name}-", text).replace("xlink:href", "href")
-    return re.sub(r"#[0-9a-f]{6}\b", lambda color: VARIABLES.get(color.group(), color.group()), text)
+    return Markup(re.sub(r"#[0-9a-f]{6}\b", lambda color: VARIABLES.get(color.group(), color.group()), text))
 
 
 def as_png(size: tuple[float, float], draw: Callable[[Figure], None], dpi: int = 100) -> bytes:
     """Return a whole figure as a picture."""
-    with matplotlib.rc_context(STYLE):
+    with styled():
         figure = Figure(figsize=size, dpi=dpi, layout="constrained")
         draw(figure)
         file = io.BytesIO()

@@ -16,6 +16,7 @@ from league.record.rules import broken_rules
 from league.record.shape import BrokenRule, Record, ScoreFacts, StageFacts
 from league.report.sentences import MOST_LETTERS, Sentences
 from league.tasks.attention import Attention, attend
+from league.tasks.metric import metric_of
 from league.tasks.task import task_of
 from league_config import LEAGUES, League
 
@@ -27,6 +28,8 @@ EXAMPLES = {  # by source language; read by every model, so that entries can be 
         "Ich glaube, dass wir das gemeinsam ändern können.",
     )
 }
+ALWAYS = ("learning", "forgetting", "clock")  # the parts of every report; a task names what else there is to see
+OF_UNKNOWN_TASKS = ("lengths", "examples", "attention")  # which say why they are empty
 MOST_LETTERS_OF_TITLE = 60
 MOST_TOKENS = 40  # of a side, in a map of attention
 
@@ -61,22 +64,50 @@ class Facts:
         return list(dict.fromkeys(named))[:2]
 
     def validation(self, domain: str) -> list[float]:
-        """Return a domain's BLEU before any training, and after each stage."""
+        """Return a domain's score before any training, and after each stage."""
         return [0.0, *(facts.validation.get(domain, 0.0) for facts in self.stages.values())]
+
+    def change(self, domain: str) -> float:
+        """Return by how much the last stage changed a domain's score."""
+        before, after = self.validation(domain)[-2:]
+        return after - before
+
+    @property
+    def metric(self) -> str:
+        """Return the metric's name on pages."""
+        return metric_of(self.rules).LABEL if self.rules else "score"
+
+    @property
+    def predictions(self) -> str:
+        """Return what the task calls its predictions, by the name of their file."""
+        return Path(task_of(self.rules).predictions_file if self.rules else "predictions").stem
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Return the names of what the report shows: pictures, and sections below them."""
+        return (*ALWAYS, *(task_of(self.rules).report_parts if self.rules else OF_UNKNOWN_TASKS))
 
 
 def gather(
-    folder: Path, data_dir: str | None, test: Split | None, loaded: tuple | None, has_attention: bool = True
+    folder: Path,
+    data_dir: str | None = None,
+    test: Split | None = None,
+    loaded: tuple | None = None,
+    has_attention: bool = True,
 ) -> Facts:
-    """Gather what there is to show; `test` and `loaded`, the model with its tokenizer, where they are at hand."""
+    """Gather what there is to show; the attention takes a model, and most of the time.
+
+    `test` and `loaded`, the model with its tokenizer, save reading them where they are at hand.
+    """
     record = read_entry(folder)
     rules = LEAGUES.get(record.league.name)
     facts = Facts(record.entry, record, rules, broken_rules(record), spent_minutes(folder, record))
-    try:
-        facts.sentences = find_sentences(folder, record, rules, data_dir, test)
-    except UserError as error:
-        facts.missing["sentences"] = str(error)
-    if has_attention:
+    if {"lengths", "examples"} & set(facts.parts):
+        try:
+            facts.sentences = find_sentences(folder, record, rules, data_dir, test)
+        except UserError as error:
+            facts.missing["sentences"] = str(error)
+    if has_attention and "attention" in facts.parts:
         try:
             facts.attention = look(facts, loaded or find_model(folder, record, rules))
         except UserError as error:
@@ -116,9 +147,10 @@ def find_sentences(
             raise UserError(f"The test set is not at hand: {error}") from None
     if record.data_digests().get(test.name) != test.report["sha256"]:
         raise UserError("The entry was scored on another test set than the one at hand.")
-    if len(hypotheses) != len(test.targets):
-        raise UserError(f"translations.txt has {len(hypotheses)} lines, the test set {len(test.targets)}.")
-    return Sentences(list(test.sources), list(test.targets), hypotheses)
+    references = task_of(rules).references(test)
+    if len(hypotheses) != len(references):
+        raise UserError(f"translations.txt has {len(hypotheses)} lines, the test set {len(references)}.")
+    return Sentences(list(task_of(rules).inputs(test)), list(references), hypotheses, metric_of(rules))
 
 
 def find_model(folder: Path, record: Record, rules: League | None) -> tuple:

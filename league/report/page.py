@@ -1,58 +1,37 @@
-"""The page of an entry's report. All of the record and of the translations is text that anyone may have written."""
+"""The page of an entry's report. All of the record and of the predictions is text that anyone may have written."""
 
 from collections.abc import Iterable
 from dataclasses import fields
-from html import escape
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from league.record.wording import in_words, short
-from league.report.attention import CSS as ATTENTION_CSS
-from league.report.attention import attention_part, explanation, script
+from league.report import attention
 from league.report.drawing import as_svg
-from league.report.facts import Facts
-from league.report.look import html_page, panel, tiles
-from league.report.pictures import PICTURES, number
-from league.report.sentences import Word, difference
-from league_config import FinetuneHP, ModelHP
+from league.report.facts import STAGES, Facts
+from league.report.look import render
+from league.report.pictures import PICTURES, number, signed
+from league.report.sentences import Sentences, Word, difference
 
 MOST_RULES = 30  # that are shown
 NUM_SHOWN = {"Best": 6, "In the middle": 6, "Worst": 8}
 MOST_LETTERS = 700  # of a shown text
-CSS = """
-.pairs { display: grid; gap: 0 2rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 480px), 1fr)); }
-.pair { border-top: 1px solid var(--rule); padding: 0.5rem 0; }
-summary { cursor: pointer; padding: 0.4rem 0; }
-.pair dl { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 0.1rem 0.8rem; margin: 0; }
-.pair dt { color: var(--muted); font-size: 0.875rem; }
-.pair dd { margin: 0; overflow-wrap: anywhere; }
-bdi { unicode-bidi: isolate; }
-ins, del { text-underline-offset: 3px; }
-ins { text-decoration: underline 2px; font-weight: 700; }
-del { text-decoration: underline dotted 2px; font-style: italic; }
-.notice { border-left: 4px solid var(--faint); padding-left: 0.8rem; }
-.values td, .values thead th { white-space: normal; overflow-wrap: anywhere; }
-td.changed { font-weight: 700; }
-"""
 
 
 def entry_page(facts: Facts) -> str:
     """Return the whole page."""
-    parts = [
-        f"<h1>Entry {escape(facts.name)}</h1>",
-        f'<p class="quiet">{"; ".join(map(isolated, setting(facts)))}</p>',
-        tiles(first_numbers(facts)),
-        *(f'<p class="notice">{escape(words)}</p>' for words in notices(facts)),
-        *verdict(facts),
-        "<h2>The run</h2>",
-        f'<div class="panels">{"".join(panels(facts))}</div>',
-        "<h2>Translations</h2>",
-        *translations(facts),
-        "<h2>Attention</h2>",
-        *attention(facts),
-    ]
-    has_attention = bool(facts.attention)
-    return html_page(
-        f"Entry {facts.name}", parts, CSS + ATTENTION_CSS * has_attention, script() if has_attention else ""
+    return render(
+        "league/report/templates/entry.html",
+        title=f"Entry {facts.name}",
+        facts=facts,
+        setting=setting(facts),
+        numbers=first_numbers(facts),
+        notices=notices(facts),
+        broken=broken_rules(facts),
+        pictures=panels(facts),
+        values=tuned_values(facts),
+        sections={name: values(facts) for name, values in SECTIONS.items() if name in facts.parts},
     )
 
 
@@ -78,14 +57,13 @@ def first_numbers(facts: Facts) -> Iterable[tuple[str, str]]:
     record, score = facts.record, facts.score
     if score:
         low, high = score.interval
-        yield number(score.value), f"test BLEU (95 % interval {number(low)} to {number(high)})"
+        yield number(score.value), f"test {facts.metric} (95 % interval {number(low)} to {number(high)})"
         yield ("open", "not ranked") if facts.broken else ("official", "breaks no rule")
     if len(facts.stages) == 2:
         for domain in facts.domains:
-            _, before, after = facts.validation(domain)
-            change = after - before
+            change = facts.change(domain)
             words = "gained by the fine-tune" if change >= 0 else "forgotten by the fine-tune"
-            yield f"{'+' if change >= 0 else '−'}{number(abs(change))}", f"validation BLEU on {domain}, {words}"
+            yield signed(change), f"validation {facts.metric} on {domain}, {words}"
     yield number(sum(facts.spent.values())), f"of {record.clock.limit:g} minutes used"
 
 
@@ -106,138 +84,83 @@ def notices(facts: Facts) -> Iterable[str]:
             yield f"The clock cut {name} off after {short(stage.steps)} steps."
         if stage.reused:
             yield f"The stage {name} was taken over from another entry, for the time that it cost there."
-    if facts.score and facts.sentences and abs(facts.sentences.bleu - facts.score.value) >= 0.005:
+    if facts.score and facts.sentences and abs(facts.sentences.value - facts.score.value) >= 0.005:
         yield (
-            f"The translations come to a BLEU of {number(facts.sentences.bleu)} on this test set, "
+            f"The {facts.predictions} come to a {facts.metric} of {number(facts.sentences.value)} on this test set, "
             f"the record says {number(facts.score.value)}."
         )
 
 
-def verdict(facts: Facts) -> Iterable[str]:
+def broken_rules(facts: Facts) -> list[str]:
     """Return the broken rules in words."""
-    if not facts.broken:
-        return
-    told = [in_words(broken) for broken in facts.broken[:MOST_RULES]]
-    if more := len(facts.broken) - len(told):
-        told.append(f"And {more:,} more.")
-    yield "<h2>Why it is open</h2>" if facts.score else "<h2>Rules broken so far</h2>"
-    yield f"<ul>{''.join(f'<li>{isolated(words)}</li>' for words in told)}</ul>"
+    words = [in_words(broken) for broken in facts.broken[:MOST_RULES]]
+    more = len(facts.broken) - len(words)
+    return [*words, f"And {more:,} more."] if more else words
 
 
-def panels(facts: Facts) -> Iterable[str]:
-    """Return the pictures of the run, and the ten values."""
-    words = {
-        "learning": "Means over stretches of steps. The stages read other data, and may smooth their labels "
-        "differently: their losses do not compare.",
-        "forgetting": forgetting_words(facts),
-        "length": "With 95 % intervals over the sentences." if facts.sentences else "",
-        "clock": "Training, search and scoring count; installing, downloading and tokenizing do not.",
-    }
-    for name, text in words.items():
-        picture = PICTURES[name]
-        label = f"{picture.title}. {text}"
-        svg = as_svg(name, label, picture.size, picture.draw, facts)
-        yield panel(picture.title, text, svg, kind="panel tall" if name == "learning" else "panel")
-    yield values_panel(facts)
+def panels(facts: Facts) -> Iterable[tuple]:
+    """Return the pictures of the run, each with what to see there."""
+    for picture in PICTURES.values():
+        if picture.words and picture.name in facts.parts:
+            words = picture.about(facts)
+            label = f"{picture.title}. {words}"
+            yield picture, words, as_svg(picture.name, label, picture.size, picture.draw, facts)
 
 
-def forgetting_words(facts: Facts) -> str:
-    """Say what the fine-tune gained and forgot."""
-    if len(facts.stages) < 2:
-        return "Each domain has a scale of its own." if facts.stages else ""
-    told = []
-    for domain in facts.domains:
-        _, before, after = facts.validation(domain)
-        change = after - before
-        told.append(f"{domain}: {'+' if change >= 0 else '−'}{number(abs(change))}")
-    return f"By the fine-tune {', '.join(told)} BLEU. Each domain has a scale of its own."
-
-
-def values_panel(facts: Facts) -> str:
-    """Return the ten values as asked for, beside the start values."""
-    asked, rows = facts.record.asked, []
-    for item in (*fields(ModelHP), *fields(FinetuneHP)):
-        value = asked.get(item.name)
-        told = "–" if value is None else plain_value(value)
-        changed = ' class="changed"' if value not in (None, item.default) else ""
-        rows.append(
-            f'<tr><th scope="row" class="words">{item.name}</th><td{changed}>{escape(told)}</td>'
-            f"<td>{escape(plain_value(item.default))}</td></tr>"
-        )
-    head = '<th scope="col" class="words">value</th><th scope="col">this entry</th><th scope="col">at the start</th>'
-    return (
-        '<div class="panel"><h3>The ten values</h3>'
-        f'<table class="values"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
-    )
+def tuned_values(facts: Facts) -> list[tuple[str, str, str, bool]]:
+    """Return the tuned values as asked for, the start values, and whether they differ."""
+    asked = facts.record.asked
+    if facts.rules:
+        starts = {item.name: item.default for stage in STAGES for item in fields(facts.rules.tuned(stage))}
+    else:
+        starts = {name: None for name in asked if name not in ("league", "seed")}
+    return [
+        (name, plain_value(asked.get(name)), plain_value(start), asked.get(name) not in (None, start))
+        for name, start in starts.items()
+    ]
 
 
 def plain_value(value: Any) -> str:
+    if value is None:
+        return "–"
     text = f"{value:g}" if isinstance(value, (int, float)) else str(value)
     return text if len(text) <= 24 else text[:23] + "…"
 
 
-def translations(facts: Facts) -> Iterable[str]:
-    """Return the best, some middling and the worst translations, with what differs from the reference."""
-    sentences = facts.sentences
+def examples(facts: Facts) -> dict[str, list[dict]]:
+    """Return the best, some middling and the worst predictions, with what differs from the reference."""
+    sentences, seen, groups = facts.sentences, set(), {}
     if sentences is None:
-        yield f"<p>{isolated(facts.missing['sentences'])}</p>"
-        return
-    yield (
-        "<p>By sentence BLEU. <ins>Bold, underlined</ins>: the reference has no such word there. "
-        "<del>Slanted, dotted</del>: the translation lacks this word of the reference.</p>"
-    )
-    ranked, places = sentences.ranked(), {}
+        return groups
+    ranked = sentences.ranked()
     middle = max(0, len(ranked) // 2 - NUM_SHOWN["In the middle"] // 2)
-    places["Best"] = ranked[: NUM_SHOWN["Best"]]
-    places["In the middle"] = ranked[middle : middle + NUM_SHOWN["In the middle"]]
-    places["Worst"] = ranked[: -NUM_SHOWN["Worst"] - 1 : -1]
-    seen: set[int] = set()
+    places = {
+        "Best": ranked[: NUM_SHOWN["Best"]],
+        "In the middle": ranked[middle : middle + NUM_SHOWN["In the middle"]],
+        "Worst": ranked[: -NUM_SHOWN["Worst"] - 1 : -1],
+    }
     for title, chosen in places.items():
-        pairs = [pair(sentences, i) for i in chosen if i not in seen]
+        groups[title] = [pair(sentences, i) for i in chosen if i not in seen]
         seen |= set(chosen)
-        if pairs:
-            inner = f'<summary><b>{title}</b> ({len(pairs)})</summary><div class="pairs">{"".join(pairs)}</div>'
-            yield f"<details open>{inner}</details>"
+    return groups
 
 
-def pair(sentences, i: int) -> str:
-    """Return one translation beside its source and reference."""
+def pair(sentences: Sentences, i: int) -> dict[str, Any]:
+    """Return one prediction beside its source and reference."""
     hypothesis, reference = difference(cut(sentences.hypotheses[i]), cut(sentences.references[i]))
-    return (
-        f'<div class="pair"><p class="quiet">line {i + 1}, BLEU {sentences.scores[i]:.1f}</p><dl>'
-        f"<dt>source</dt><dd>{isolated(cut(sentences.sources[i]))}</dd>"
-        f"<dt>reference</dt><dd>{marked(reference, 'del')}</dd>"
-        f"<dt>translation</dt><dd>{marked(hypothesis, 'ins') or '(empty)'}</dd></dl></div>"
-    )
+    source = cut(sentences.sources[i])
+    sides = {"source": source, "reference": runs(reference), "hypothesis": runs(hypothesis)}
+    return {"line": i + 1, "score": sentences.scores[i], **sides}
 
 
-def marked(words: list[Word], tag: str) -> str:
-    """Return words as HTML, those in a row that the other text lacks in one element."""
-    told: list[str] = []
-    before = False
-    for word, is_lacking in words:
-        if told:
-            told.append(f"</{tag}> " if before and not is_lacking else " ")
-        if is_lacking and not before:
-            told.append(f"<{tag}>")
-        told.append(escape(word))
-        before = is_lacking
-    return f'<bdi dir="auto">{"".join(told)}{f"</{tag}>" * before}</bdi>' if told else ""
-
-
-def isolated(text: str) -> str:
-    """Return somebody's text as HTML that turns no other text's direction."""
-    return f'<bdi dir="auto">{escape(text)}</bdi>'
+def runs(words: list[Word]) -> list[tuple[str, bool]]:
+    """Join the words in a row that the other text has, or lacks."""
+    return [(" ".join(word for word, _ in run), is_lacking) for is_lacking, run in groupby(words, itemgetter(1))]
 
 
 def cut(text: str) -> str:
     return text if len(text) <= MOST_LETTERS else text[: MOST_LETTERS - 1] + "…"
 
 
-def attention(facts: Facts) -> Iterable[str]:
-    """Return the part in which one points at tokens."""
-    if facts.attention:
-        yield f"<p>{explanation(facts.attention)}</p>"
-        yield attention_part(facts.attention)
-    else:
-        yield f"<p>{isolated(facts.missing.get('attention', 'It was not looked into.'))}</p>"
+# The sections below the pictures, each a template of that name, with what it is given as `part`.
+SECTIONS = {"examples": examples, "attention": lambda facts: attention.data(facts.attention)}

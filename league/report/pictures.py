@@ -25,6 +25,10 @@ def number(value: float) -> str:
     return f"{value:,.2f}" if abs(value) < 1e5 else f"{value:.2e}"
 
 
+def signed(change: float) -> str:
+    return f"{'+' if change >= 0 else '−'}{number(abs(change))}"
+
+
 def draw_learning(axes: Axes, facts: Facts) -> None:
     """Draw the loss and, below it, the learning rate: a column for each stage."""
     figure = axes.figure
@@ -63,7 +67,7 @@ def about_curve(facts: Facts, stage: str) -> str:
 
 
 def draw_forgetting(axes: Axes, facts: Facts) -> None:
-    """Draw each domain's BLEU before training and after each stage."""
+    """Draw each domain's score before training and after each stage."""
     figure = axes.figure
     axes.remove()
     if not facts.stages or not facts.domains:
@@ -85,22 +89,22 @@ def draw_forgetting(axes: Axes, facts: Facts) -> None:
         part.grid(axis="x", visible=False)
         part.margins(y=0.14)
         part.set_ylim(bottom=min(0.0, *values), top=None if max(values) > 0 else 1.0)
-    figure.axes[0].set_ylabel("validation BLEU")
+    figure.axes[0].set_ylabel(f"validation {facts.metric}")
 
 
 def draw_length(axes: Axes, facts: Facts) -> None:
-    """Draw BLEU by the number of words of the source, with its interval."""
+    """Draw the score by the number of words of the source, with its interval."""
     if facts.sentences is None:
         return say_empty(axes, "no sentences to judge")
     buckets = facts.sentences.by_length()
     for place, bucket in enumerate(buckets):
-        axes.bar(place, bucket.bleu, 0.7, facecolor=LIGHT["faint"], edgecolor=LIGHT["ink"], linewidth=0.8, alpha=0.75)
+        axes.bar(place, bucket.value, 0.7, facecolor=LIGHT["faint"], edgecolor=LIGHT["ink"], linewidth=0.8, alpha=0.75)
         axes.plot([place] * 2, bucket.interval, "_-", color=LIGHT["ink"], linewidth=1.4, markersize=8)
-    axes.axhline(facts.sentences.bleu, color=LIGHT["ink"], linestyle=":", linewidth=1.2, label="all sentences")
+    axes.axhline(facts.sentences.value, color=LIGHT["ink"], linestyle=":", linewidth=1.2, label="all sentences")
     axes.set_xticks(range(len(buckets)), [f"{bucket.span}\nn={bucket.num_sentences}" for bucket in buckets])
     axes.grid(axis="x", visible=False)
     axes.set_xlabel("words of the source; n sentences")
-    axes.set_ylabel("test BLEU")
+    axes.set_ylabel(f"test {facts.metric}")
     axes.set_ylim(0, 1.2 * max(bucket.interval[1] for bucket in buckets) or 1.0)
     axes.legend(loc="upper right")
 
@@ -160,24 +164,51 @@ def draw_attention(axes: Axes, facts: Facts) -> None:
     axes.set_ylabel("writes")
 
 
+def about_forgetting(facts: Facts) -> str:
+    """Say what the fine-tune gained and forgot."""
+    if not facts.stages:
+        return ""
+    words = "Each domain has a scale of its own."
+    if len(facts.stages) < 2:
+        return words
+    changes = ", ".join(f"{domain}: {signed(facts.change(domain))}" for domain in facts.domains)
+    return f"By the fine-tune {changes} {facts.metric}. {words}"
+
+
 @dataclass(frozen=True)
 class Picture:
-    """A picture: its name, its title, its size in inches, and how it is drawn."""
+    """A picture: its name, its title, its size in inches, how it is drawn, and what to see there."""
 
     name: str
     title: str
     size: tuple[float, float]
     draw: Callable[[Axes, Facts], None]
+    words: str | Callable[[Facts], str] | None = None  # None where the page has something better in its place
+
+    @property
+    def is_tall(self) -> bool:
+        return self.size[1] > 1.5 * SMALL[1]
+
+    def about(self, facts: Facts) -> str:
+        return self.words(facts) if callable(self.words) else self.words
 
 
 SMALL = (3.9, 2.8)
+LEARNING = (
+    "Means over stretches of steps. The stages read other data, and may smooth their labels differently: their losses "
+    "do not compare."
+)
+LENGTHS = "With 95 % intervals over the sentences."
+CLOCK = "Training, search and scoring count; installing, downloading and tokenizing do not."
 PICTURES = {
     picture.name: picture
     for picture in (
-        Picture("learning", "Learning curves", (3.9, 6.2), draw_learning),
-        Picture("forgetting", "Gained and forgotten", SMALL, draw_forgetting),
-        Picture("length", "BLEU by sentence length", SMALL, draw_length),
-        Picture("clock", "Where the time went", SMALL, draw_clock),
+        Picture("learning", "Learning curves", (3.9, 6.2), draw_learning, LEARNING),
+        Picture("forgetting", "Gained and forgotten", SMALL, draw_forgetting, about_forgetting),
+        Picture(
+            "lengths", "Score by sentence length", SMALL, draw_length, lambda facts: LENGTHS if facts.sentences else ""
+        ),
+        Picture("clock", "Where the time went", SMALL, draw_clock, CLOCK),
         Picture("attention", "What the decoder looks at", (3.9, 3.6), draw_attention),
     )
 }

@@ -1,4 +1,4 @@
-"""The test sentences of an entry: how well each is translated, which lengths are hard, which words differ."""
+"""The test sentences of an entry: how good each prediction is, which lengths are hard, which words differ."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,13 +7,11 @@ from functools import cached_property
 
 import numpy as np
 
-from league.tasks.bleu import row_values
-from league.tasks.bleu import statistics as sentence_statistics
-from league.tasks.bleu import value as bleu_of
+from league.tasks.metric import Metric
+from league.tasks.resampling import interval
 
-NUM_RESAMPLES = 1000
 FEWEST, MOST_BUCKETS = 8, 6  # sentences of a bucket; buckets
-MOST_LETTERS = 5_000  # of a line; no translation of the league is as long
+MOST_LETTERS = 5_000  # of a line; no prediction of a league is as long
 MOST_WORDS = 80  # of a text that is shown
 
 Word = tuple[str, bool]  # and whether the other text lacks it
@@ -26,7 +24,7 @@ class Bucket:
     shortest: int
     longest: int
     num_sentences: int
-    bleu: float
+    value: float
     interval: tuple[float, float]
 
     @property
@@ -41,19 +39,20 @@ class Sentences:
     sources: Sequence[str]
     references: Sequence[str]
     hypotheses: Sequence[str]
+    metric: Metric
 
     @cached_property
-    def counts(self) -> np.ndarray:
-        return sentence_statistics(list(self.hypotheses), list(self.references))
+    def statistics(self) -> np.ndarray:
+        return self.metric.statistics(self.hypotheses, self.references)
 
     @cached_property
-    def bleu(self) -> float:
-        return float(bleu_of(self.counts.sum(0)))
+    def value(self) -> float:
+        return float(self.metric.value(self.statistics.sum(0)))
 
     @cached_property
     def scores(self) -> np.ndarray:
-        """Return the BLEU of each sentence, without the n-grams that are longer than itself."""
-        return row_values(self.counts)
+        """Return the score of each sentence."""
+        return self.metric.row_values(self.statistics)
 
     def ranked(self) -> list[int]:
         """Return all sentences, the best first; of equal ones the longer, which is harder to have by luck."""
@@ -61,24 +60,16 @@ class Sentences:
         return sorted(range(len(sizes)), key=lambda i: (-self.scores[i], -sizes[i], i))
 
     def by_length(self) -> list[Bucket]:
-        """Return BLEU by the length of the source, in buckets of about as many sentences."""
+        """Return the score by the length of the source, in buckets of about as many sentences."""
         lengths = np.array([len(source.split()) for source in self.sources])
         num_buckets = min(MOST_BUCKETS, max(1, len(lengths) // FEWEST))
         edges = np.unique(np.quantile(lengths, np.linspace(0, 1, num_buckets + 1)[1:-1], method="lower"))
         bucket_of, buckets = np.searchsorted(edges, lengths), []
         for bucket in np.unique(bucket_of):
-            inside, counts = lengths[bucket_of == bucket], self.counts[bucket_of == bucket]
-            span = int(inside.min()), int(inside.max())
-            buckets.append(Bucket(*span, len(inside), float(bleu_of(counts.sum(0))), interval(counts)))
+            inside, statistics = lengths[bucket_of == bucket], self.statistics[bucket_of == bucket]
+            span, value = (int(inside.min()), int(inside.max())), float(self.metric.value(statistics.sum(0)))
+            buckets.append(Bucket(*span, len(inside), value, interval(self.metric, statistics)))
         return buckets
-
-
-def interval(counts: np.ndarray) -> tuple[float, float]:
-    """Return the 95 % interval of the BLEU of some sentences, by bootstrap."""
-    random = np.random.default_rng(1)
-    drawn = random.multinomial(len(counts), np.full(len(counts), 1 / len(counts)), NUM_RESAMPLES)
-    low, high = np.quantile(bleu_of(drawn @ counts), [0.025, 0.975])
-    return float(low), float(high)
 
 
 def difference(hypothesis: str, reference: str) -> tuple[list[Word], list[Word]]:

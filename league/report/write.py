@@ -1,6 +1,5 @@
 """The report of an entry: report.html, one file with nothing to load, and plots/ with the same pictures as PNG."""
 
-import warnings
 from pathlib import Path
 
 from league.data.corpora import Split
@@ -20,26 +19,23 @@ def write_entry_report(
     data_dir: str | None = None,
     test: Split | None = None,
     loaded: tuple | None = None,
-    has_attention: bool = True,
-    has_plots: bool = True,
 ) -> Path:
     """Write report.html and plots/ of the entry in `folder` into `out` (there), and return the page's path.
 
     Nothing of the entry is run or believed. `test` and `loaded` (model, tokenizer) save reading them where they are
-    at hand; the attention takes a model, and most of the time.
+    at hand.
     """
-    out = out or folder
-    facts = gather(folder, data_dir, test, loaded, has_attention)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")  # texts may have letters that the pictures' font lacks
-        page = entry_page(facts)
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            if has_plots:
-                with new_folder(out / "plots") as plots:
-                    write_plots(facts, plots)
-        except OSError as error:
-            raise UserError(f"cannot write to {out}: {error.strerror or error}.") from None
+    return write_report(gather(folder, data_dir, test, loaded), out or folder)
+
+
+def write_report(facts: Facts, out: Path) -> Path:
+    page = entry_page(facts)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with new_folder(out / "plots") as plots:
+            write_plots(facts, plots)
+    except OSError as error:
+        raise UserError(f"cannot write to {out}: {error.strerror or error}.") from None
     write_text(out / "report.html", page)
     return out / "report.html"
 
@@ -47,7 +43,7 @@ def write_entry_report(
 def write_plots(facts: Facts, plots: Path) -> None:
     """Write the pictures that there is something to show in."""
     for picture in PICTURES.values():
-        if picture.name == "attention" and not facts.attention:
+        if picture.name not in facts.parts or (picture.name == "attention" and not facts.attention):
             continue
 
         def draw(figure, picture=picture) -> None:

@@ -13,9 +13,10 @@ from msgspec import to_builtins
 
 from league.errors import UserError
 from league.files import lock
+from league.run.progress import Progress
 from tools.app.folder import Folder
 from tools.app.live import Row, look
-from tools.app.live_page import live_page, sparkline
+from tools.app.live_page import live_page
 
 HOSTILE = "<img src=x onerror=alert(1)>${alert(2)}{{alert(3)}}"
 PROGRESS = {
@@ -160,7 +161,8 @@ def test_words_of_others_never_become_html():
 
 @pytest.mark.parametrize("values", [[], [1.0], [1.0, 1.0], [3.0, 2.0, 1e14]])
 def test_a_sparkline_stays_in_its_box(values):
-    points = re.findall(r"([\d.-]+),([\d.-]+)", (re.search(r'points="([^"]*)"', sparkline(values)) or ["", ""])[1])
+    page = live_page([Row("one", "training", is_running=True, progress=Progress(**PROGRESS | {"curve": values}))])
+    points = re.findall(r"([\d.-]+),([\d.-]+)", (re.search(r'points="([^"]*)"', page) or ["", ""])[1])
     assert len(points) == (len(values) if len(values) > 1 else 0)
     assert all(0 <= float(x) <= 100 and 0 <= float(y) <= 30 for x, y in points)
 

@@ -19,7 +19,7 @@ from league.proof import checks as proof
 from league.proof.comparison import Comparison
 from league.proof.data import DataAtHand
 from league.untrusted import MAX_BYTES
-from tools.board import build, handed_in, standings, write, writing
+from tools.board import build, handed_in, reports, standings, write
 from tools.board.__main__ import main
 from tools.board.cache import Cache
 from tools.board.markdown import plain
@@ -512,15 +512,15 @@ def test_a_report_without_the_test_set_is_made_anew_once_that_is_there(played, e
         offline.setattr(DataAtHand, "test_set", refuse)
         board = build(elsewhere, cache=cache)
     made = []
-    monkeypatch.setattr(writing, "_report", lambda row, _: made.append(row.statistics is not None) or "a report")
+    monkeypatch.setattr(reports, "_report", lambda row, _: made.append(row.statistics is not None) or "a report")
     for told in (board, board, build(elsewhere, cache=cache)):
-        write(told, tmp_path / "board", reports=1, cache=cache)
+        write(told, tmp_path / "board", reports=1)
     assert made == [False, True]
 
 
 def test_an_entry_that_upsets_its_report_has_none(played, elsewhere, tmp_path, monkeypatch):
     shutil.copytree(played / "runs" / "one", elsewhere / "one")
-    monkeypatch.setattr(writing, "_report", lambda *_: 1 // 0)
+    monkeypatch.setattr(reports, "_report", lambda *_: 1 // 0)
     told = []
     write(build(elsewhere), tmp_path / "board", reports=1, say=told.append)
     assert "no report of one: ZeroDivisionError" in told[-1]

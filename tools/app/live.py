@@ -11,7 +11,9 @@ from league.errors import UserError
 from league.record.clock import State
 from league.record.shape import Record
 from league.run.progress import Progress, is_running, read_progress
+from league.tasks.metric import metric_of
 from league.untrusted import Name, Number, read_as
+from league_config import LEAGUES
 
 from .folder import Folder, record_of
 
@@ -53,6 +55,7 @@ class Row:
     search: Search | None = None
     validation: dict[str, float] = field(default_factory=dict)  # BLEU after the last complete stage
     bleu: float | None = None
+    metric: str = "BLEU"
     is_official: bool = False
 
 
@@ -77,6 +80,7 @@ def row_of(folder: Path) -> Row:
     stages, score = record.stages, record.score
     search = read_search(folder) if running and not stages and score is None else None
     spent = sum(clock.spent.values()) / 60 if clock else record.clock.minutes
+    league = record.league.name
     last = stages.get("finetune") or stages.get("pretrain")
     return Row(
         name=folder.name,
@@ -88,6 +92,7 @@ def row_of(folder: Path) -> Row:
         search=None if progress else search,
         validation=last.validation if last else {},
         bleu=score and score.value,
+        metric=metric_of(LEAGUES[league]).LABEL if league in LEAGUES else "score",
         is_official=record.official,
     )
 

@@ -82,8 +82,8 @@ class Models:
 
 def attention_page(translator, translated: list[Translated]) -> str:
     """Return a page on what the model looked at: for all translations of a single line, or the best of each."""
-    from league.report.attention import CSS, attention_part, script
-    from league.report.look import html_page
+    from league.report.attention import data
+    from league.report.look import render
     from league.tasks.attention import attend
 
     whole = len(translated) == 1
@@ -92,4 +92,4 @@ def attention_page(translator, translated: list[Translated]) -> str:
         (target or "(nothing)", attend(translator.model, translator.tokenizer, source, target).cropped(MOST_TOKENS))
         for source, target in pairs[:MOST_MAPS]
     ]
-    return html_page("Attention", ["<h2>What the model looked at</h2>", attention_part(shown)], CSS, script())
+    return render("tools/app/templates/attention.html", title="Attention", attention=data(shown))

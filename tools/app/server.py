@@ -6,7 +6,6 @@ import socket
 import tempfile
 import threading
 import warnings
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from league.errors import UserError
-from league.report.look import html_page
+from league.files import write_text
+from league.report.look import render
 
 from .folder import Folder, stamp
 from .look import head, theme
@@ -69,10 +69,8 @@ def server(folder: Folder, data_dir: str | None = None, allows_hub: bool = True)
 
     @app.exception_handler(UserError)
     def refuse(request: Request, error: UserError) -> Response:
-
-        return HTMLResponse(
-            html_page("Not here", [f"<p>{escape(folder.told(error))}</p>"]), 404, {"Content-Security-Policy": FRAMED}
-        )
+        page = render("league/report/templates/base.html", title="Not here", words=folder.told(error))
+        return HTMLResponse(page, 404, {"Content-Security-Policy": FRAMED})
 
     warnings.filterwarnings("ignore", message="SSR mode")
     return gr.mount_gradio_app(
@@ -135,22 +133,24 @@ class Files:
             return self.report(row and row.name)
         # It lies in a zip, or deeper.
         from league.hardware import prepare_process
-        from league.report.write import write_entry_report
+        from league.report.facts import gather
+        from league.report.page import entry_page
 
         prepare_process()
         out = Path(self._made.name) / "handed-in" / row_id
         with self._lock:
             if self._shown.get(f"row {row_id}") is not row:
-                with row.handed_in.unpacked() as folder:
+                with row.source.unpacked() as folder:
                     out.mkdir(parents=True, exist_ok=True)
-                    write_entry_report(folder, out=out, data_dir=self.data_dir, has_plots=False)
+                    write_text(out / "report.html", entry_page(gather(folder, self.data_dir)))
                 self._shown[f"row {row_id}"] = row
         return out / "report.html"
 
     def report(self, name: str | None) -> Path:
         """Return the report of an entry: one that is made here, never one that lies there."""
         from league.hardware import prepare_process
-        from league.report.write import write_entry_report
+        from league.report.facts import gather
+        from league.report.page import entry_page
 
         prepare_process()
         entry = self.folder.entry(name)
@@ -159,7 +159,7 @@ class Files:
             now = [stamp(entry / file) for file in ("record.json", "translations.txt")]
             if self._shown.get(f"report {name}") != now:
                 out.mkdir(parents=True, exist_ok=True)
-                write_entry_report(entry, out=out, data_dir=self.data_dir, has_plots=False)
+                write_text(out / "report.html", entry_page(gather(entry, self.data_dir)))
                 self._shown[f"report {name}"] = now
         return out / "report.html"
 

@@ -57,7 +57,7 @@ def main(argv: list[str] | None = None) -> None:
                 print(f"differs: {out / name}")
             print("not what the records give: write it anew." if wrong else f"up to date: {out}")
             sys.exit(1 if wrong else 0)
-        write(board, out, options.reports, options.force, cache, say)
+        write(board, out, options.reports, options.force, say)
     counts = f"{len(board.entries)} ranked, {len(board.unranked)} not ranked, {len(board.refused)} refused"
     print(f"{counts}: {out / MARKDOWN}, {out / PAGE}")
 

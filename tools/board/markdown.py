@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from .rows import STATES, Board, Row, Standing
-from .words import about_ranks, rank_of, state_of, value
+from .words import about_ranks, metric_label, rank_of, state_of, value
 
 MOST_ROWS = 200  # of a table; the page has all
 
@@ -26,16 +26,16 @@ def as_markdown(board: Board) -> str:
 def _standing(standing: Standing) -> str:
     text = f"## {plain(standing.name)}, version {standing.version}\n\n"
     if standing.ranked:
-        text += _ranked(standing.ranked) + f"\n{about_ranks(standing)}\n"
+        text += _ranked(standing.ranked, metric_label(standing)) + f"\n{about_ranks(standing)}\n"
     else:
         text += "No official entry yet.\n"
     if standing.unranked:
-        text += "\n### Not ranked\n\n" + _unranked(standing.unranked)
+        text += "\n### Not ranked\n\n" + _unranked(standing.unranked, metric_label(standing))
     return text
 
 
-def _ranked(rows: list[Row]) -> str:
-    head = ["rank", "entry", "BLEU", "95 % interval", "seeds", *rows[0].values, "minutes", "trials", "test openings"]
+def _ranked(rows: list[Row], metric: str) -> str:
+    head = ["rank", "entry", metric, "95 % interval", "seeds", *rows[0].values, "minutes", "trials", "test openings"]
     head += ["device", "state"]
 
     def cells(row: Row) -> list[str]:
@@ -56,11 +56,11 @@ def _ranked(rows: list[Row]) -> str:
     return _table(head, cells, rows)
 
 
-def _unranked(rows: list[Row]) -> str:
+def _unranked(rows: list[Row], metric: str) -> str:
     def cells(row: Row) -> list[str]:
         return [plain(row.name), f"{row.score:.2f}", _interval(row), f"{row.minutes:.1f}", state_of(row), _why(row)]
 
-    return _table(["entry", "BLEU", "95 % interval", "minutes", "state", "why"], cells, rows)
+    return _table(["entry", metric, "95 % interval", "minutes", "state", "why"], cells, rows)
 
 
 def _why(row: Row) -> str:

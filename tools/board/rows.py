@@ -7,6 +7,8 @@ import numpy as np
 
 from league.proof.source import Source
 
+from .cache import Cache
+
 STATES = {
     "verified": "official, and proven on these very files: rules, data, weights, translations, score",
     "claimed": "official by its own record, whose parts agree; not proven yet",
@@ -85,6 +87,7 @@ class Board:
     standings: list[Standing]
     refused: list[Refusal]
     data_dir: str | None = None
+    cache: Cache = field(default_factory=lambda: Cache(None))
 
     @property
     def entries(self) -> list[Row]:

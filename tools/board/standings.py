@@ -51,7 +51,7 @@ def build(
         prove(worthwhile, data, cache, say)
     # The league that most play first.
     order = sorted(leagues, key=lambda league: (-len(leagues[league]), league))
-    return Board([_standing(league, leagues[league]) for league in order], refused, data_dir)
+    return Board([_standing(league, leagues[league]) for league in order], refused, data_dir, cache)
 
 
 def _under_names_of_their_own(found: Iterable[Source | tuple[str, str]]) -> Iterator[Source | Refusal]:

@@ -1,6 +1,14 @@
 """What the page and LEADERBOARD.md say alike."""
 
+from league.tasks.metric import metric_of
+from league_config import LEAGUES
+
 from .rows import Row, Standing
+
+
+def metric_label(standing: Standing) -> str:
+    """Return the name of what a league is scored by; of one that is not known here, only that it is a score."""
+    return metric_of(LEAGUES[standing.name]).LABEL if standing.name in LEAGUES else "score"
 
 
 def about_ranks(standing: Standing) -> str:
@@ -11,11 +19,12 @@ def about_ranks(standing: Standing) -> str:
         else "how far the seed moves the score was never measured for this league"
     )
     return (
-        "Ordered by BLEU, equal scores by when they came. The best entry leads a group: every entry after it that "
-        "cannot be told from it shares its rank, marked =, and the first one that can be leads the next group. "
+        f"Ordered by {metric_label(standing)}, equal scores by when they came. The best entry leads a group: every "
+        "entry after it that cannot be told from it shares its rank, marked =, and the first one that can be leads the "
+        "next group. "
         f"Two entries cannot be told apart where a paired test over the sentences of the test set shows no difference "
         f"(p of 0.05 or more; without translations: where their intervals overlap), or where seeds may explain it: "
-        f"{seeds}. When an entry came is the time of its record.json, or of its archive, as the system tells it."
+        f"{seeds}. When an entry came is the time of its record.json, or of its archive, as the system reports it."
     )
 
 

@@ -1,23 +1,23 @@
 """What a board is written as: LEADERBOARD.md, a page, a file for each entry that can be compared, and reports."""
 
 import hashlib
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+
+from jinja2.utils import htmlsafe_json_dumps
 
 from league.errors import UserError
 from league.files import write_text
 from league.proof.claim import predictions_of
-from league.proof.source import Refused, printable
+from league.proof.source import Refused
+from league.report.look import COMPACT
 from league.tasks.task import task_of
 from league_config import LEAGUES
 
-from .cache import Cache
-from .judging import key_of
 from .markdown import as_markdown
 from .page import as_page
+from .reports import write_reports
 from .rows import Board, Row
 
 MARKDOWN, PAGE, ENTRIES, REPORTS = "LEADERBOARD.md", "index.html", "entries", "reports"
@@ -43,7 +43,6 @@ def write(
     out: Path,
     reports: int | None = MOST_REPORTS,
     force: bool = False,
-    cache: Cache | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Write a board into a folder; refuse, unless forced, to write over what somebody edited.
@@ -63,7 +62,7 @@ def write(
     except OSError as error:
         raise UserError(f"cannot write to {out}: {error.strerror}.") from None
     if reports is not None:
-        _write_reports(board, out / REPORTS, reports, cache or Cache(None), say)
+        write_reports(board, out / REPORTS, reports, say)
     texts |= _pages(board, out, set(texts), on_demand=reports is None)
     for name, text in texts.items():
         write_text(out / name, text)
@@ -105,17 +104,12 @@ def _entries(board: Board) -> dict[str, str]:
         except (Refused, ValueError):  # replaced since it was judged
             continue
         data = {"lines": lines, "statistics": row.statistics.tolist()}
-        texts[_place(row)] = seal(f'showEntry("{row.id}", {as_script(data)});\n', "// {}")
+        texts[_place(row)] = seal(f'showEntry("{row.id}", {htmlsafe_json_dumps(data, **COMPACT)});\n', "// {}")
     return texts
 
 
 def _place(row: Row) -> str:
     return f"{ENTRIES}/{row.id}.js"
-
-
-def as_script(value: Any) -> str:
-    """Return JSON that can stand in a script whatever its texts say."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
 def _content(path: Path) -> str | None:
@@ -133,44 +127,3 @@ def _left_over(out: Path, texts: dict[str, str]) -> list[Path]:
     """Return the files of entries that are gone, as far as this command wrote them."""
     found = sorted((out / ENTRIES).glob("*.js"))
     return [path for path in found if f"{ENTRIES}/{path.name}" not in texts and is_sealed(_content(path) or "")]
-
-
-def _write_reports(board: Board, folder: Path, most: int, cache: Cache, say: Callable[[str], None]) -> None:
-    """Make the reports of each league's best from their checked files: never is a page shown that was handed in."""
-    wanted = [row for standing in board.standings for row in standing.rows if row.state != "refuted"]
-    chosen, seen = [], {}
-    for row in wanted:
-        seen[row.league] = seen.get(row.league, 0) + 1
-        if seen[row.league] <= most:
-            chosen.append(row)
-    names = {f"{row.id}.html" for row in chosen}
-    for path in folder.glob("*.html"):
-        if re.fullmatch(r"[0-9a-f]{24}\.html", path.name) and path.name not in names:
-            path.unlink()
-    for i, row in enumerate(chosen, 1):
-        _write_report(row, folder / f"{row.id}.html", board.data_dir, cache, lambda i=i: f"{i}/{len(chosen)}", say)
-
-
-def _write_report(row: Row, path: Path, data_dir: str | None, cache: Cache, place, say) -> None:
-    from league.record.code import code_digest
-
-    try:
-        key = key_of(row.source, code_digest(), f"with the test set: {row.statistics is not None}")
-        html = cache.get("reports", key)
-        if html is None:
-            say(f"{place()} report of {row.name}")
-            html = _report(row, data_dir)
-            cache.put("reports", key, html)
-        write_text(path, html)
-    except Exception as error:  # a stranger's entry may upset any of several libraries
-        reason = str(error) if isinstance(error, Refused | UserError) else f"{type(error).__name__}: {error}"
-        say(f"{place()} no report of {row.name}: {printable(reason)}")
-        path.unlink(missing_ok=True)
-
-
-def _report(row: Row, data_dir: str | None) -> str:
-    from league.report.write import write_entry_report
-
-    with row.source.unpacked() as folder:
-        page = write_entry_report(folder, folder.parent / "report", data_dir, has_plots=False)
-        return page.read_text(encoding="utf-8")

@@ -76,8 +76,8 @@
       band.classList.toggle("picked", Number(band.dataset.row) === row);
     });
     const most = grid[row].map((weight, j) => [weight, sentence[to][j]]).sort((one, other) => other[0] - one[0]);
-    const told = most.slice(0, 3).map(([weight, token]) => `${token} ${Math.round(100 * weight)} %`);
-    part("says").textContent = `Where it ${does} “${sentence[from][row]}”, it looks at: ${told.join(", ")}`;
+    const looks = most.slice(0, 3).map(([weight, token]) => `${token} ${Math.round(100 * weight)} %`);
+    part("says").textContent = `Where it ${does} “${sentence[from][row]}”, it looks at: ${looks.join(", ")}`;
   };
 
   const draw = () => {
@@ -93,10 +93,10 @@
     const look = (token) => (token.startsWith("·") ? "token" : "token begins");
     for (const token of sentence[from]) make(part("rows"), "button", token, { type: "button", class: look(token) });
     for (const token of sentence[to]) {
-      const shown = make(part("columns"), "span", undefined, { class: look(token) });
-      make(shown, "span", token);
-      make(shown, "i");
-      make(shown, "small", "");
+      const column = make(part("columns"), "span", undefined, { class: look(token) });
+      make(column, "span", token);
+      make(column, "i");
+      make(column, "small", "");
     }
     const [width, height] = [margin.left + cell * sentence[to].length + 46, margin.top + cell * grid.length + 4];
     part("map").replaceChildren();
@@ -123,7 +123,7 @@
     const token = event.target.closest("button");
     return token ? [...part(name).children].indexOf(token) : -1;
   };
-  // Not mouseover, which also comes when what lies under a resting pointer is drawn anew.
+  // Not mouseover, which also comes when what lies under a resting pointer is drawn again.
   for (const kind of ["mousemove", "focusin", "click"]) {
     part("rows").addEventListener(kind, (event) => {
       const place = indexOf(event, "rows");

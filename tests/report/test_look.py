@@ -1,0 +1,43 @@
+"""Whatever is filled into a template stays text: between tags, in attributes, and in the data of a script."""
+
+import json
+import re
+
+import jinja2
+import pytest
+
+from league.report.look import ROOT, TEMPLATES, render
+
+HOSTILE = "</script><img src=x onerror=alert(1)>'\"`&amp;<!--{{ 7 * 7 }}{% raw %}\u2028$x$"
+EVERYWHERE = """{% from "league/report/templates/macros.html" import isolated, panel, tiles %}
+<p title="{{ text }}" class='{{ text }}'>{{ text }}</p>{{ isolated(text) }}{{ tiles([(text, text)]) }}
+{% call panel(text, text) %}{{ text }}{% endcall %}
+<script type="application/json">{{ {text: text}|tojson }}</script>"""
+
+
+def test_whatever_is_filled_in_stays_text():
+    page = TEMPLATES.from_string(EVERYWHERE).render(text=HOSTILE)
+    assert "<img" not in page and "<!--" not in page and page.count("</script>") == 1
+    assert re.findall("<(\\w+)", page).count("p") == 1 and "49" not in page
+    assert json.loads(re.search(r"json\">(.*?)</script>", page)[1]) == {HOSTILE: HOSTILE}
+
+
+def test_a_name_that_a_template_misses_is_an_error():
+    with pytest.raises(jinja2.UndefinedError):
+        render("league/report/templates/base.html", title="x")
+
+
+HTML = sorted(path for part in ("league", "tools") for path in ROOT.glob(f"{part}/*/templates/*.html"))
+
+
+@pytest.mark.parametrize("path", HTML, ids=lambda path: path.name)
+def test_no_template_lets_text_pass_unescaped(path):
+    text = path.read_text(encoding="utf-8")
+    assert "|safe" not in text.replace(" ", "") and "autoescape" not in text
+    TEMPLATES.get_template(str(path.relative_to(ROOT)))
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_number_that_json_lacks_is_an_error(number):
+    with pytest.raises(ValueError, match="JSON"):
+        TEMPLATES.from_string("{{ number|tojson }}").render(number=number)

@@ -135,22 +135,23 @@ def find_sentences(
         raise UserError("Test sentences are shown once the entry has a score.")
     if rules is None:
         raise UserError("This league is not known here, and so neither are its test sentences.")
-    hypotheses = read_predictions(folder, rules)
-    if digest_of(folder / "translations.txt") != record.score.sha256.get("translations.txt"):
-        raise UserError("translations.txt is not the file that was scored: nothing of it is shown.")
+    task, hypotheses = task_of(rules), read_predictions(folder, rules)
+    file = task.predictions_file
+    if digest_of(folder / file) != record.score.sha256.get(file):
+        raise UserError(f"{file} is not the file that was scored: nothing of it is shown.")
     if max(map(len, hypotheses)) > MOST_LETTERS:
-        raise UserError(f"translations.txt has a line of more than {MOST_LETTERS:,} letters: nothing of it is shown.")
+        raise UserError(f"{file} has a line of more than {MOST_LETTERS:,} letters: nothing of it is shown.")
     if test is None:
         try:
-            test = task_of(rules).load_split(rules.pretrain.corpus, "test", data_dir)
+            test = task.load_split(rules.pretrain.corpus, "test", data_dir)
         except UserError as error:
             raise UserError(f"The test set is not at hand: {error}") from None
     if record.data_digests().get(test.name) != test.report["sha256"]:
         raise UserError("The entry was scored on another test set than the one at hand.")
-    references = task_of(rules).references(test)
+    references = task.references(test)
     if len(hypotheses) != len(references):
-        raise UserError(f"translations.txt has {len(hypotheses)} lines, the test set {len(references)}.")
-    return Sentences(list(task_of(rules).inputs(test)), list(references), hypotheses, metric_of(rules))
+        raise UserError(f"{file} has {len(hypotheses)} lines, the test set {len(references)}.")
+    return Sentences(list(task.inputs(test)), list(references), hypotheses, metric_of(rules))
 
 
 def find_model(folder: Path, record: Record, rules: League | None) -> tuple:

@@ -34,14 +34,18 @@ def main(argv: list[str] | None = None) -> None:
     from league.run.entry import Entry
 
     hardware.prepare_process()
-    finetune(Entry(options), finetune_hp)
+    entry = Entry(options)
+    was_complete = finetune(entry, finetune_hp)
+
+    from league.cli.ending import finish_stage
+
+    finish_stage(entry, "finetune", was_complete)
 
 
-def finetune(entry, finetune_hp: Any, splits=None) -> None:
-    """Train stage B of an entry, or resume it; `splits` of its data that are loaded already may be shared."""
+def finetune(entry, finetune_hp: Any, splits=None) -> bool:
+    """Train stage B of an entry, or resume it; `splits` of its data may be shared. Tell whether it was complete."""
     from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, set_seed
 
-    from league.cli import ending
     from league.data.batches import TrainingOrder
     from league.run import loading, moves, takeover
     from league.run import stage as training
@@ -59,7 +63,7 @@ def finetune(entry, finetune_hp: Any, splits=None) -> None:
     train, validation = splits.load(rules.finetune.corpus, "train"), splits.validation(rules)
     moves.start(entry, {"seed": options.seed} | tuned, train, *validation.values())
     if moves.completed(entry, "finetune"):
-        return ending.finish_stage(entry, "finetune", was_complete=True)
+        return True
 
     model, tokenizer = task.load_checkpoint(entry.checkpoint("pretrain"))
     with args.main_process_first():
@@ -80,7 +84,7 @@ def finetune(entry, finetune_hp: Any, splits=None) -> None:
             callbacks=[watch],
         )
         training.run_stage(trainer, watch, validation)
-    ending.finish_stage(entry, "finetune")
+    return False
 
 
 if __name__ == "__main__":

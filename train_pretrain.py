@@ -24,14 +24,18 @@ def main(argv: list[str] | None = None) -> None:
 
     hardware.prepare_process()
     hardware.check_memory(task.num_parameters(as_values(model_hp)))
-    pretrain(Entry(options), model_hp)
+    entry = Entry(options)
+    was_complete = pretrain(entry, model_hp)
+
+    from league.cli.ending import finish_stage
+
+    finish_stage(entry, "pretrain", was_complete)
 
 
-def pretrain(entry, model_hp: Any, splits=None) -> None:
-    """Train stage A of an entry, or resume it; `splits` of its data that are loaded already may be shared."""
+def pretrain(entry, model_hp: Any, splits=None) -> bool:
+    """Train stage A of an entry, or resume it; `splits` of its data may be shared. Tell whether it was complete."""
     from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, set_seed
 
-    from league.cli import ending
     from league.data.batches import TrainingOrder
     from league.run import loading, moves
     from league.run import stage as training
@@ -44,7 +48,7 @@ def pretrain(entry, model_hp: Any, splits=None) -> None:
     train, validation = splits.load(rules.pretrain.corpus, "train"), splits.validation(rules)
     moves.start(entry, {"seed": options.seed} | as_values(model_hp), train, *validation.values())
     if moves.completed(entry, "pretrain"):
-        return ending.finish_stage(entry, "pretrain", was_complete=True)
+        return True
 
     with args.main_process_first():
         tokenizer = task.train_tokenizer(train)
@@ -66,7 +70,7 @@ def pretrain(entry, model_hp: Any, splits=None) -> None:
             callbacks=[watch],
         )
         training.run_stage(trainer, watch, validation)
-    ending.finish_stage(entry, "pretrain")
+    return False
 
 
 if __name__ == "__main__":

@@ -191,7 +191,7 @@ def plain_trainer(contest: Contest, base: str, callback):
     from league.data.batches import PairCollator, TrainingOrder
     from league.run import loading
     from league.run import stage as training
-    from league.run.conduct import Conduct
+    from league.run.entry import Conduct
     from tools.tune.space import start_values
 
     rules, stage = contest.rules, contest.rules.finetune

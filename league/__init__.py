@@ -1,1 +1,0 @@
-"""What the three scripts share."""

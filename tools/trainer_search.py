@@ -20,7 +20,7 @@ from league.cli.options import parse_options
 from league.data.batches import TrainingOrder
 from league.data.corpora import Split
 from league.errors import Interrupted, UserError, run_command
-from league.run import loading, moves
+from league.run import loading, moves, validation
 from league.run import stage as training
 from league.run.entry import Entry
 from league.run.evidence import training_in_effect
@@ -82,8 +82,8 @@ class TrialTrainer(Seq2SeqTrainer):
             super().train(trial=trial)
             self.check_effect(asked)
             # Found set, it is the trial's value; else that would be the sum of all metrics of another evaluation.
-            validation = {} if self.has_exploded() else training.validate(entry, self, self.captions)
-            self.objective = sum(validation.values(), 0.0)
+            scores = {} if self.has_exploded() else validation.validate(entry, self, self.captions)
+            self.objective = sum(scores.values(), 0.0)
         entry.record.trials += 1
         entry.write()
         seconds = clock.used - began

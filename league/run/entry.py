@@ -3,7 +3,9 @@
 import os
 import platform
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,22 @@ from league.record.code import code_digest
 from league.record.folder import RUNS
 from league.record.rules import broken_rules
 from league.record.shape import RECORD_FORMAT, ClockFacts, LeagueFacts, Record, read_record, write_record
-from league.run.conduct import Conduct
-from league.run.tracking import tracked
 from league.values import Options, check_options
 from league_config import League, fingerprint
 
 HELD: dict[Path, Any] = {}  # the locks of this process
 PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "datasets", "sacrebleu", "numpy")
+
+
+@dataclass(frozen=True)
+class Conduct:
+    """How a stage behaves: by default as somebody's entry, which stops, and saves, in time for the score."""
+
+    study: str = ""  # under which the experiment tracker groups its runs; else they are the entry's own
+    headline: str = ""  # before the words of a progress bar
+    is_quiet: bool = False  # neither progress.json nor a summary, and no bar that stays
+    seconds: float | None = None  # by which it has ended, or is given up and nothing is saved
+    note_pace: Callable[[float], None] = lambda pace: None  # takes the seconds of a step, where `seconds` are set
 
 
 class Entry:
@@ -60,6 +71,11 @@ class Entry:
 
     def tracked(self, stage: str) -> AbstractContextManager:
         """Give what a Trainer reports of a stage a run of its own in the experiment tracker."""
+        if self.options.report_to == "none":
+            return nullcontext()
+
+        from league.run.tracking import tracked
+
         study = self.conduct.study
         name = f"{study}-{self.folder.name}" if study else self.name
         return tracked(self.options.report_to, study or self.name, f"{name}-{stage}")

@@ -18,12 +18,8 @@ from league.record.shape import StageFacts
 from league.run import moves
 from league.run.checkpoints import last_complete_checkpoint
 from league.run.entry import Entry
-from league.run.evidence import stage_facts
 from league.run.failures import clear_failures
 from league.run.watch import StageWatch
-from league.tasks.metric import metric_of
-from league.tasks.predicting import batches_by_length, predict
-from league.tasks.task import Task, task_of
 from league_config import Stage
 
 
@@ -81,7 +77,7 @@ def run_stage(trainer: Seq2SeqTrainer, watch: StageWatch, validation: dict[str, 
     """Train, validate, save and record a stage. A stop by the user leaves a checkpoint to resume from."""
     entry, name = watch.entry, watch.name
     trainer.remove_callback(PrinterCallback)
-    watch.time_validation = lambda: time_validation(task_of(entry.rules), trainer, validation)
+    watch.time_validation = lambda: _time_validation(entry, trainer, validation)
     started_from = digests_of(entry.checkpoint("pretrain")) if name == "finetune" else None
     with trainer.args.main_process_first():
         checkpoint = last_complete_checkpoint(entry.checkpoints(name), trainer.args.world_size)
@@ -92,6 +88,10 @@ def run_stage(trainer: Seq2SeqTrainer, watch: StageWatch, validation: dict[str, 
     with entry.clock.charge(name), watch, failures():
         trainer.train(resume_from_checkpoint=checkpoint)
         watch.raise_if_stopped()
+
+    from league.run.evidence import stage_facts
+    from league.run.validation import validate
+
     with entry.clock.charge(name), clear_failures(entry, trainer.args.device):
         started = time.monotonic()
         scores = validate(entry, trainer, validation)
@@ -112,32 +112,7 @@ def run_stage(trainer: Seq2SeqTrainer, watch: StageWatch, validation: dict[str, 
         shutil.rmtree(entry.checkpoints(name), ignore_errors=True)
 
 
-def validate(entry: Entry, trainer: Seq2SeqTrainer, validation: dict[str, Split]) -> dict[str, float]:
-    """Predict each validation split as the test set will be; return the scores by domain."""
-    task, metric, scores = task_of(entry.rules), metric_of(entry.rules), {}
-    # In float32, as the final score is: this takes the mixed precision off the forward pass.
-    model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
-    for domain, split in validation.items():
-        title = None if entry.conduct.is_quiet else f"validating on {domain}"
-        predictions = predict(task, model, trainer.processing_class, task.inputs(split), title)
-        statistics = metric.statistics(predictions, task.references(split))
-        scores[domain] = round(metric.value(statistics.sum(0)).item(), 2)
-    trainer.log({f"{domain}_{metric.NAME}": score for domain, score in scores.items()})
-    return scores
+def _time_validation(entry: Entry, trainer: Seq2SeqTrainer, validation: dict[str, Split]) -> float:
+    from league.run.validation import time_validation
 
-
-@torch.inference_mode()
-def time_validation(task: Task, trainer: Seq2SeqTrainer, validation: dict[str, Split]) -> float:
-    """Estimate the seconds that a validation takes with the model as it is, from one middling batch of each domain."""
-    model, tokenizer = trainer.accelerator.unwrap_model(trainer.model), trainer.processing_class
-    was_training, seconds = model.training, 0.0
-    model.eval()
-    for split in validation.values():
-        rows = task.encode(tokenizer, task.inputs(split))
-        batches = batches_by_length(rows, task.rules.decoding["batch_size"])
-        middle = batches[len(batches) // 2 - (len(batches) > 1)]  # a whole one, where there is one
-        started = time.monotonic()
-        task.predict_rows(model, tokenizer, [rows[i] for i in middle])
-        seconds += (time.monotonic() - started) * len(rows) / len(middle)
-    model.train(was_training)
-    return seconds
+    return time_validation(entry, trainer, validation)

@@ -17,7 +17,7 @@ from play import TINY
 
 from benchmarks import rivals, tuning
 from benchmarks.tuning import on_grid
-from league.run import stage as training
+from league.run import validation
 from league_config import LEAGUES, FinetuneHP, ModelHP, Stage
 from tools.tune import space
 
@@ -70,7 +70,7 @@ def small(monkeypatch, tmp_path):
         stages[name] = Stage(corpus, stage.arguments | {"max_steps": 15}, TUNED[name])
     league = dataclasses.replace(TINY, name="small", max_length=16, batch_size=4, **stages)
     monkeypatch.setitem(LEAGUES, "small", league)
-    monkeypatch.setattr(training, "validate", lambda trainer, splits: dict.fromkeys(splits, expected_of(trainer)))
+    monkeypatch.setattr(validation, "validate", lambda trainer, splits: dict.fromkeys(splits, expected_of(trainer)))
     monkeypatch.chdir(tmp_path)
     yield league
     optuna.logging.set_verbosity(optuna.logging.INFO)

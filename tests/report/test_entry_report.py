@@ -16,7 +16,7 @@ from league.report import write as entry_report
 from league.report.facts import gather
 from league.report.pictures import PICTURES
 from league.report.write import write_entry_report, write_report
-from league.run.conduct import Conduct
+from league.run.entry import Conduct
 from league.values import Options
 from tools import report as tool
 

@@ -23,8 +23,7 @@ from league.record.rules import clock_problems
 from league.record.shape import as_json, as_record, read_record
 from league.run import checkpoints, failures, moves, takeover, watch
 from league.run import stage as training
-from league.run.conduct import Conduct
-from league.run.entry import Entry
+from league.run.entry import Conduct, Entry
 from league.values import Options
 from train_finetune import FinetuneOptions
 

@@ -16,8 +16,7 @@ from league.files import digests_of
 from league.record.clock import Clock
 from league.record.rules import scheduled_rate
 from league.record.shape import read_record
-from league.run import loading, takeover
-from league.run import stage as training
+from league.run import loading, takeover, validation
 from league.run.entry import Entry
 from league.run.evidence import training_in_effect
 from league.tasks.loss import SmoothedLoss
@@ -67,7 +66,7 @@ def search(trainer: Seq2SeqTrainer, trials: list[dict]) -> None:
 
 
 def test_every_trial_is_the_fine_tune_with_the_values_that_it_asked_for(two, monkeypatch, tmp_path):
-    seen, validate = [], training.validate
+    seen, validate = [], validation.validate
 
     def watched(entry, trainer, validation):
         trainer.model.save_pretrained(tmp_path / "trained")
@@ -75,7 +74,7 @@ def test_every_trial_is_the_fine_tune_with_the_values_that_it_asked_for(two, mon
         seen.append((training_in_effect(trainer), trainer.state.log_history, digest, bleu))
         return bleu
 
-    monkeypatch.setattr(training, "validate", watched)
+    monkeypatch.setattr(validation, "validate", watched)
     search(two_s_trainer(), TRIALS)
     first_losses = {}
     for asked, (effective, history, _, _) in zip(TRIALS, seen, strict=True):
@@ -93,8 +92,8 @@ def test_every_trial_is_the_fine_tune_with_the_values_that_it_asked_for(two, mon
 
 
 def test_the_search_tells_its_best_as_a_command_and_counts_on_the_entry(two, monkeypatch, capsys):
-    bleu, validate = iter([1.0, 5.0, 3.0]), training.validate
-    monkeypatch.setattr(training, "validate", lambda entry, trainer, splits: dict.fromkeys(splits, next(bleu)))
+    bleu, validate = iter([1.0, 5.0, 3.0]), validation.validate
+    monkeypatch.setattr(validation, "validate", lambda entry, trainer, splits: dict.fromkeys(splits, next(bleu)))
     before = read_record(two / "record.json")
     play("tools.trainer_search", "--entry", "two", "--trials", "3")
     *trials, best, words = capsys.readouterr().out.splitlines()
@@ -108,7 +107,7 @@ def test_the_search_tells_its_best_as_a_command_and_counts_on_the_entry(two, mon
     assert record.trials == 3 and record.clock.spent["trials"] > 0 and record.test_openings == 0
     assert record.stages == before.stages and "captions.test" not in record.data
 
-    monkeypatch.setattr(training, "validate", validate)
+    monkeypatch.setattr(validation, "validate", validate)
     play("train_finetune", *flags)
     record, (_, values) = read_record(two / "record.json"), parse_options("", FinetuneOptions, FinetuneHP, argv=flags)
     assert {name: record.asked[name] for name in SCHEDULE} == vars(values) and record.trials == 3
@@ -117,13 +116,13 @@ def test_the_search_tells_its_best_as_a_command_and_counts_on_the_entry(two, mon
 
 def test_a_search_ends_while_there_is_time_for_the_fine_tune(two, capsys, monkeypatch):
     trainer = two_s_trainer()
-    search_one, trainer.entry.clock.limit = training.validate, 1e6
+    search_one, trainer.entry.clock.limit = validation.validate, 1e6
 
     def validate(*args):
         trainer.entry.clock.limit = trainer.entry.clock.used + 1e-3
         return search_one(*args)
 
-    monkeypatch.setattr(training, "validate", validate)
+    monkeypatch.setattr(validation, "validate", validate)
     search(trainer, TRIALS)
     assert read_record(two / "record.json").trials == 1
     assert "the search ends" in capsys.readouterr().out
@@ -186,7 +185,7 @@ def test_a_trial_that_fails_ends_the_search_in_one_line(two, monkeypatch, capfd,
     def fail(entry, trainer, validation):
         raise accident
 
-    monkeypatch.setattr(training, "validate", fail)
+    monkeypatch.setattr(validation, "validate", fail)
     with pytest.raises(kind, match=message):
         play("tools.trainer_search", "--entry", "two")
     assert "Traceback" not in capfd.readouterr().err

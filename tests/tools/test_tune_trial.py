@@ -13,7 +13,7 @@ from tunables import SCHEDULE, STRUCTURE
 from league.record.rules import scheduled_rate
 from league.record.shape import read_record
 from league.run import watch
-from league.run.conduct import Conduct
+from league.run.entry import Conduct
 from league.run.loading import Splits
 from league.tasks.loss import SmoothedLoss
 from league_config import AING

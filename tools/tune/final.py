@@ -4,6 +4,7 @@ import sys
 import time
 
 from evaluate_bleu import evaluate
+from league.cli.ending import finish_stage
 from league.run import moves, takeover
 from league.run.entry import Entry
 from train_finetune import finetune
@@ -26,6 +27,7 @@ def play(search: Search) -> None:
     for stage, train in (("pretrain", pretrain), ("finetune", finetune)):
         if not moves.completed(entry, stage):
             train(entry, search.rules.tuned(stage)(**winner[stage]))
+            finish_stage(entry, stage)
     evaluate(entry)
     search.report_score()
 

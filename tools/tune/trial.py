@@ -17,8 +17,7 @@ from league.record.rules import broken_in_stage
 from league.record.shape import StageFacts, read_record
 from league.run import takeover
 from league.run.checkpoints import last_step
-from league.run.conduct import Conduct
-from league.run.entry import Entry
+from league.run.entry import Conduct, Entry
 from league.run.loading import Splits, tokenize
 from league.run.watch import PACE_FROM
 from league.tasks.task import task_of

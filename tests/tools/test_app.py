@@ -283,7 +283,7 @@ def test_a_hub_id_never_leads_to_a_folder_here(runs, monkeypatch, name):
 
 def test_few_models_are_held_and_one_that_was_replaced_is_read_anew(models, runs):
     for name in ("one", "two", "one"):
-        assert len(models.translate(name, "", "Ein Hund läuft.", 99).lines[0].found) == 8
+        assert len(models.translate(name, "", "Ein Hund läuft.", 99).lines[0].hypotheses) == 8
     assert len(models._held) == MOST_MODELS
     os.utime(runs / "two" / "finetune" / "model.safetensors")
     models.translate("two", "", "Ein Hund läuft.", 1)

@@ -1,4 +1,4 @@
-"""The entries of one folder: a name that a visitor says leads to one of them, or nowhere."""
+"""The entries of one folder: a name that a visitor gives leads to one of them, or nowhere."""
 
 import os
 from functools import lru_cache
@@ -22,8 +22,8 @@ class Folder:
     def names(self) -> list[str]:
         """Return the entries' names: real folders with a plain name and a record."""
         try:
-            with os.scandir(self.path) as found:
-                folders = [one.name for one in found if one.is_dir(follow_symlinks=False)]
+            with os.scandir(self.path) as entries:
+                folders = [one.name for one in entries if one.is_dir(follow_symlinks=False)]
         except OSError:
             return []
         named = sorted(name for name in folders if is_entry_name(name))
@@ -32,21 +32,21 @@ class Folder:
     def entry(self, name: Any) -> Path:
         """Return the folder of an entry that is there."""
         if name not in self.names():
-            raise UserError(f"there is no entry {str(name)[:64]!r} any more: load the page anew.")
+            raise UserError(f"there is no entry {str(name)[:64]!r} any more: reload the page.")
         return self.path / name
 
-    def told(self, error: UserError) -> str:
-        """Return an error for visitors, who need not know where on this machine the folder lies."""
+    def public(self, error: UserError) -> str:
+        """Return an error in words for visitors, who need not know where on this machine the folder lies."""
         return str(error).replace(f"{self.path}/", "")
 
 
 def stamp(path: Path) -> tuple[int, int] | None:
     """Return what changes when a file does; None where there is none."""
     try:
-        found = path.lstat()
+        status = path.lstat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size
+    return status.st_mtime_ns, status.st_size
 
 
 def record_of(folder: Path) -> Record:

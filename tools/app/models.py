@@ -3,10 +3,14 @@
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from league.errors import UserError
 
 from .folder import Folder, stamp
+
+if TYPE_CHECKING:  # it loads torch
+    from league.translate.translator import Hypothesis
 
 MOST_MODELS = 2
 MOST_LETTERS, MOST_LINES, MOST_BEAMS = 2000, 20, 8
@@ -15,10 +19,10 @@ MOST_MAPS, MOST_TOKENS = 8, 128
 
 @dataclass
 class Translated:
-    """One line, and what a beam search found for it: text and score, best first."""
+    """One line, and what a beam search returns for it, best first."""
 
     source: str
-    found: list[tuple[str, float]]
+    hypotheses: list["Hypothesis"]
 
 
 @dataclass
@@ -49,11 +53,8 @@ class Models:
         num_beams = min(max(1, int(num_beams)), MOST_BEAMS)
         with self._lock:
             translator = self._translator(entry, hub_id)
-            found = translator.search(lines, num_beams=num_beams, n_best=num_beams)
-            translated = [
-                Translated(line, [(one.text, one.score) for one in each])
-                for line, each in zip(lines, found, strict=True)
-            ]
+            results = translator.search(lines, num_beams=num_beams, n_best=num_beams)
+            translated = [Translated(*pair) for pair in zip(lines, results, strict=True)]
             return Answer(translated, attention_page(translator, translated))
 
     def _translator(self, entry: str | None, hub_id: str):
@@ -87,7 +88,8 @@ def attention_page(translator, translated: list[Translated]) -> str:
     from league.tasks.attention import attend
 
     whole = len(translated) == 1
-    pairs = [(one.source, words) for one in translated for words, _ in (one.found if whole else one.found[:1])]
+    most = None if whole else 1
+    pairs = [(one.source, hypothesis.text) for one in translated for hypothesis in one.hypotheses[:most]]
     shown = [
         (target or "(nothing)", attend(translator.model, translator.tokenizer, source, target).cropped(MOST_TOKENS))
         for source, target in pairs[:MOST_MAPS]

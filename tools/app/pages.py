@@ -2,18 +2,19 @@
 
 import threading
 import time
-from html import escape
 from urllib.parse import quote
 
 import gradio as gr
 
 from league.errors import UserError
+from league.report.look import render
 
 from . import live
 from .folder import Folder
 from .live_page import live_page
-from .models import MOST_BEAMS, MOST_LETTERS, Models, Translated
+from .models import MOST_BEAMS, MOST_LETTERS, Models
 
+TRANSLATIONS = "tools/app/templates/translations.html"
 EVERY = 3.0  # seconds between two looks at what is running
 EXAMPLE = "Ein Hund läuft durch den Schnee."
 PRIVATE = {"api_visibility": "private"}
@@ -44,9 +45,8 @@ def navbar() -> None:
 
 def frame(title: str, **content: str) -> str:
     """Return a page of ours, `src` or `srcdoc`, in a frame that can neither reach this one nor send anything away."""
-    ((name, value),) = content.items()
-    sealed = f'{name}="{escape(value)}" title="{escape(title)}" sandbox="allow-scripts allow-downloads"'
-    return f'<p class="wait">Drawing the {escape(title.lower())} …</p><iframe {sealed}></iframe>'
+    ((attribute, value),) = content.items()
+    return render("tools/app/templates/frame.html", title=title, attribute=attribute, content=value)
 
 
 def ours() -> gr.HTML:
@@ -92,41 +92,15 @@ def translate_page(folder: Folder, models: Models) -> None:
         try:
             answer = models.translate(entry, hub_id, text, num_beams)
         except UserError as error:
-            return refused(folder.told(error)), ""
-        return results_of(answer.lines), frame("Attention", srcdoc=answer.attention)
-
-    asked = [entry, hub_id, text, num_beams]
+            return render(TRANSLATIONS, refused=folder.public(error), lines=[]), ""
+        return render(TRANSLATIONS, refused=None, lines=answer.lines), frame("Attention", srcdoc=answer.attention)
 
     def load(request: gr.Request):
         names, name = chosen(folder, request)
         return gr.Dropdown(names, value=name)
 
-    gr.on([button.click, text.submit], translate, asked, [results, attention], **PRIVATE)
+    gr.on([button.click, text.submit], translate, [entry, hub_id, text, num_beams], [results, attention], **PRIVATE)
     gr.on(None, load, None, entry, queue=False, **PRIVATE)
-
-
-def refused(reason: str) -> str:
-    return f'<p class="refused" role="alert">{escape(reason)}</p>'
-
-
-def results_of(translated: list[Translated]) -> str:
-    """Return each line with its best translation, and what else the search found."""
-    return "".join(
-        f'<section class="translation"><div class="quiet">{escape(one.source)}</div>'
-        f'<p class="best">{escape(one.found[0][0]) or "(nothing)"}</p>{alternatives(one.found)}</section>'
-        for one in translated
-    )
-
-
-def alternatives(found: list[tuple[str, float]]) -> str:
-    rows = "".join(
-        f'<tr><td>{i}</td><td class="words">{escape(text)}</td><td>{score:.3f}</td></tr>'
-        for i, (text, score) in enumerate(found, 1)
-    )
-    return (
-        '<div class="scroll"><table><thead><tr><th scope="col">beam</th><th scope="col" class="words">translation</th>'
-        f'<th scope="col">score</th></tr></thead><tbody>{rows}</tbody></table></div>'
-    )
 
 
 # Report
@@ -161,7 +135,7 @@ def live_tab(folder: Folder) -> None:
 
 
 class Now:
-    """What is running, looked up once for all who look on at the same time."""
+    """What is running, looked up once for everybody who watches at the same time."""
 
     def __init__(self, folder: Folder):
         self.folder = folder

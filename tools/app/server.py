@@ -6,6 +6,8 @@ import socket
 import tempfile
 import threading
 import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,7 @@ DOORS = (
     "run-history",
     "runs",
 )
+WATCHED = ("record.json", "translations.txt")  # what the board and a report are made from
 CLOSED = tuple(f"/gradio_api/{name}" for name in DOORS)
 
 
@@ -69,7 +72,7 @@ def server(folder: Folder, data_dir: str | None = None, allows_hub: bool = True)
 
     @app.exception_handler(UserError)
     def refuse(request: Request, error: UserError) -> Response:
-        page = render("league/report/templates/base.html", title="Not here", words=folder.told(error))
+        page = render("league/report/templates/base.html", title="Not here", words=folder.public(error))
         return HTMLResponse(page, 404, {"Content-Security-Policy": FRAMED})
 
     warnings.filterwarnings("ignore", message="SSR mode")
@@ -90,7 +93,7 @@ def framed(path: Path) -> Response:
 
 
 class Files:
-    """The board and the reports, made anew when what they show has changed."""
+    """The board and the reports, made again when what they show has changed."""
 
     def __init__(self, folder: Folder, data_dir: str | None):
         self.folder, self.data_dir = folder, data_dir
@@ -116,8 +119,7 @@ class Files:
         from tools.board import build, write
         from tools.board.cache import Cache
 
-        watched = ("record.json", "translations.txt")
-        now = {name: [stamp(self.folder.path / name / file) for file in watched] for name in self.folder.names()}
+        now = {name: [stamp(self.folder.path / name / file) for file in WATCHED] for name in self.folder.names()}
         now |= {path.name: [stamp(path)] for path in self.folder.path.glob("*") if path.name not in now}
         if self._shown.get("board") != now:
             # Kept for as long as the app runs: nothing is written where it was started.
@@ -132,35 +134,26 @@ class Files:
         if row is None or row.name in self.folder.names():
             return self.report(row and row.name)
         # It lies in a zip, or deeper.
-        from league.hardware import prepare_process
-        from league.report.facts import gather
-        from league.report.page import entry_page
-
-        prepare_process()
-        out = Path(self._made.name) / "handed-in" / row_id
-        with self._lock:
-            if self._shown.get(f"row {row_id}") is not row:
-                with row.source.unpacked() as folder:
-                    out.mkdir(parents=True, exist_ok=True)
-                    write_text(out / "report.html", entry_page(gather(folder, self.data_dir)))
-                self._shown[f"row {row_id}"] = row
-        return out / "report.html"
+        return self._report(f"handed-in/{row_id}", row.source.received, row.source.unpacked)
 
     def report(self, name: str | None) -> Path:
         """Return the report of an entry: one that is made here, never one that lies there."""
+        entry = self.folder.entry(name)
+        return self._report(f"reports/{name}", [stamp(entry / file) for file in WATCHED], lambda: nullcontext(entry))
+
+    def _report(self, place: str, version: object, opened: Callable[[], AbstractContextManager[Path]]) -> Path:
         from league.hardware import prepare_process
         from league.report.facts import gather
         from league.report.page import entry_page
 
         prepare_process()
-        entry = self.folder.entry(name)
-        out = Path(self._made.name) / "reports" / name
+        out = Path(self._made.name) / place
         with self._lock:
-            now = [stamp(entry / file) for file in ("record.json", "translations.txt")]
-            if self._shown.get(f"report {name}") != now:
-                out.mkdir(parents=True, exist_ok=True)
-                write_text(out / "report.html", entry_page(gather(entry, self.data_dir)))
-                self._shown[f"report {name}"] = now
+            if self._shown.get(place) != version:
+                with opened() as folder:
+                    out.mkdir(parents=True, exist_ok=True)
+                    write_text(out / "report.html", entry_page(gather(folder, self.data_dir)))
+                self._shown[place] = version
         return out / "report.html"
 
 

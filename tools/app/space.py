@@ -68,8 +68,8 @@ def write_space(folder: Path, out: Path, names: list[str], allows_hub: bool = Tr
         (space / "entries").mkdir()
         for name in chosen:
             copy_entry(folder / name, space / "entries" / name)
-    told = "1 entry" if len(chosen) == 1 else f"{len(chosen)} entries"
-    return f"{told} in {out}; to upload it: hf upload YOUR_NAME/league {out} . --repo-type space"
+    count = "1 entry" if len(chosen) == 1 else f"{len(chosen)} entries"
+    return f"{count} in {out}; to upload it: hf upload YOUR_NAME/league {out} . --repo-type space"
 
 
 def requirements() -> dict[str, str]:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS_THAT_TRAIN = ("data", "tasks", "record", "run")
-# Words for a verdict, pictures for a report; values and data that the record names by themselves or their digests.
-BESIDE_TRAINING = {"wording.py", "attention.py", "settings.py", "readers.py"}
+# Words for a verdict, pictures and trackers; values and data that the record names by themselves or their digests.
+BESIDE_TRAINING = {"wording.py", "tracking.py", "attention.py", "settings.py", "readers.py"}
 
 
 def code_files() -> list[Path]:

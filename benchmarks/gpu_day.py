@@ -24,7 +24,7 @@ from league.values import check_data_dir
 ROOT = Path(__file__).resolve().parent.parent
 LARGE = ["--d_model", "256", "--nhead", "4", "--num_layers", "3", "--d_ff", "1024"]
 SMALL = ["--d_model", "128", "--nhead", "4", "--num_layers", "2", "--d_ff", "256"]
-SECONDS = {"tests": 90, "game": 100, "launches": 50, "training": 120, "scoring": 100, "search": 150}
+SECONDS = {"tests": 90, "game": 130, "launches": 45, "training": 140, "scoring": 120, "search": 150}
 
 
 @dataclass

@@ -28,12 +28,12 @@ def main(argv: list[str] | None = None) -> None:
     for league in LEAGUES.values():
         name = f"{league.name} {league.version}"
         book = books.setdefault(name, {"fixed": league.fixed(), "data": {}})
-        found = digests_of_splits(league, options.hub)
-        changed = [split for split, digest in found.items() if book["data"].get(split, digest) != digest]
+        digests = digests_of_splits(league, options.hub)
+        changed = [split for split, digest in digests.items() if book["data"].get(split, digest) != digest]
         if changed or book["fixed"] != league.fixed():
             what = ", ".join(changed) or "values"
             raise UserError(f"league {name} is published with other {what}; raise its version in league_config.py.")
-        book["data"] |= found
+        book["data"] |= digests
     write_json(PUBLISHED, books)
     for name, book in books.items():
         print(f"published: {name}, {len(book['data'])} splits pinned")
@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def digests_of_splits(league: League, from_hub: bool) -> dict[str, str]:
     """Return split name -> sha256 of every split that the league uses."""
-    found = {}
+    digests = {}
     for corpus, splits in (
         (league.pretrain.corpus, ("train", "validation", "test")),
         (league.finetune.corpus, ("train", "validation")),
@@ -49,8 +49,8 @@ def digests_of_splits(league: League, from_hub: bool) -> dict[str, str]:
         if from_hub or isinstance(corpus.origin, Generated):
             for name in splits:
                 split = task_of(league).load_split(corpus, name, None)
-                found[split.name] = split.report["sha256"]
-    return found
+                digests[split.name] = split.report["sha256"]
+    return digests
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@
     python -m tools.push runs/mine --zip mine.zip
 
 What goes up is what was recorded: files that differ from the record are refused. After a lost connection the same
-command goes on, and what has arrived is not sent again. --board and --zip hand in what tools.verify needs, without the
+command resumes, and what has arrived is not sent again. --board and --zip hand in what tools.verify needs, without the
 Hub's model page, unless --hub_model_id asks for that, too.
 """
 

@@ -1,4 +1,4 @@
-"""Playing an entry anew from its record: the three scripts, with the flags that it was played with."""
+"""Playing an entry again from its record: the three scripts, with the flags that it was played with."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ def replay(record: Record, entry: str, seed: int, data_dir: str | None, folder: 
         # A process each: the memory of one does not add to the next one's.
         done = subprocess.run([*command(script), *shared, *values], cwd=folder, env=settings)
         if done.returncode:
-            raise UserError(f"{script}.py ended with code {done.returncode}; the same command goes on from there.")
+            raise UserError(f"{script}.py ended with code {done.returncode}; the same command resumes there.")
 
 
 def command(script: str) -> list[str]:

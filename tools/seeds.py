@@ -2,8 +2,8 @@
 
     python -m tools.seeds runs/baseline --seeds 5
 
-Each repetition is an entry of its own, runs/NAME-seed2 and so on, with a clock of its own. The same command again goes
-on where it was interrupted. The result is printed, and kept in runs/NAME/seeds.json.
+Each repetition is an entry of its own, runs/NAME-seed2 and so on, with a clock of its own. The same command again
+resumes where it was interrupted. The result is printed, and kept in runs/NAME/seeds.json.
 """
 
 import statistics

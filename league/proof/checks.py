@@ -126,14 +126,14 @@ def _order(record: Record, league: League, splits: dict[str, Split], tokenizer) 
             with needed_here():
                 tokens = task_of(league).tokenize(split, tokenizer, Path(cache))
             order = TrainingOrder(tokens, league.batch_size, stage.arguments["max_steps"], seed)
-            found = {
+            measured = {
                 "order": order.digest(),
                 "tokens": order.num_tokens(facts.steps),
                 "sentences_cut": tokens.num_cut(),
             }
             yield from (
                 f"{name}: {key} is {value} by seed {seed}, {getattr(facts, key)} by the record"
-                for key, value in found.items()
+                for key, value in measured.items()
                 if getattr(facts, key) != value
             )
 

@@ -14,7 +14,7 @@ from league.values import check_entry_name
 RUNS = Path("runs")
 MODELING = Path(__file__).resolve().parents[2] / "modeling"
 CHECKPOINT = ("model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json")
-SHOWN = ("translations.txt", "report.html")  # of an entry, beside its record
+REPORT = "report.html"
 PICTURES = "plots/*.png"
 
 
@@ -97,9 +97,9 @@ def repository_files(folder: Path, record: Record, stage: str) -> dict[str, Path
     files = {name: folder / stage / name for name in record.stages[stage].sha256}
     files["record.json"] = folder / "record.json"
     if stage == last_stage(record):
-        shown = [folder / name for name in SHOWN if name == "report.html" or record.score]
-        shown += sorted(folder.glob(PICTURES))
-        files |= {path.relative_to(folder).as_posix(): path for path in shown if is_plain(path)}
+        beside = [folder / name for name in (REPORT, *(record.score.sha256 if record.score else ()))]
+        beside += sorted(folder.glob(PICTURES))
+        files |= {path.relative_to(folder).as_posix(): path for path in beside if is_plain(path)}
     return files
 
 

@@ -28,7 +28,7 @@ Digests = dict[Key, Digest]  # file -> sha256
 Plain = Any  # judged value by value, so that a wrong one is a verdict and not a damaged file; texts are looked at
 
 
-# msgspec, not pydantic: 10,000 records take 2 seconds instead of 5, its import 10 ms instead of 150.
+# msgspec rather than pydantic: one package without dependencies, and a command that reads a record starts at once.
 class _Facts(Struct, forbid_unknown_fields=True, omit_defaults=True):
     pass
 

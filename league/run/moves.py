@@ -84,7 +84,7 @@ def _about_divergence(entry: Entry) -> str:
 
 
 def open_test_set(entry: Entry, test: Split) -> None:
-    """Count an opening of the test set, before anything of it is shown."""
+    """Count an opening of the test set, before anything of it is printed."""
     entry.demand_lock()
     entry.record.test_openings += 1
     wanted = {}

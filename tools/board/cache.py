@@ -32,7 +32,7 @@ class Cache:
             try:
                 return np.load(path, allow_pickle=False).astype(np.int64)
             except (OSError, ValueError, EOFError):
-                pass  # damaged: made anew
+                pass  # damaged: made again
         value = compute()
         if path:
             from io import BytesIO

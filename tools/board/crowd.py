@@ -1,4 +1,4 @@
-"""A large day's entries, judged in several processes: what is found of each is the same as in one."""
+"""A large day's entries, judged in several processes, each with the same outcome as in one."""
 
 import signal
 from collections.abc import Iterable, Iterator
@@ -18,19 +18,19 @@ FEW = 500  # entries, for which a further process is not worth its start
 AT_ONCE = 20  # that a process is given; as long an interruption has to wait
 
 
-def judged(found: Iterable[Source | Refusal], data: DataAtHand, cache: Cache, processes: int) -> list[Row | Refusal]:
+def judged(sources: Iterable[Source | Refusal], data: DataAtHand, cache: Cache, processes: int) -> list[Row | Refusal]:
     """Return what each one is, in the order given."""
-    found = list(found)
-    processes = min(processes, len(found) // FEW)
+    sources = list(sources)
+    processes = min(processes, len(sources) // FEW)
     if processes > 1:
         try:
             with ProcessPoolExecutor(processes, get_context("spawn"), _begin, (data, cache)) as pool:
                 with _deaf():
-                    results = pool.map(_judge_here, found, chunksize=AT_ONCE)
+                    results = pool.map(_judge_here, sources, chunksize=AT_ONCE)
                 return list(results)
         except (BrokenProcessPool, OSError, ImportError):  # killed, or a system that has no such pools: then alone
             pass
-    return [_outcome(one, data, cache) for one in found]
+    return [_outcome(one, data, cache) for one in sources]
 
 
 @contextmanager

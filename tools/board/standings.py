@@ -33,7 +33,7 @@ def build(
 ) -> Board:
     """Judge everything in a folder or archive, and rank it league by league; nothing of an entry is run.
 
-    More `processes` are for a command, whose main module they import anew; a server asks for none.
+    More `processes` are for a command, whose main module they import again; a server asks for none.
     """
     source = Path(source)
     if not source.exists():
@@ -54,9 +54,9 @@ def build(
     return Board([_standing(league, leagues[league]) for league in order], refused, data_dir, cache)
 
 
-def _under_names_of_their_own(found: Iterable[Source | tuple[str, str]]) -> Iterator[Source | Refusal]:
+def _under_names_of_their_own(sources: Iterable[Source | tuple[str, str]]) -> Iterator[Source | Refusal]:
     names = set()
-    for one in found:
+    for one in sources:
         if not isinstance(one, Source):
             yield Refusal(*one)
         elif one.name.casefold() in names:
@@ -114,7 +114,7 @@ def _count_seeds(rows: list[Row]) -> None:
 
 
 def _rank(rows: list[Row], deviation: float | None) -> None:
-    """Give ranks: all that cannot be told from the best of a group share its rank; the next one leads a new group."""
+    """Give ranks: all that cannot be told apart from the best of a group share its rank; the next leads a new group."""
     leader = None
     for place, row in enumerate(rows, 1):
         if leader and is_tie(leader, row, deviation):

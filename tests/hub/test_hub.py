@@ -29,7 +29,7 @@ from league.errors import UserError
 from league.hub.card import eval_results, model_card
 from league.hub.transfer import fetch, hand_in, push, push_if_asked
 from league.record.folder import files_to_hand_in, read_whole_entry, with_own_code
-from league.record.shape import BrokenRule, as_json, read_record
+from league.record.shape import BrokenRule, read_record
 from league.run import takeover
 from league.run.entry import Entry
 from league.tasks.task import task_of
@@ -683,7 +683,7 @@ def test_an_entry_is_handed_in_with_all_that_its_proof_takes(on_hub, entry, tmp_
         (tmp_path / "board" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "board" / name).write_bytes(content)
     arrived = tmp_path / "board" / "one"
-    assert as_json(read_whole_entry(arrived)) == record_of(tmp_path, "one")
+    assert read_whole_entry(arrived) == read_record(tmp_path / "runs" / "one" / "record.json")
     assert (arrived / "clock.json").read_bytes() == (entry / "clock.json").read_bytes()
     assert not [path for path in arrived.rglob("*") if path.suffix in (".pt", ".html", ".png")]
 
@@ -725,7 +725,7 @@ def test_a_zip_holds_the_same_as_a_board(entry, tmp_path):
     with zipfile.ZipFile(path) as archive:
         archive.extractall(tmp_path / "unpacked")
         names = archive.namelist()
-    assert as_json(read_whole_entry(tmp_path / "unpacked" / "one")) == record_of(tmp_path, "one")
+    assert read_whole_entry(tmp_path / "unpacked" / "one") == read_record(tmp_path / "runs" / "one" / "record.json")
     assert set(names) == set(files_to_hand_in(entry))
     assert write_zip(entry, tmp_path / "again.zip").read_bytes() == path.read_bytes()
     for wrong in ("mine.tar", "none/mine.zip"):

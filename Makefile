@@ -62,7 +62,7 @@ app: $(VENV)/ready-to-show  ## board, translator, reports and live progress in t
 bench: $(VENV)/ready  ## measure the speed beside the library's own, or with ARGS="training --rounds 8" a part of it
 	$(RUN) -m benchmarks $(ARGS)
 
-gpu-day: $(VENV)/ready-to-test  ## find out in nine minutes what a GPU does: tests, a game, benchmarks, a search
+gpu-day: $(VENV)/ready-to-test  ## find out in twelve minutes what a GPU does: tests, a game, benchmarks, a search
 	$(RUN) -m benchmarks.gpu_day $(ARGS)
 
 clean:  ## remove .venv and caches; runs/ stays

@@ -59,13 +59,13 @@ def length_grouped_order(lengths: np.ndarray, batch_size: int, num_batches: int,
 class PairCollator:
     """Pad pairs into a batch; the model shifts the targets, because a label smoother takes the labels away from it."""
 
-    def __init__(self, model, multiple: int = 1):
-        self.pad_token_id, self.multiple = model.config.pad_token_id, multiple
+    def __init__(self, model):
+        self.pad_token_id = model.config.pad_token_id
         self.shift = model.prepare_decoder_input_ids_from_labels
 
     def __call__(self, pairs: list[dict[str, np.ndarray]]) -> dict[str, torch.Tensor]:
-        input_ids = pad([pair["input_ids"] for pair in pairs], self.pad_token_id, self.multiple)  # B S
-        labels = pad([pair["labels"] for pair in pairs], -100, self.multiple)  # B T
+        input_ids = pad([pair["input_ids"] for pair in pairs], self.pad_token_id)  # B S
+        labels = pad([pair["labels"] for pair in pairs], -100)  # B T
         return {
             "input_ids": input_ids,
             "attention_mask": (input_ids != self.pad_token_id).long(),
@@ -74,10 +74,9 @@ class PairCollator:
         }
 
 
-def pad(rows: list, value: int, multiple: int = 1) -> torch.Tensor:
-    """Stack rows of ids of different lengths, filled up to the longest, or to the next multiple of a length."""
-    length = -(-max(map(len, rows)) // multiple) * multiple
-    padded = np.full((len(rows), length), value, dtype=np.int64)
+def pad(rows: list, value: int) -> torch.Tensor:
+    """Stack rows of ids of different lengths, filled up to the longest."""
+    padded = np.full((len(rows), max(map(len, rows))), value, dtype=np.int64)
     for line, row in zip(padded, rows, strict=True):
         line[: len(row)] = row
     return torch.from_numpy(padded)

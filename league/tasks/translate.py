@@ -89,12 +89,9 @@ class Translate(Task):
         model.set_attn_implementation("sdpa" if (has_gpu() if on_gpu is None else on_gpu) else "eager")
 
     def collator(self, model):
-        import torch
-
         from league.data.batches import PairCollator
 
-        # cuBLAS looks for an algorithm for each new shape, a tenth of a millisecond each: fewer lengths, fewer shapes.
-        return PairCollator(model, multiple=8 if torch.cuda.is_available() else 1)
+        return PairCollator(model)
 
     def loss(self, model, args):
         from league.tasks.loss import SmoothedLoss

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from league.data import corpora, readers, tokens
-from league.data.batches import PairCollator, TrainingOrder, length_grouped_order, pad
+from league.data.batches import PairCollator, TrainingOrder, length_grouped_order
 from league.data.corpora import load_split
 from league.data.tokens import encode, tokenize_split
 from league.errors import UserError
@@ -611,11 +611,3 @@ def test_a_batch_is_padded_masked_and_shifted(rows):
         assert fed[: len(target) + 1] == [1, *target]
         assert all(token == 0 for token, label in zip(fed, labels, strict=True) if label == -100 and token != 2)
         assert fed[1:] == [0 if label == -100 else label for label in labels[:-1]]
-
-
-def test_padding_to_a_multiple_changes_nothing_but_the_length():
-    rows = [[5, 6, 7], [8], list(range(4, 13))]
-    plain, padded = pad(rows, 0), pad(rows, 0, multiple=8)
-    assert plain.shape == (3, 9) and padded.shape == (3, 16)
-    assert padded[:, :9].equal(plain) and not padded[:, 9:].any()
-    assert pad([[1] * 8], 0, multiple=8).shape == (1, 8)

@@ -111,7 +111,7 @@ def _sample(rows: Rows, most: int, seed: int) -> Rows:
 
     def batches() -> Iterator:
         for batch in sampled.iter(CHUNK):
-            yield batch
+            yield batch.combine_chunks()  # or each stretch of neighbours would be written as a batch of its own
             rows.release()
 
     return store(batches(), rows.table.schema)

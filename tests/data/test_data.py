@@ -245,6 +245,9 @@ def test_sampling_takes_the_asked_number_in_order_and_the_same_ones_each_time(tm
     assert len(set(places)) == 70 and places == sorted(places) and places != list(range(70))
     assert load(tmp_path, few) == read
     assert load(tmp_path, few, league=replace(AING, sample_seed=1)).sources != read.sources
+    assert len(read.rows.table.to_batches()) == 1, (
+        "a batch for each stretch of neighbours would cost more than the rows"
+    )
 
 
 def test_validation_is_sampled_too(tmp_path):

@@ -15,7 +15,7 @@ from league.errors import UserError
 from league.files import lock
 from league.run.progress import Progress
 from tools.app.folder import Folder
-from tools.app.live import Row, look
+from tools.app.live import LiveEntry, look
 from tools.app.live_page import live_page
 
 HOSTILE = "<img src=x onerror=alert(1)>${alert(2)}{{alert(3)}}"
@@ -57,7 +57,7 @@ def at_work(folder: Path, purpose: str | None):
         held.close()
 
 
-def row(runs: Path, name: str = "one") -> Row:
+def row(runs: Path, name: str = "one") -> LiveEntry:
     return next(row for row in look(Folder(runs)) if row.name == name)
 
 
@@ -65,7 +65,7 @@ def row(runs: Path, name: str = "one") -> Row:
 
 
 def test_a_finished_entry_is_done_with_its_score(runs):
-    assert row(runs).state == "done, official" and row(runs).bleu is not None and not row(runs).is_running
+    assert row(runs).state == "done, official" and row(runs).score is not None and not row(runs).is_running
 
 
 def test_an_entry_that_trains_shows_how_far_it_is(runs):
@@ -149,19 +149,22 @@ def test_damaged_entries_say_so_and_stop_nothing(runs):
 def test_an_entry_that_vanishes_while_one_looks_is_left_out(runs, monkeypatch):
     folder = Folder(runs)
     monkeypatch.setattr(folder, "names", lambda: ["gone", "one"])
-    assert {row.name for row in look(folder) if row.bleu is not None} == {"one"}
+    assert {row.name for row in look(folder) if row.score is not None} == {"one"}
 
 
 def test_words_of_others_never_become_html():
     page = live_page(
-        [Row(HOSTILE, HOSTILE, is_running=True, validation={HOSTILE: 1.0}), Row(HOSTILE, HOSTILE, bleu=1.0)]
+        [
+            LiveEntry(HOSTILE, HOSTILE, is_running=True, validation={HOSTILE: 1.0}),
+            LiveEntry(HOSTILE, HOSTILE, score=1.0),
+        ]
     )
     assert "<img" not in page
 
 
 @pytest.mark.parametrize("values", [[], [1.0], [1.0, 1.0], [3.0, 2.0, 1e14]])
 def test_a_sparkline_stays_in_its_box(values):
-    page = live_page([Row("one", "training", is_running=True, progress=Progress(**PROGRESS | {"curve": values}))])
+    page = live_page([LiveEntry("one", "training", is_running=True, progress=Progress(**PROGRESS | {"curve": values}))])
     points = re.findall(r"([\d.-]+),([\d.-]+)", (re.search(r'points="([^"]*)"', page) or ["", ""])[1])
     assert len(points) == (len(values) if len(values) > 1 else 0)
     assert all(0 <= float(x) <= 100 and 0 <= float(y) <= 30 for x, y in points)

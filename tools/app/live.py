@@ -33,7 +33,7 @@ class Study(Struct):
 
 
 @dataclass
-class Search:
+class LiveSearch:
     """How far a search is: its trials so far, and the best BLEU on validation."""
 
     num_trials: int
@@ -43,7 +43,7 @@ class Search:
 
 
 @dataclass
-class Row:
+class LiveEntry:
     """One entry, as those who look on see it."""
 
     name: str
@@ -52,14 +52,14 @@ class Row:
     changed: float = 0.0  # time of its last sign of life
     minutes_left: float | None = None
     progress: Progress | None = None
-    search: Search | None = None
+    search: LiveSearch | None = None
     validation: dict[str, float] = field(default_factory=dict)  # BLEU after the last complete stage
-    bleu: float | None = None
+    score: float | None = None
     metric: str = "BLEU"
     is_official: bool = False
 
 
-def look(folder: Folder) -> list[Row]:
+def look(folder: Folder) -> list[LiveEntry]:
     """Return all entries, by name; one that is damaged says so, one that vanishes is left out."""
     rows = []
     for name in folder.names():
@@ -67,13 +67,13 @@ def look(folder: Folder) -> list[Row]:
         try:
             rows.append(row_of(path))
         except UserError:  # the board tells what is wrong with it
-            rows.append(Row(name, "its record is damaged", changed=changed(path)))
+            rows.append(LiveEntry(name, "its record is damaged", changed=changed(path)))
         except OSError:
             continue
     return rows
 
 
-def row_of(folder: Path) -> Row:
+def row_of(folder: Path) -> LiveEntry:
     """Return one entry."""
     record, clock, running = record_of(folder), read_clock(folder), is_running(folder)
     progress = read_progress(folder)
@@ -82,7 +82,7 @@ def row_of(folder: Path) -> Row:
     spent = sum(clock.spent.values()) / 60 if clock else record.clock.minutes
     league = record.league.name
     last = stages.get("finetune") or stages.get("pretrain")
-    return Row(
+    return LiveEntry(
         name=folder.name,
         state=state_of(folder, record, clock, running, progress, search),
         is_running=running,
@@ -91,7 +91,7 @@ def row_of(folder: Path) -> Row:
         progress=progress,
         search=None if progress else search,
         validation=last.validation if last else {},
-        bleu=score and score.value,
+        score=score and score.value,
         metric=metric_of(LEAGUES[league]).LABEL if league in LEAGUES else "score",
         is_official=record.official,
     )
@@ -125,7 +125,7 @@ def read_clock(folder: Path) -> State | None:
         return None
 
 
-def read_search(folder: Path) -> Search | None:
+def read_search(folder: Path) -> LiveSearch | None:
     """Return how far a search is; None before its first trial ended, or where its file is damaged."""
     try:
         study = read_as(Study, folder / "tune" / "study.json", MAX_STUDY_BYTES)
@@ -135,7 +135,7 @@ def read_search(folder: Path) -> Search | None:
         return None
     scores = [(study.best or {}).get(name) for name in ("validation", "pretrain_validation")]
     best = next((score for score in scores if isinstance(score, float) and abs(score) < 1e15), None)
-    return Search(len(study.trials), study.used_minutes, study.budget_minutes, best)
+    return LiveSearch(len(study.trials), study.used_minutes, study.budget_minutes, best)
 
 
 def changed(folder: Path) -> float:
@@ -149,6 +149,6 @@ def changed(folder: Path) -> float:
     return max(times)
 
 
-def is_shown(row: Row) -> bool:
+def is_shown(row: LiveEntry) -> bool:
     """Tell whether an entry is part of what is going on: at work, or left a while ago without a score."""
-    return row.is_running or (row.bleu is None and time.time() - row.changed < RECENT)
+    return row.is_running or (row.score is None and time.time() - row.changed < RECENT)

@@ -4,14 +4,14 @@ from collections.abc import Iterable
 
 from league.report.look import render
 
-from .live import STAGES, Row, is_shown
+from .live import STAGES, LiveEntry, is_shown
 
 MOST_SCORES = 12
 
 
-def live_page(rows: list[Row]) -> str:
+def live_page(rows: list[LiveEntry]) -> str:
     """Return what is going on: the entries at work first, then those that rest, then the scores."""
-    scored = sorted((row for row in rows if row.bleu is not None), key=lambda row: -row.changed)
+    scored = sorted((row for row in rows if row.score is not None), key=lambda row: -row.changed)
     return render(
         "tools/app/templates/live.html",
         numbers=first_numbers(rows, scored),
@@ -24,18 +24,18 @@ def live_page(rows: list[Row]) -> str:
     )
 
 
-def first_numbers(rows: list[Row], scored: list[Row]) -> Iterable[tuple[str, str]]:
+def first_numbers(rows: list[LiveEntry], scored: list[LiveEntry]) -> Iterable[tuple[str, str]]:
     """Return the few numbers that one looks for first."""
     yield str(sum(row.is_running for row in rows)), "running"
     yield str(len(scored)), "scored"
     if scored:
-        best = max(scored, key=lambda row: (row.is_official, row.bleu))
+        best = max(scored, key=lambda row: (row.is_official, row.score))
         verdict = "official" if best.is_official else "open"
-        yield f"{best.bleu:.2f}", f"best {best.metric}, {best.name} ({verdict})"
-        yield f"{scored[0].bleu:.2f}", f"newest, {scored[0].name}"
+        yield f"{best.score:.2f}", f"best {best.metric}, {best.name} ({verdict})"
+        yield f"{scored[0].score:.2f}", f"newest, {scored[0].name}"
 
 
-def doing(row: Row) -> tuple[float, str]:
+def doing(row: LiveEntry) -> tuple[float, str]:
     """Return how far an entry is with what it does: the share, and in words."""
     if row.progress:
         step, most, seconds = row.progress.step, row.progress.max_steps, row.progress.seconds
@@ -48,7 +48,7 @@ def doing(row: Row) -> tuple[float, str]:
     return share, f"{trials} in {search.used_minutes:.0f} of {search.budget_minutes:.0f} min{best}"
 
 
-def validation(row: Row) -> str:
+def validation(row: LiveEntry) -> str:
     values = ", ".join(f"{domain} {value:.2f}" for domain, value in list(row.validation.items())[:4])
     return f"validation {row.metric} {values}"
 

@@ -4,7 +4,7 @@
     accelerate launch --num_processes 2 evaluate_bleu.py
 
 Before: train_pretrain.py, train_finetune.py; or --finetuned ENTRY (or OWNER/NAME, on the Hub), which takes over both
-stages for what they cost there. A score once given is printed again; --again scores anew.
+stages for what they cost there. A score once given is printed again; --again scores once more.
 """
 
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from league.values import Options
 
 @dataclass
 class ScoreOptions:
-    again: bool = field(default=False, metadata={"help": "open the test set once more and score anew"})
+    again: bool = field(default=False, metadata={"help": "open the test set once more and score again"})
     finetuned: str | None = field(
         default=None,
         metadata={

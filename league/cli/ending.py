@@ -51,7 +51,7 @@ def print_validation(entry: Entry) -> None:
 
 
 def draw_report(entry: Entry, test: Split | None = None, loaded: tuple | None = None) -> None:
-    """Draw the report of a scored entry, with what is at hand; a failure is told in a line, and is not the run's."""
+    """Draw the report of a scored entry, with what is at hand; a failure is one line, and is not the run's."""
     if entry.conduct.is_quiet:
         return
     try:

@@ -1,4 +1,4 @@
-"""What the report of an entry shows, gathered from its folder, whoever made it; what is missing is told in words."""
+"""What the report of an entry shows, gathered from its folder, whoever made it; what is missing is named."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

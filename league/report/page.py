@@ -38,18 +38,18 @@ def entry_page(facts: Facts) -> str:
 def setting(facts: Facts) -> list[str]:
     """Say what was played, and on what."""
     record = facts.record
-    told = [f"League {record.league.name}, version {short(record.league.version)}"]
+    words = [f"League {record.league.name}, version {short(record.league.version)}"]
     if "seed" in record.asked:
-        told.append(f"seed {record.asked['seed']}")
+        words.append(f"seed {record.asked['seed']}")
     for stage in list(facts.stages.values())[-1:]:
-        told.append(f"{short(stage.precision)} on {short(stage.device)}")
+        words.append(f"{short(stage.precision)} on {short(stage.device)}")
         size = stage.effective.get("num_parameters")
         if isinstance(size, int) and not isinstance(size, bool):
-            told.append(f"{number(size / 1e6)}M parameters")
+            words.append(f"{number(size / 1e6)}M parameters")
     if facts.score and isinstance(chrf := facts.score.extras.get("chrf"), float):
-        told.append(f"chrF {number(chrf)}")
-    told.append(f"trials of a search: {short(record.trials)}")
-    return [*told, f"openings of the test set: {short(record.test_openings)}"]
+        words.append(f"chrF {number(chrf)}")
+    words.append(f"trials of a search: {short(record.trials)}")
+    return [*words, f"openings of the test set: {short(record.test_openings)}"]
 
 
 def first_numbers(facts: Facts) -> Iterable[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""What the machine could not do, memory or disk, told in one line with what helps, instead of a traceback."""
+"""What the machine could not do, memory or disk, in one line with what helps, instead of a traceback."""
 
 import errno
 from contextlib import contextmanager
@@ -48,7 +48,7 @@ def _unwritable(folder: Path, error: Exception) -> str:
     reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
     closed = getattr(error, "errno", None) in CLOSED
     remedy = "It must be a folder that you may write to" if closed else "Make room"
-    return f"cannot write below {folder}: {reason}. {remedy}; the same command then goes on from what was saved last."
+    return f"cannot write below {folder}: {reason}. {remedy}; the same command then resumes from what was saved last."
 
 
 def _out_of_memory(entry: Entry, device: torch.device, held: int | None) -> str:
@@ -57,7 +57,7 @@ def _out_of_memory(entry: Entry, device: torch.device, held: int | None) -> str:
     if held is None:
         remedy = "close what else uses it"
         if device.type != "cpu":
-            remedy += ", or go on with the CPU: CUDA_VISIBLE_DEVICES= before the command"
+            remedy += ", or continue on the CPU: CUDA_VISIBLE_DEVICES= before the command"
     elif held % 2 == 0:
         remedy = f"--device_batch_size {held // 2} needs about half the memory and trains the same global batch"
     else:

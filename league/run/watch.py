@@ -164,7 +164,7 @@ class StageWatch(TrainerCallback):
         self.bar = None
 
     def raise_if_stopped(self) -> None:
-        """End the command where the stage is not to go on: the user stopped it, or its loss exploded."""
+        """End the command where the stage must not continue: the user stopped it, or its loss exploded."""
         if self.diverged:
             step, loss = self.diverged
             moves.diverge(self.entry, self.name, step, loss if math.isfinite(loss) else None)
@@ -172,7 +172,7 @@ class StageWatch(TrainerCallback):
             raise TooSlow(f"at step {self.step} of {self.max_steps} it could no longer end in time")
         if self.stopped_for == STOP_FOR_USER:
             raise Interrupted(
-                f"Stopped at step {self.step} of {self.max_steps}, and saved; the same command goes on from there."
+                f"Stopped at step {self.step} of {self.max_steps}, and saved; the same command resumes from there."
             )
 
     def __enter__(self):
@@ -186,7 +186,7 @@ class StageWatch(TrainerCallback):
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         if self.bar is not None:
-            self.bar.close()  # what is told next begins on a line of its own
+            self.bar.close()  # what is printed next begins on a line of its own
         if self.progress:
             self.progress.remove()
 

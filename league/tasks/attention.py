@@ -12,7 +12,7 @@ from league.data.tokens import encode
 from league.errors import UserError
 from modeling.modeling_aing import shift_right
 
-PART = "·"  # before a piece that goes on with the word of the piece before
+PART = "·"  # before a piece that continues the word of the piece before
 SPACE = "␣"
 
 
@@ -88,17 +88,17 @@ def _stacked(layers: tuple[torch.Tensor, ...]) -> np.ndarray:
 def pieces(tokenizer, ids: list[int]) -> list[str]:
     """Return the text of each token; a letter that several share stands at the last of them."""
     special, decode = set(tokenizer.all_special_ids), decoders.ByteLevel().decode
-    told, shared = [], []
+    readable, shared = [], []
     for i, token in zip(ids, tokenizer.convert_ids_to_tokens(ids), strict=True):
         shared = [] if i in special else [*shared, token]
         text = decode(shared) if shared else token
         if text.endswith("\ufffd"):  # its last letter lacks bytes
-            told.append(PART)
+            readable.append(PART)
             continue
-        goes_on = bool(shared) and not text.startswith(" ")
+        continues_word = bool(shared) and not text.startswith(" ")
         shared = []
-        told.append(PART * goes_on + _readable(text.removeprefix(" ") or SPACE))
-    return told
+        readable.append(PART * continues_word + _readable(text.removeprefix(" ") or SPACE))
+    return readable
 
 
 def _readable(text: str) -> str:

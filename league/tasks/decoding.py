@@ -27,8 +27,8 @@ def effective_decoding(config: GenerationConfig, batch_size: int) -> dict[str, A
     """Return every setting of a search that is not the library's default, and the league's, for the record."""
     settings = {name: value for name, value in config.to_diff_dict().items() if not name.endswith("token_id")}
     settings = {name: value for name, value in settings.items() if not name.startswith(("_", "transformers_version"))}
-    shown = ("num_beams", "length_penalty", "early_stopping", "max_length", "do_sample")
-    return settings | {name: getattr(config, name) for name in shown} | {"batch_size": batch_size}
+    always = ("num_beams", "length_penalty", "early_stopping", "max_length", "do_sample")
+    return settings | {name: getattr(config, name) for name in always} | {"batch_size": batch_size}
 
 
 @dataclass(frozen=True)

@@ -166,7 +166,7 @@ def test_an_interrupted_stage_goes_on_to_the_same_weights(played, tmp_path, acci
     words = command("train_pretrain", "--entry", "one", *SMALL)
     done = run(words, tmp_path, expect=code, SIGNAL_AT=accident, SAVE_EVERY="0")
     if code == 130:
-        told = f"Stopped at step {accident.split(':')[0]} of 24, and saved; the same command goes on from there."
+        told = f"Stopped at step {accident.split(':')[0]} of 24, and saved; the same command resumes from there."
         assert done.stderr.strip().splitlines()[-1] == told
     assert not record_of(tmp_path, "one")["stages"]
     run(words, tmp_path)

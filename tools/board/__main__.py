@@ -55,7 +55,7 @@ def main(argv: list[str] | None = None) -> None:
             wrong = differing(board, out)
             for name in wrong:
                 print(f"differs: {out / name}")
-            print("not what the records give: write it anew." if wrong else f"up to date: {out}")
+            print("not what the records give: write it again." if wrong else f"up to date: {out}")
             sys.exit(1 if wrong else 0)
         write(board, out, options.reports, options.force, say)
     counts = f"{len(board.entries)} ranked, {len(board.unranked)} not ranked, {len(board.refused)} refused"

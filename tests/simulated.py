@@ -55,7 +55,8 @@ def simulated(tmp_path, monkeypatch) -> Simulated:
 
     # What these search for is not lost by a kill, and the code stands still meanwhile.
     monkeypatch.setattr(os, "fsync", lambda file: None)
-    monkeypatch.setattr("league.run.entry.code_digest", functools.cache(code.code_digest))
+    digest = code.code_digest()
+    monkeypatch.setattr("league.run.entry.code_digest", lambda rules: digest)
     monkeypatch.setattr("league.run.entry.version", functools.cache(importlib.metadata.version))
     monkeypatch.setattr(Runner, "run", run)
     monkeypatch.setattr(Runner, "probe", lambda *_: {"pretrain": 0.05, "finetune": 0.05})

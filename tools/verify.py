@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> None:
     hardware.prepare_process()
     folder = Path(named.entry)
     record, league = read_scored_entry(folder)
-    if record.code != code_digest():
+    if record.code != code_digest(league):
         print("note    the record was made with other code than this, which judges it")
     failed = 0
     try:

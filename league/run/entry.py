@@ -139,7 +139,7 @@ class Entry:
             trials=0,
             test_openings=0,
             versions=_versions(),
-            code=code_digest(),
+            code=code_digest(self.rules),
             official=False,
             broken_rules=[],
         )
@@ -164,7 +164,7 @@ class Entry:
             spent={name: round(seconds / 60, 2) for name, seconds in self.clock.spent.items()},
             interruptions=self.clock.interruptions,
         )
-        record.versions, record.code = _versions(), code_digest()
+        record.versions, record.code = _versions(), code_digest(self.rules)
         record.broken_rules = broken_rules(record)
         record.official = record.score is not None and not record.broken_rules
         if self.writes:

@@ -10,6 +10,7 @@ from seam import toy
 
 import league_config
 from league.record import rules
+from league.record.code import code_digest, code_files
 from league.record.shape import read_record
 from league.tasks.task import task_of
 
@@ -94,6 +95,11 @@ def test_it_is_tuned(folder, capsys):
     record = read_record(folder / "runs/tuned/record.json")
     assert record.official and record.trials > 1
     assert capsys.readouterr().out.splitlines()[-1] == f"FINAL_TEST_ACCURACY = {record.score.value:.2f}"
+
+
+def test_its_own_module_is_part_of_the_code_that_a_record_names():
+    assert (ROOT / "tests/seam/toy.py") in code_files(toy.TOY)
+    assert code_digest(toy.TOY) != code_digest() == code_digest(league_config.DEMO)
 
 
 def test_a_value_that_it_cannot_train_is_refused():

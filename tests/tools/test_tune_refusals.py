@@ -76,7 +76,7 @@ def test_a_search_does_not_resume_with_something_else(simulated, monkeypatch, ch
     if changed == "seed":
         flags = ["--seed", "2"]
     elif changed == "code":
-        monkeypatch.setattr("tools.tune.search.code_digest", lambda: "0" * 64)
+        monkeypatch.setattr("tools.tune.search.code_digest", lambda rules: "0" * 64)
     elif changed == "rules":
         monkeypatch.setitem(league_config.LEAGUES, "tiny", dataclasses.replace(TINY, batch_size=8))
     elif changed == "ranges":

@@ -56,7 +56,7 @@ def _proof(row: Row, data: DataAtHand, cache: Cache, begin: Callable[[], None]) 
         if others := [name for name, split in splits.items() if recorded.get(name) != split.report["sha256"]]:
             return f"the data at hand are others than its ({', '.join(others)})", False
         # What else the outcome depends on: sums are rounded otherwise on another device, and the rules may be edited.
-        key = key_of(row.source, code_digest(), fingerprint(league.fixed(), {}), device_name(), version("torch"))
+        key = key_of(row.source, code_digest(league), fingerprint(league.fixed(), {}), device_name(), version("torch"))
         if (known := cache.get("proofs", key)) is not None:
             return known, False
         begin()

@@ -64,7 +64,7 @@ class Search:
             "ranges": fingerprint({stage: ranges(self.rules, stage) for stage in STAGES}, {}),
             "data": fingerprint({}, digests),
             "seed": str(self.options.seed),
-            "code": code_digest(),
+            "code": code_digest(self.rules),
         }
 
     def run(self) -> None:

@@ -153,7 +153,7 @@ def search_with_trainer(contest: Contest, base: str) -> list[dict[str, Any]]:
     import optuna
     from transformers import TrainerCallback
 
-    from tools.trainer_search import suggest
+    from tools.trainer_search.trials import suggest
 
     trials = []
 

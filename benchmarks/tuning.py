@@ -41,7 +41,7 @@ OWN_CODE = {
     "ours": tuple(
         map(TUNE.format, ("__main__", "budget", "candidates", "final", "plan", "presence", "results", "search"))
     ),
-    "trainer": ("tools/trainer_search.py",),
+    "trainer": ("tools/trainer_search/trials.py",),
 }
 LOOKS = {  # line, hatch of the band, color: the first two are enough to tell them apart
     "ours": ("-", None, "#000000"),

@@ -189,7 +189,7 @@ def test_searches_of_other_code_or_another_setting_do_not_count(arena, monkeypat
 def test_the_code_of_a_search_is_what_it_runs(monkeypatch, tmp_path):
     codes = {rival: tuning.code_of(rival) for rival in tuning.JOBS}
     assert codes["random"] == codes["tpe"] and len(set(codes.values())) == 3
-    for path in (*ROOT.glob("tools/tune/*.py"), *ROOT.glob("benchmarks/*.py"), ROOT / "tools/trainer_search.py"):
+    for path in (*ROOT.glob("tools/tune/*.py"), *ROOT.glob("benchmarks/*.py"), ROOT / "tools/trainer_search/trials.py"):
         place = tmp_path / path.relative_to(ROOT)
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(path.read_bytes())
@@ -200,7 +200,7 @@ def test_the_code_of_a_search_is_what_it_runs(monkeypatch, tmp_path):
         "benchmarks/rivals.py": set(codes),
         "tools/tune/trial.py": set(codes),
         "tools/tune/plan.py": {"ours"},
-        "tools/trainer_search.py": {"trainer"},
+        "tools/trainer_search/trials.py": {"trainer"},
     }
     for name, rivals_of_it in runs_it.items():
         before = (tmp_path / name).read_bytes()

@@ -10,8 +10,7 @@ from conftest import ROOT
 SCRIPTS = [["train_pretrain.py"], ["train_finetune.py"], ["evaluate_bleu.py"], ["-m", "benchmarks"]]
 FILES = [path for path in ROOT.glob("tools/*.py") if "__main__" in path.read_text(encoding="utf-8")]
 TOOLS = [*(path.stem for path in FILES), *(path.parent.name for path in ROOT.glob("tools/*/__main__.py"))]
-KNOWN_SLOW = {"trainer_search"}  # imports the Trainer that it extends
-COMMANDS = [*SCRIPTS, *(["-m", f"tools.{name}"] for name in sorted({*TOOLS} - KNOWN_SLOW))]
+COMMANDS = [*SCRIPTS, *(["-m", f"tools.{name}"] for name in sorted({*TOOLS}))]
 MOST_SECONDS = 0.5  # of the processor, on a busy machine; 0.2 on an idle one
 
 

@@ -22,12 +22,12 @@ from league.run.evidence import training_in_effect
 from league.tasks.loss import SmoothedLoss
 from league.values import TrainingOptions
 from league_config import FinetuneHP
-from tools import trainer_search
-from tools.trainer_search import build_trainer
+from tools.trainer_search import trials as trainer_search
+from tools.trainer_search.trials import build_trainer
 from train_finetune import FinetuneOptions
 
 MAX_STEPS = TINY.finetune.arguments["max_steps"]
-MENDED = "the library does it by itself now: tools/trainer_search.py can be simpler"
+MENDED = "the library does it by itself now: tools/trainer_search/trials.py can be simpler"
 TRIALS = [
     dict(zip(SCHEDULE, values, strict=True))
     for values in (
@@ -95,7 +95,7 @@ def test_the_search_tells_its_best_as_a_command_and_counts_on_the_entry(two, mon
     bleu, validate = iter([1.0, 5.0, 3.0]), validation.validate
     monkeypatch.setattr(validation, "validate", lambda entry, trainer, splits: dict.fromkeys(splits, next(bleu)))
     before = read_record(two / "record.json")
-    play("tools.trainer_search", "--entry", "two", "--trials", "3")
+    play("tools.trainer_search.__main__", "--entry", "two", "--trials", "3")
     *trials, best, words = capsys.readouterr().out.splitlines()
     starts = [line.split(" in ")[0] for line in trials]
     assert starts == ["trial 1: BLEU 1.00", "trial 2: BLEU 5.00", "trial 3: BLEU 3.00"]
@@ -173,7 +173,7 @@ def test_what_cannot_be_searched_is_refused(two, monkeypatch, entry, flags, envi
     for name, value in environment.items():
         monkeypatch.setitem(os.environ, name, value)
     with pytest.raises(UserError) as caught:
-        play("tools.trainer_search", "--entry", entry, *flags)
+        play("tools.trainer_search.__main__", "--entry", entry, *flags)
     assert message in str(caught.value)
 
 
@@ -187,7 +187,7 @@ def test_a_trial_that_fails_ends_the_search_in_one_line(two, monkeypatch, capfd,
 
     monkeypatch.setattr(validation, "validate", fail)
     with pytest.raises(kind, match=message):
-        play("tools.trainer_search", "--entry", "two")
+        play("tools.trainer_search.__main__", "--entry", "two")
     assert "Traceback" not in capfd.readouterr().err
     assert read_record(two / "record.json").trials == 0
 

@@ -1,25 +1,15 @@
-"""The search of the Optuna guides, `Trainer.hyperparameter_search`, so that every value of the fine-tune applies.
+"""The trials of `Trainer.hyperparameter_search`: each call of `train` is one, with arguments of its own."""
 
-    python -m tools.trainer_search --entry mine --trials 10
-
-Before: train_pretrain.py. Next: the command that it prints. In its plain form the library's search would ignore the
-label smoothing, turn a fractional warm-up into none, and train each trial with what the last one left.
-"""
-
-import os
 import time
-from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
 from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 
-from league import hardware
-from league.cli.options import parse_options
 from league.data.batches import TrainingOrder
 from league.data.corpora import Split
-from league.errors import Interrupted, UserError, run_command
+from league.errors import UserError
 from league.run import loading, moves, validation
 from league.run import stage as training
 from league.run.entry import Entry
@@ -29,18 +19,8 @@ from league.run.watch import PACE_FROM, highest_loss
 from league.tasks.metric import metric_of
 from league.tasks.task import task_of
 from league.values import TrainingOptions, as_values
-from league_config import LEAGUES, League, Range
+from league_config import League, Range
 from tools.tune.space import flags, ranges
-
-
-@dataclass
-class SearchOptions:
-    league: str = field(default="aing", metadata={"help": "rule book", "choices": LEAGUES.keys()})
-    entry: str | None = field(default=None, metadata={"help": "entry with a complete stage A, and no stage B yet"})
-    data_dir: str | None = field(default=None, metadata={"help": "folder with local text files, as for the scripts"})
-    seed: int = field(default=1, metadata={"help": "seed of stage A, of every trial, and of the search"})
-    device_batch_size: int | None = field(default=None, metadata={"help": "pairs that the device holds at a time"})
-    trials: int = field(default=10, metadata={"help": "how many at most; the search ends before the clock does"})
 
 
 class LookAhead(TrainerCallback):
@@ -156,34 +136,3 @@ def build_trainer(options: TrainingOptions) -> TrialTrainer:
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
-
-
-def main(argv: list[str] | None = None) -> None:
-    (given,) = parse_options(__doc__, SearchOptions, argv=argv)
-    if given.trials < 1:
-        raise UserError(f"--trials {given.trials}: must be at least 1.")
-    if os.environ.get("WORLD_SIZE", "1") != "1":
-        raise UserError("the search runs in one process: start it without accelerate launch.")
-    shared = {name: value for name, value in vars(given).items() if name != "trials"}
-    hardware.prepare_process()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)  # it would print a user error with its traceback
-    trainer = build_trainer(TrainingOptions(**shared))
-    rules = trainer.entry.rules
-    try:
-        best = trainer.hyperparameter_search(
-            hp_space=lambda trial: suggest(trial, rules),
-            n_trials=given.trials,
-            direction="maximize",
-            backend="optuna",
-            sampler=optuna.samplers.TPESampler(seed=given.seed),
-        )
-    except KeyboardInterrupt:
-        raise Interrupted("Stopped; the trials above count, and the same command begins a new search.") from None
-    shared["entry"] = trainer.entry.name
-    values = {name: value for name, value in shared.items() if value is not None} | best.hyperparameters
-    print(f"best: trial {int(best.run_id) + 1}, {metric_of(rules).LABEL} {best.objective:.2f}; next:")
-    print(f"python train_finetune.py {flags(values)}")
-
-
-if __name__ == "__main__":
-    run_command(main)

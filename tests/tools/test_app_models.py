@@ -1,0 +1,60 @@
+"""The app's models: which are held, and what may be asked of them."""
+
+import os
+
+import pytest
+
+from league.errors import UserError
+from tools.app.folder import Folder
+from tools.app.models import MOST_MODELS, Models
+
+pytest_plugins = "app_site"
+pytest.importorskip("gradio", reason="pip install -r requirements-app.txt")
+
+
+@pytest.fixture
+def models(runs) -> Models:
+    return Models(Folder(runs), allows_hub=False)
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        (("one", "", "x" * 2001, 4), "at most 2,000"),
+        (("one", "", "x\n" * 21, 4), "at most 20"),
+        (("one", "", " \n\t", 4), "nothing to translate"),
+        (("../one", "", "x", 4), "there is no entry"),
+        (("/etc", "", "x", 4), "there is no entry"),
+        ((["one"], "", "x", 4), "there is no entry"),
+        ((None, "", "x", 4), "choose an entry"),
+        (("broken", "", "x", 4), "holds no model"),
+        (("one", "name/model", "x", 4), "--no_hub"),
+    ],
+)
+def test_a_request_is_bounded(models, asked, why):
+    with pytest.raises(UserError, match=why):
+        models.translate(*asked)
+
+
+@pytest.mark.parametrize("name", ["runs/one", "../runs/one", "/etc/passwd", "one"])
+def test_a_hub_id_never_leads_to_a_folder_here(runs, monkeypatch, name):
+    monkeypatch.chdir(runs.parent)
+    asked = []
+
+    def fetch(repo_id):
+        asked.append(repo_id)
+        raise UserError("the Hub has none")
+
+    monkeypatch.setattr("league.hub.transfer.fetch", fetch)
+    with pytest.raises(UserError, match="the Hub has none"):
+        Models(Folder(runs), allows_hub=True).translate(None, name, "Hund", 1)
+    assert asked == [name]
+
+
+def test_few_models_are_held_and_one_that_was_replaced_is_read_anew(models, runs):
+    for name in ("one", "two", "one"):
+        assert len(models.translate(name, "", "Ein Hund läuft.", 99).lines[0].hypotheses) == 8
+    assert len(models._held) == MOST_MODELS
+    os.utime(runs / "two" / "finetune" / "model.safetensors")
+    models.translate("two", "", "Ein Hund läuft.", 1)
+    assert len(models._held) == MOST_MODELS

@@ -109,9 +109,7 @@ KNOWN_LONG = {
     "tests/data/test_corpus.py",
     "tests/data/test_data.py",
     "tests/hub/test_hub.py",
-    "tests/run/test_faults.py",
     "tests/tools/test_app.py",
-    "tests/tools/test_board.py",
     "tests/translate/test_translator.py",
 }
 KNOWN_MANY_PARAMETERS = {

@@ -25,9 +25,10 @@ FIXED = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "ACCELERATE_USE_CPU": "t
 USUAL = {**os.environ, **FIXED}
 READ_LATE = {"HF_TOKEN", "SIGNAL_AT", "SAVE_EVERY", "MINUTES", "SLOW_STEPS"}  # in the fork: see play.py
 PATIENCE = 240  # seconds that no command takes, on a busy machine either
-LONGEST = ["test_tune", "test_recipes", "test_faults", "test_hub_fetch", "test_hub_accidents", "test_tools"]
-LONGEST += ["test_tune_simulated", "test_torture", "test_entry_report", "test_verify", "test_translator", "test_board"]
-LONGEST += ["test_third_league"]
+LONGEST = ["test_tune", "test_recipes", "test_checkpoints", "test_hub_fetch", "test_hub_accidents", "test_tools"]
+LONGEST += ["test_tune_simulated", "test_torture", "test_faults", "test_entry_report", "test_verify", "test_splits"]
+LONGEST += ["test_translate_command", "test_takeover", "test_training_faults", "test_board_written"]
+LONGEST += ["test_board_handed_in", "test_board", "test_third_league"]
 LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "N"]
 SMALL = ["--d_model", "32", "--nhead", "2", "--num_layers", "1", "--d_ff", "64"]
 

@@ -19,13 +19,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # here as in what the tests start
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
+pytest.register_assert_rewrite("splits", "translating")  # tests import from them, and pytest their fixtures
 
 FIXED = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "ACCELERATE_USE_CPU": "true"}  # which hides a GPU, too
 USUAL = {**os.environ, **FIXED}
 READ_LATE = {"HF_TOKEN", "SIGNAL_AT", "SAVE_EVERY", "MINUTES", "SLOW_STEPS"}  # in the fork: see play.py
 PATIENCE = 240  # seconds that no command takes, on a busy machine either
 LONGEST = ["test_tune", "test_recipes", "test_faults", "test_hub", "test_tools", "test_tune_simulated", "test_torture"]
-LONGEST += ["test_entry_report", "test_verify", "test_translator", "test_board", "test_third_league"]
+LONGEST += ["test_entry_report", "test_verify", "test_splits", "test_translate_command", "test_board"]
+LONGEST += ["test_third_league"]
 LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "N"]
 SMALL = ["--d_model", "32", "--nhead", "2", "--num_layers", "1", "--d_ff", "64"]
 

@@ -106,13 +106,10 @@ MOST_LINES, MOST_PARAMETERS = 350, 5
 KNOWN_LONG = {
     "league/data/demo/lexicon.py",  # a list of words
     "modeling/modeling_aing.py",  # one model, one file: what Transformers expects of custom code
-    "tests/data/test_corpus.py",
-    "tests/data/test_data.py",
     "tests/hub/test_hub.py",
     "tests/run/test_faults.py",
     "tests/tools/test_app.py",
     "tests/tools/test_board.py",
-    "tests/translate/test_translator.py",
 }
 KNOWN_MANY_PARAMETERS = {
     "league/data/demo/clauses.py: clause",

@@ -19,7 +19,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # here as in what the tests start
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
-pytest.register_assert_rewrite("app_site", "hub_entry")  # plugins that their tests import as well
+pytest.register_assert_rewrite("app_site", "hub_entry", "splits", "translating")  # plugins that tests import, too
 
 FIXED = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "ACCELERATE_USE_CPU": "true"}  # which hides a GPU, too
 USUAL = {**os.environ, **FIXED}

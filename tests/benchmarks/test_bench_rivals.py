@@ -70,7 +70,9 @@ def small(monkeypatch, tmp_path):
         stages[name] = Stage(corpus, stage.arguments | {"max_steps": 15}, TUNED[name])
     league = dataclasses.replace(TINY, name="small", max_length=16, batch_size=4, **stages)
     monkeypatch.setitem(LEAGUES, "small", league)
-    monkeypatch.setattr(validation, "validate", lambda entry, trainer, splits: dict.fromkeys(splits, expected_of(trainer)))
+    monkeypatch.setattr(
+        validation, "validate", lambda entry, trainer, splits: dict.fromkeys(splits, expected_of(trainer))
+    )
     monkeypatch.chdir(tmp_path)
     yield league
     optuna.logging.set_verbosity(optuna.logging.INFO)

@@ -42,7 +42,8 @@ test: $(VENV)/ready-to-test  ## run the tests
 test-all: test-slow test-library  ## run all other tests that need no GPU: slow ones, those in a browser, the library's
 
 test-slow: $(VENV)/ready-to-test  ## run the tests that take minutes, and those in a browser, where there is Chromium
-	$(RUN) -m pytest $(TWO_WORKERS) -m "(slow or browser) and not gpu"
+	$(RUN) -m pytest $(TWO_WORKERS) -m "(slow or browser) and not gpu" --ignore tests/games --ignore tests/hub/test_notebook.py
+	$(RUN) -m pytest -m "slow and not gpu" tests/games tests/hub/test_notebook.py  # whole games, on all cores, one by one
 
 test-gpu: $(VENV)/ready-to-test  ## run the tests that need a CUDA device
 	$(RUN) -m pytest -m gpu tests/games/test_gpu.py

@@ -165,6 +165,7 @@ def ours(channel, checkpoint: str, library_search: bool, test: list) -> None:
     task.prepare(model)
     model.to(state.device)
     if library_search:
+        model.generation_config.output_scores = True  # or the library's search returns no sums
         model.__class__ = type(
             model.__class__.__name__, (model.__class__,), {"_beam_search": GenerationMixin._beam_search}
         )

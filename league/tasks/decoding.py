@@ -51,7 +51,7 @@ def search(model, rows: Sequence[list[int]], num_beams: int | None = None, n_bes
         num_beams=num_beams,
         num_return_sequences=n_best,
         return_dict_in_generate=True,
-        output_scores=num_beams == 1,  # a greedy search has its steps' scores, and no sum
+        **({"output_scores": True} if num_beams == 1 else {}),  # a greedy search has its steps' scores, and no sum
     )
     sequences = [_up_to_end(ids, config.eos_token_id) for ids in output.sequences[:, 1:].tolist()]
     scores = _greedy_scores(model, output, sequences) if num_beams == 1 else output.sequences_scores.tolist()

@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 TWO_WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup league status test test-all test-slow test-gpu test-library tune board app bench gpu-day clean
+.PHONY: help setup league status test test-all test-browser test-slow test-gpu test-library tune board app bench gpu-day clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ test: $(VENV)/ready-to-test  ## run the tests
 	$(RUN) -m pytest $(TWO_WORKERS)
 
 test-all: test-slow test-library  ## run all other tests that need no GPU: slow ones, those in a browser, the library's
+
+test-browser: $(VENV)/ready-to-test  ## run the tests in a browser alone; they are part of test-slow, too
+	$(RUN) -m pytest $(TWO_WORKERS) -m "browser and not gpu"
 
 test-slow: $(VENV)/ready-to-test  ## run the tests that take minutes, and those in a browser, where there is Chromium
 	$(RUN) -m pytest $(TWO_WORKERS) -m "(slow or browser) and not gpu" --ignore tests/games --ignore tests/hub/test_notebook.py

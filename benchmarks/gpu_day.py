@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.shared import ROOT, importable
 from league.cli.options import parse_options
 from league.errors import UserError, run_command
 from league.values import check_data_dir
 
-ROOT = Path(__file__).resolve().parent.parent
 LARGE = ["--d_model", "256", "--nhead", "4", "--num_layers", "3", "--d_ff", "1024"]
 SMALL = ["--d_model", "128", "--nhead", "4", "--num_layers", "2", "--d_ff", "256"]
 SECONDS = {"tests": 150, "game": 130, "launches": 45, "training": 140, "scoring": 120, "search": 150}
@@ -70,7 +70,7 @@ def run_part(words_of_each: list[list[str]], seconds: float, log_path: Path) -> 
             process = subprocess.Popen(
                 [sys.executable, *words],
                 cwd=log_path.parent,
-                env=environment(),
+                env=importable() | {"PYTHONUNBUFFERED": "1"},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -84,11 +84,6 @@ def run_part(words_of_each: list[list[str]], seconds: float, log_path: Path) -> 
             if endings[-1]:
                 break
     return {"ended": endings, "seconds": round(time.monotonic() - began, 1)}
-
-
-def environment() -> dict[str, str]:
-    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    return {"HF_HUB_OFFLINE": "1", **os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 def figures(output: Path) -> dict[str, Any]:

@@ -135,11 +135,15 @@ class Worker:
         self.close()
 
 
-def environment() -> dict[str, str]:
-    """Return a child's environment: this package importable from any folder, one GPU, no network."""
+def importable() -> dict[str, str]:
+    """Return a child's environment: this package importable from any folder, no network."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
-    return {"HF_HUB_OFFLINE": "1", **os.environ, "CUDA_VISIBLE_DEVICES": gpu, "PYTHONPATH": path}
+    return {"HF_HUB_OFFLINE": "1", **os.environ, "PYTHONPATH": path}
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a worker, which has one GPU."""
+    return importable() | {"CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]}
 
 
 def once(job: str, folder: Path, /, **options: Any) -> dict[str, Any]:

@@ -141,7 +141,7 @@ def score_problems(claim: Claim) -> Iterator[str]:
     measured = {"value": metric.value(claim.statistics.sum(0)).item(), "interval": interval(metric, claim.statistics)}
     recorded = {"value": record.score.value, "interval": record.score.interval}
     if claim.is_whole:
-        measured |= metric.extras(predictions, references)
+        measured |= metric.extras(predictions, references, claim.statistics)
         recorded |= record.score.extras
     for name in dict.fromkeys([*measured, *recorded]):
         one, other = measured.get(name), recorded.get(name)

@@ -51,6 +51,7 @@ def printable(text: str, most: int = MOST_LETTERS) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
+@dataclass(frozen=True)
 class Source:
     """The files of one entry."""
 
@@ -101,9 +102,6 @@ class Source:
 
 @dataclass(frozen=True)
 class InFolder(Source):
-    name: str
-    received: float
-    files: frozenset[str]
     folder: str
 
     def open(self, path: str) -> BinaryIO:
@@ -118,9 +116,6 @@ class InFolder(Source):
 
 @dataclass(frozen=True)
 class InArchive(Source):
-    name: str
-    received: float
-    files: frozenset[str]
     archive: str
     prefix: str
 

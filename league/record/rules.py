@@ -10,6 +10,7 @@ from typing import Any
 
 from league.errors import UserError
 from league.record.shape import BrokenRule, Record, StageFacts
+from league.tasks.metric import metric_of
 from league.tasks.task import task_of
 from league_config import LEAGUES, Corpus, League, Stage, fingerprint
 
@@ -192,8 +193,6 @@ def _in_score(record: Record, rules: League) -> list[BrokenRule]:
     broken += _differences("score.precision", "fp32", score.precision)
     broken += _differences("score.weights", finetuned and finetuned.sha256, score.weights)
     broken += _differences("score.rows", test and test.rows, score.rows)
-    from league.tasks.metric import metric_of
-
     metric = metric_of(rules)
     broken += _differences("score.metric", metric.NAME, score.metric)
     return broken + _differences("score.metric", *map(_without_version, (metric.signature(), score.signature)))

@@ -28,8 +28,8 @@ class Metric(Protocol):
     def row_values(self, statistics: np.ndarray) -> np.ndarray:
         """Return each row's own score, to tell good predictions from bad ones."""
 
-    def extras(self, predictions: Sequence[str], references: Sequence[str]) -> dict[str, Any]:
-        """Return further figures for the record."""
+    def extras(self, predictions: Sequence[str], references: Sequence[str], statistics: np.ndarray) -> dict[str, Any]:
+        """Return further figures for the record; the rows' statistics are there already."""
 
 
 @cache

@@ -18,5 +18,5 @@ def score(rules: League, predictions: Sequence[str], references: Sequence[str]) 
         "interval": interval(metric, statistics),
         "signature": metric.signature(),
         "rows": len(predictions),
-        "extras": metric.extras(predictions, references),
+        "extras": metric.extras(predictions, references, statistics),
     }

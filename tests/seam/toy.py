@@ -52,7 +52,7 @@ def row_values(statistics: np.ndarray) -> np.ndarray:
     return value(statistics)
 
 
-def extras(predictions: Sequence[str], references: Sequence[str]) -> dict[str, Any]:
+def extras(predictions: Sequence[str], references: Sequence[str], statistics: np.ndarray) -> dict[str, Any]:
     return {"guessed": len(set(predictions))}
 
 

@@ -10,6 +10,7 @@ import pytest
 from conftest import ROOT
 from transformers import Seq2SeqTrainingArguments
 
+from league.proof.noise import seed_deviation
 from league.record.rules import PUBLISHED
 from league_config import AING, DEMO, FT_HP, LEAGUES, MODEL_HP, FinetuneHP, ModelHP, Range, fingerprint
 from modeling import AingConfig
@@ -52,6 +53,16 @@ def test_rule_books_equal_what_was_published(league):
     assert league.fixed() == published["fixed"], (
         "a FIXED value changed: that is a new league version, published beside the old one"
     )
+
+
+def test_the_second_version_of_aing_differs_from_the_first_in_the_revision_alone():
+    published = json.loads(PUBLISHED.read_text())
+    first, second = (published[f"aing {version}"]["fixed"] for version in (1, 2))
+    assert first["pretrain"]["corpus"]["origin"].pop("revision") == "main"
+    assert re.fullmatch("[0-9a-f]{40}", second["pretrain"]["corpus"]["origin"].pop("revision"))
+    assert {**first, "version": 2} == second
+    assert published["aing 1"]["data"] == published["aing 2"]["data"]
+    assert seed_deviation("aing", 1) == seed_deviation("aing", 2) is not None
 
 
 def test_fingerprint_changes_with_every_fixed_value_and_with_the_data():

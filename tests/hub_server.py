@@ -42,6 +42,7 @@ class Hub(ThreadingHTTPServer):
         self.asked: list[str] = []  # the bodies of what was to be created
         self.revisions: set[str] = set()
         self.commits: dict[str, dict[str, bytes]] = {}
+        self.pinned: set[str] = set()  # commits that somebody asks for by name, with the files of `main`
         self.tokens: set[str] = set()
 
     @property
@@ -53,11 +54,12 @@ class Hub(ThreadingHTTPServer):
         if revision in self.commits:
             return self.commits[revision]
         # The Hub's own copy of a dataset as parquet needs no files of its own here.
-        start = f"{repo}/" if revision in ("main", "refs/convert/parquet") else f"{repo}@{revision}/"
+        is_main = revision in {"main", "refs/convert/parquet", *self.pinned}
+        start = f"{repo}/" if is_main else f"{repo}@{revision}/"
         return {name.removeprefix(start): content for name, content in self.files.items() if name.startswith(start)}
 
     def commit_of(self, repo: str, revision: str) -> str:
-        if revision in self.commits:
+        if revision in {*self.commits, *self.pinned}:
             return revision
         tree = self.tree(repo, revision)
         names = sorted((name, hashlib.sha1(content).hexdigest()) for name, content in tree.items())

@@ -67,7 +67,7 @@ def evaluate(entry, again: bool = False, finetuned: str | None = None) -> None:
     model, tokenizer = task.load_checkpoint(entry.checkpoint("finetune"))
     task.prepare(model)
     model.to(state.device)
-    test = task.load_split(rules.pretrain.corpus, "test", entry.options.data_dir)
+    test = task.load_split(rules.test_corpus, "test", entry.options.data_dir)
     moves.open_test_set(entry, test)
     try:
         with entry.clock.charge("score"), clear_failures(entry, state.device):

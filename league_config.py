@@ -81,6 +81,9 @@ class Stage:
     corpus: Corpus
     arguments: dict[str, Any]
     tuned: type | None = None  # the dataclass of its TUNE values, if not ModelHP in stage A and FinetuneHP in stage B
+    task: str = ""  # its objective, if not the league's, and what it is validated by
+    metric: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)  # what else its task fixes
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ class League:
     target: str = "en"
     metric: str = "bleu"  # a module of league/tasks, or with a dot in it a module of its own
     task: str = "translate"  # likewise
+    scored_on: str = "pretrain"  # the stage whose corpus holds the test set
     sample_seed: int = 2017
     vocab_size: int = 8000
     max_length: int = 128  # tokens, <eos> included, on either side
@@ -117,16 +121,42 @@ class League:
         """Return the dataclass of a stage's TUNE values."""
         return getattr(self, stage).tuned or DEFAULT_TUNED[stage]
 
+    def task_in(self, stage: str) -> str:
+        """Return the module of a stage's objective."""
+        return getattr(self, stage).task or self.task
+
+    def metric_in(self, stage: str) -> str:
+        """Return the module of the metric that a stage is validated by."""
+        return getattr(self, stage).metric or self.metric
+
+    @property
+    def test_corpus(self) -> Corpus:
+        return getattr(self, self.scored_on).corpus
+
+    @property
+    def has_one_task(self) -> bool:
+        """Tell whether stage B goes on with the objective of stage A, so that what they reach can be compared."""
+        return self.task_in("pretrain") == self.task_in("finetune")
+
+    def validated(self, stage: str) -> tuple[Corpus, ...]:
+        """Return the corpora that a stage is validated on, the one that decides first."""
+        corpora = (self.pretrain.corpus, self.finetune.corpus)
+        return corpora if self.has_one_task else (getattr(self, stage).corpus,)
+
     def fixed(self) -> dict[str, Any]:
         """Return every FIXED value as plain JSON; what came into the rule book later stays out where it is as ever."""
         values = asdict(self)
-        if self.task == League.task:
-            del values["task"]
+        for name in ("task", "scored_on"):
+            if values[name] == getattr(League, name):
+                del values[name]
         for stage, usual in DEFAULT_TUNED.items():
             tuned = self.tuned(stage)
             values[stage] |= {"tuned": [item.name for item in fields(tuned)]}
             if tuned is usual:
                 del values[stage]["tuned"]
+            for name in ("task", "metric", "settings"):
+                if not values[stage][name]:
+                    del values[stage][name]
         return json.loads(json.dumps(values))
 
 

@@ -53,21 +53,24 @@ def finetune(entry, finetune_hp: Any, splits=None) -> bool:
 
     options, rules, task = entry.options, entry.rules, task_of(entry.rules)
     tuned = as_values(finetune_hp)
-    args = Seq2SeqTrainingArguments(**training.fixed_arguments(entry, rules.finetune, "finetune"), **tuned)
+    args = Seq2SeqTrainingArguments(
+        **training.fixed_arguments(entry, rules.finetune, "finetune"), **training.arguments_of(tuned)
+    )
     if options.pretrained:
         with args.main_process_first():
             takeover.reuse(entry, "--pretrained", options.pretrained, "pretrain")
     moves.require(entry, "pretrain", "train_pretrain.py")
 
     splits = splits or loading.Splits(rules, options.data_dir)
-    train, validation = splits.load(rules.finetune.corpus, "train"), splits.validation(rules)
+    train, validation = splits.load(rules.finetune.corpus, "train"), splits.validation(rules, "finetune")
     moves.start(entry, {"seed": options.seed} | tuned, train, *validation.values())
     if moves.completed(entry, "finetune"):
         return True
 
-    model, tokenizer = task.load_checkpoint(entry.checkpoint("pretrain"))
+    set_seed(options.seed)  # for what is new in it
+    model, tokenizer = task.start_from(entry.checkpoint("pretrain"), tuned)
     with args.main_process_first():
-        tokens = loading.tokenize(rules, train, tokenizer)
+        tokens = loading.tokenize(task, train, tokenizer)
 
     set_seed(options.seed)
     task.prepare(model)

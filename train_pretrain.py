@@ -16,7 +16,7 @@ from league.values import TrainingOptions, as_values
 
 def main(argv: list[str] | None = None) -> None:
     options, model_hp = parse_stage_options(__doc__, TrainingOptions, "pretrain", argv)
-    task = task_of(options.rules)
+    task = task_of(options.rules, "pretrain")
     task.check("pretrain", model_hp)
 
     from league import hardware
@@ -41,18 +41,18 @@ def pretrain(entry, model_hp: Any, splits=None) -> bool:
     from league.run import stage as training
     from league.tasks.task import task_of
 
-    options, rules, task = entry.options, entry.rules, task_of(entry.rules)
+    options, rules, task = entry.options, entry.rules, task_of(entry.rules, "pretrain")
     args = Seq2SeqTrainingArguments(**training.fixed_arguments(entry, rules.pretrain, "pretrain"))
 
     splits = splits or loading.Splits(rules, options.data_dir)
-    train, validation = splits.load(rules.pretrain.corpus, "train"), splits.validation(rules)
+    train, validation = splits.load(rules.pretrain.corpus, "train"), splits.validation(rules, "pretrain")
     moves.start(entry, {"seed": options.seed} | as_values(model_hp), train, *validation.values())
     if moves.completed(entry, "pretrain"):
         return True
 
     with args.main_process_first():
         tokenizer = task.train_tokenizer(train)
-        tokens = loading.tokenize(rules, train, tokenizer)
+        tokens = loading.tokenize(task, train, tokenizer)
 
     set_seed(options.seed)
     model = task.new_model(as_values(model_hp), tokenizer)

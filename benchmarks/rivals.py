@@ -54,7 +54,7 @@ class Contest:
         self.captions, self.talks = (
             splits.load(stage.corpus, "train") for stage in (self.rules.pretrain, self.rules.finetune)
         )
-        self.validation = splits.validation(self.rules)
+        self.validation = splits.validation(self.rules, "finetune")
         self.runner = trial.Runner(self.rules, options, "rival", splits)
         self.seconds, self.began = 60 * minutes, time.monotonic()
 
@@ -200,7 +200,7 @@ def plain_trainer(contest: Contest, base: str, callback):
     fixed = training.fixed_arguments(entry, stage, "finetune")
     checkpoint = contest.folder / base / "pretrain"
     model, tokenizer = task_of(rules).load_checkpoint(checkpoint)
-    tokens = {split.name: loading.tokenize(rules, split, tokenizer) for split in (contest.talks, captions)}
+    tokens = {split.name: loading.tokenize(task_of(rules), split, tokenizer) for split in (contest.talks, captions)}
 
     def load_model():
         fresh, _ = task_of(rules).load_checkpoint(checkpoint)

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, field
 
 from league.cli.options import parse_options
+from league.data.corpora import splits_used
 from league.errors import UserError, run_command
 from league.files import write_json
 from league.record.rules import PUBLISHED
@@ -42,14 +43,10 @@ def main(argv: list[str] | None = None) -> None:
 def digests_of_splits(league: League, from_hub: bool) -> dict[str, str]:
     """Return split name -> sha256 of every split that the league uses."""
     digests = {}
-    for corpus, splits in (
-        (league.pretrain.corpus, ("train", "validation", "test")),
-        (league.finetune.corpus, ("train", "validation")),
-    ):
+    for stage, corpus, name in splits_used(league):
         if from_hub or isinstance(corpus.origin, Generated):
-            for name in splits:
-                split = task_of(league).load_split(corpus, name, None)
-                digests[split.name] = split.report["sha256"]
+            split = task_of(league, stage).load_split(corpus, name, None)
+            digests[split.name] = split.report["sha256"]
     return digests
 
 

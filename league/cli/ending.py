@@ -36,12 +36,18 @@ def finish_stage(entry: Entry, name: str, was_complete: bool = False) -> None:
 
 
 def print_validation(entry: Entry) -> None:
-    """Print the table of validation scores: what each stage gained, and what it forgot."""
-    stages = entry.record.stages
-    domains = (entry.rules.pretrain.corpus.domain, entry.rules.finetune.corpus.domain)
+    """Print the validation scores: where both stages have one objective, what each gained, and what it forgot."""
+    stages, rules = entry.record.stages, entry.rules
+    if not rules.has_one_task:
+        for name, facts in stages.items():
+            label = metric_of(rules, name).LABEL
+            scores = {f"{label} on {domain}": value for domain, value in facts.validation.items()} | facts.figures
+            print(f"validation after {name}: " + ", ".join(f"{key} {value:.2f}" for key, value in scores.items()))
+        return
+    domains = [corpus.domain for corpus in rules.validated("finetune")]
     scores = {name: stages[name].validation for name in NEXT if name in stages}
     rows = {name: [values.get(domain, math.nan) for domain in domains] for name, values in scores.items()}
-    title = f"validation {metric_of(entry.rules).LABEL}"
+    title = f"validation {metric_of(rules).LABEL}"
     print(f"{title:<16}" + "".join(f"{domain:>10}" for domain in domains))
     for name, values in rows.items():
         print(f"{f'after {name}':<16}" + "".join(f"{value:>10.2f}" for value in values))

@@ -32,6 +32,14 @@ class Split:
         return self.texts(self.rows.names[1])
 
 
+def splits_used(league: League) -> Iterator[tuple[str, Corpus, str]]:
+    """Yield stage, corpus and name of every split that a league uses, the test set last."""
+    for stage in ("pretrain", "finetune"):
+        for name in ("train", "validation"):
+            yield stage, getattr(league, stage).corpus, name
+    yield league.scored_on, league.test_corpus, "test"
+
+
 def load_split(league: League, corpus: Corpus, split: str, data_dir: str | None, columns: Sequence[str] = ()) -> Split:
     """Load one split, by default its sentence pairs; the training split is cleaned; the test split stays whole."""
     languages = (league.source, league.target)

@@ -96,7 +96,7 @@ def _data(record: Record, splits: dict[str, Split]) -> Iterator[str]:
 
 
 def _tokenizer(folder: Path, record: Record, league: League, splits: dict[str, Split]) -> Iterator[str]:
-    trained = task_of(league).train_tokenizer(splits[f"{league.pretrain.corpus.name}.train"])
+    trained = task_of(league, "pretrain").train_tokenizer(splits[f"{league.pretrain.corpus.name}.train"])
     with tempfile.TemporaryDirectory() as made:
         trained.save_pretrained(made)
         for stage in record.stages:
@@ -124,7 +124,7 @@ def _order(record: Record, league: League, splits: dict[str, Split], tokenizer) 
         facts, split = record.stages[name], splits[f"{stage.corpus.name}.train"]
         with tempfile.TemporaryDirectory() as cache:
             with needed_here():
-                tokens = task_of(league).tokenize(split, tokenizer, Path(cache))
+                tokens = task_of(league, name).tokenize(split, tokenizer, Path(cache))
             order = TrainingOrder(tokens, league.batch_size, stage.arguments["max_steps"], seed)
             measured = {
                 "order": order.digest(),

@@ -84,7 +84,7 @@ def compare(folders: tuple[Path, Path], data_dir: str | None) -> Comparison:
     (first, league), (other, _) = (read_scored_entry(folder) for folder in folders)
     if first.league.name != other.league.name:
         raise UserError(f"{folders[0]} and {folders[1]} play different leagues.")
-    test = task_of(league).load_split(league.pretrain.corpus, "test", data_dir)
+    test = task_of(league).load_split(league.test_corpus, "test", data_dir)
     metric, task, statistics = metric_of(league), task_of(league), []
     for folder, record in zip(folders, (first, other), strict=True):
         if record.data_digests().get(test.name) != test.report["sha256"]:

@@ -1,6 +1,6 @@
 """The data that proofs are made with, as far as they are at hand."""
 
-from league.data.corpora import Split
+from league.data.corpora import Split, splits_used
 from league.errors import UserError
 from league.tasks.task import task_of
 from league_config import League
@@ -14,20 +14,20 @@ class DataAtHand:
         self._loaded: dict[str, Split | str] = {}
 
     def test_set(self, league: League) -> Split:
-        return self._load(league, "pretrain", "test")
+        return self._load(league, league.scored_on, "test")
 
     def splits(self, league: League) -> dict[str, Split]:
         """Return all that a league trains, validates and is scored on, by name."""
-        wanted = [("pretrain", name) for name in ("train", "validation", "test")]
-        wanted += [("finetune", name) for name in ("train", "validation")]
-        splits = [self._load(league, stage, name) for stage, name in wanted]
+        splits = [self._load(league, stage, name) for stage, _, name in splits_used(league)]
         return {split.name: split for split in splits}
 
     def _load(self, league: League, stage: str, name: str) -> Split:
         key = f"{league.name} {stage} {name}"
         if key not in self._loaded:
             try:
-                self._loaded[key] = task_of(league).load_split(getattr(league, stage).corpus, name, self.data_dir)
+                self._loaded[key] = task_of(league, stage).load_split(
+                    getattr(league, stage).corpus, name, self.data_dir
+                )
             except UserError as error:
                 self._loaded[key] = str(error)
         split = self._loaded[key]

@@ -49,7 +49,7 @@ def _rules(fixed: str) -> League:
     for name in ("pretrain", "finetune"):  # with origins as plain values, which no rule looks into
         stage = values[name]
         tuned = make_dataclass("Tuned", stage["tuned"]) if "tuned" in stage else None
-        values[name] = Stage(Corpus(**stage["corpus"]), stage["arguments"], tuned)
+        values[name] = Stage(**(stage | {"corpus": Corpus(**stage["corpus"]), "tuned": tuned}))
     return League(**values)
 
 
@@ -88,7 +88,7 @@ def _in_data(record: Record, rules: League, pinned: dict[str, str]) -> list[Brok
     # Contents equal what was published; where nothing was, they come from where the league says that its data lie.
     data, league = record.data, record.league
     broken = _differences("league.fingerprint", fingerprint(league.fixed, record.data_digests()), league.fingerprint)
-    needed, test = set(), f"{rules.pretrain.corpus.name}.test"
+    needed, test = set(), f"{rules.test_corpus.name}.test"
     for corpus in (rules.pretrain.corpus, rules.finetune.corpus):
         needed |= {f"{corpus.name}.train", f"{corpus.name}.validation"}
         train = data.get(f"{corpus.name}.train")
@@ -109,13 +109,13 @@ def _in_data(record: Record, rules: League, pinned: dict[str, str]) -> list[Brok
 
 def broken_in_stage(name: str, record: Record, rules: League) -> list[BrokenRule]:
     """Hold what was in effect, read back from the trained objects, against the rule book and what was asked for."""
-    facts, asked, task = record.stages[name], record.asked, task_of(rules)
+    facts, asked, task = record.stages[name], record.asked, task_of(rules, name)
     tuned = {key: asked.get(key) for key in names_tuned(rules, name)}
-    structure = {key: asked.get(key) for key in names_tuned(rules, "pretrain")}
+    before = {key: asked.get(key) for key in names_tuned(rules, "pretrain")}
     arguments = rules.training | (tuned if name == "finetune" else {}) | getattr(rules, name).arguments
     decay = arguments["weight_decay"]
-    expected = task.expected_structure(structure) | {
-        "num_parameters": task.num_parameters(structure),
+    expected = task.expected_structure(before | tuned) | {
+        "num_parameters": task.num_parameters(before | tuned),
         "optimizer": OPTIMIZERS.get(arguments["optim"], arguments["optim"]),
         "weight_decay": [0.0, decay] if decay else [0.0],
         "batch_size": rules.batch_size,
@@ -188,7 +188,7 @@ def scheduled_rate(arguments: dict[str, Any], step: int) -> float:
 
 def _in_score(record: Record, rules: League) -> list[BrokenRule]:
     score, finetuned = record.score, record.stages.get("finetune")
-    test = record.data.get(f"{rules.pretrain.corpus.name}.test")
+    test = record.data.get(f"{rules.test_corpus.name}.test")
     broken = _differences("score.decoding", task_of(rules).expected_decoding(), score.decoding)
     broken += _differences("score.precision", "fp32", score.precision)
     broken += _differences("score.weights", finetuned and finetuned.sha256, score.weights)

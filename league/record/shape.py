@@ -77,6 +77,7 @@ class StageFacts(_Facts):
     validation: dict[Key, Number]  # the metric by domain
     validation_seconds: Number
     sha256: Digests
+    figures: dict[Key, Number] = {}  # further ones of the validation
 
     def __post_init__(self):
         demand_plain_texts(self.effective)

@@ -59,13 +59,18 @@ class Facts:
     def domains(self) -> list[str]:
         """Return the domains that validation speaks of, the score's own first."""
         if self.rules:
-            return [self.rules.pretrain.corpus.domain, self.rules.finetune.corpus.domain]
+            return [corpus.domain for corpus in self.rules.validated("finetune")]
         named = [name for facts in self.stages.values() for name in facts.validation]
         return list(dict.fromkeys(named))[:2]
 
     def validation(self, domain: str) -> list[float]:
         """Return a domain's score before any training, and after each stage."""
         return [0.0, *(facts.validation.get(domain, 0.0) for facts in self.stages.values())]
+
+    @property
+    def compares_stages(self) -> bool:
+        """Tell whether what the stages reach on validation is of one kind."""
+        return self.rules is None or self.rules.has_one_task
 
     def change(self, domain: str) -> float:
         """Return by how much the last stage changed a domain's score."""
@@ -85,7 +90,8 @@ class Facts:
     @property
     def parts(self) -> tuple[str, ...]:
         """Return the names of what the report shows: pictures, and sections below them."""
-        return (*ALWAYS, *(task_of(self.rules).report_parts if self.rules else OF_UNKNOWN_TASKS))
+        names = (*ALWAYS, *(task_of(self.rules).report_parts if self.rules else OF_UNKNOWN_TASKS))
+        return names if self.compares_stages else tuple(name for name in names if name != "forgetting")
 
 
 def gather(
@@ -143,7 +149,7 @@ def find_sentences(
         raise UserError(f"{file} has a line of more than {MOST_LETTERS:,} letters: nothing of it is shown.")
     if test is None:
         try:
-            test = task.load_split(rules.pretrain.corpus, "test", data_dir)
+            test = task.load_split(rules.test_corpus, "test", data_dir)
         except UserError as error:
             raise UserError(f"The test set is not at hand: {error}") from None
     if record.data_digests().get(test.name) != test.report["sha256"]:
@@ -161,8 +167,9 @@ def find_model(folder: Path, record: Record, rules: League | None) -> tuple:
     stage = next((name for name in reversed(STAGES) if name in record.stages), None)
     if stage is None:
         raise UserError("There is no trained model yet.")
-    model, tokenizer = task_of(rules).load_checkpoint(folder / stage)
-    task_of(rules).prepare(model)
+    task = task_of(rules, stage)
+    model, tokenizer = task.load_checkpoint(folder / stage)
+    task.prepare(model)
     return model, tokenizer
 
 

@@ -59,7 +59,7 @@ def first_numbers(facts: Facts) -> Iterable[tuple[str, str]]:
         low, high = score.interval
         yield number(score.value), f"test {facts.metric} (95 % interval {number(low)} to {number(high)})"
         yield ("open", "not ranked") if facts.broken else ("official", "breaks no rule")
-    if len(facts.stages) == 2:
+    if len(facts.stages) == 2 and facts.compares_stages:
         for domain in facts.domains:
             change = facts.change(domain)
             words = "gained by the fine-tune" if change >= 0 else "forgotten by the fine-tune"

@@ -13,7 +13,7 @@ from league.tasks.task import agreed, task_of
 NUM_POINTS = 30  # of the curve that a record keeps
 
 
-def stage_facts(entry: Entry, trainer: Seq2SeqTrainer) -> dict[str, Any]:
+def stage_facts(entry: Entry, trainer: Seq2SeqTrainer, name: str) -> dict[str, Any]:
     """Return what a stage did, and under which settings in effect."""
     points = curve(trainer.state.log_history, trainer.args.max_steps)
     order = trainer.train_dataset
@@ -23,7 +23,7 @@ def stage_facts(entry: Entry, trainer: Seq2SeqTrainer) -> dict[str, Any]:
         "sentences_cut": order.tokens.num_cut(),
         "loss": points[-1].loss if points else None,
         "curve": points,
-        "effective": task_of(entry.rules).structure_in_effect(trainer) | training_in_effect(trainer),
+        "effective": task_of(entry.rules, name).structure_in_effect(trainer) | training_in_effect(trainer),
         "order": order.digest(),
         "device": device_name(),
         "precision": pick_precision(),

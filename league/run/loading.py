@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from league.data.corpora import Split
 from league.data.tokens import Tokens
 from league.record.folder import RUNS
-from league.tasks.task import task_of
+from league.tasks.task import Task, task_of
 from league_config import Corpus, League
 
 
@@ -20,18 +20,18 @@ class Splits:
         """Load a split, once."""
         key = f"{corpus} {name}"
         if key not in self._loaded:
-            self._loaded[key] = task_of(self.rules).load_split(corpus, name, self.data_dir)
+            stage = "pretrain" if corpus.name == self.rules.pretrain.corpus.name else "finetune"
+            self._loaded[key] = task_of(self.rules, stage).load_split(corpus, name, self.data_dir)
         return self._loaded[key]
 
-    def validation(self, rules: League) -> dict[str, Split]:
-        """Load the validation splits of both domains, as far as these rules take them."""
-        corpora = (rules.pretrain.corpus, rules.finetune.corpus)
-        return {corpus.domain: self.load(corpus, "validation") for corpus in corpora}
+    def validation(self, rules: League, stage: str) -> dict[str, Split]:
+        """Load the validation splits of a stage by domain, as far as these rules take them."""
+        return {corpus.domain: self.load(corpus, "validation") for corpus in rules.validated(stage)}
 
     def __iter__(self) -> Iterator[Split]:
         return iter(self._loaded.values())
 
 
-def tokenize(rules: League, split: Split, tokenizer) -> Tokens:
+def tokenize(task: Task, split: Split, tokenizer) -> Tokens:
     """Tokenize a split, or map it from the cache, which all entries share."""
-    return task_of(rules).tokenize(split, tokenizer, RUNS / ".cache")
+    return task.tokenize(split, tokenizer, RUNS / ".cache")

@@ -3,11 +3,12 @@
 import os
 import shutil
 import time
+from dataclasses import fields
 from functools import partial
 from typing import Any
 
 import torch
-from transformers import Seq2SeqTrainer
+from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
 from league.data.corpora import Split
@@ -54,6 +55,12 @@ def fixed_arguments(entry: Entry, stage: Stage, name: str) -> dict[str, Any]:
     }
 
 
+def arguments_of(tuned: dict[str, Any]) -> dict[str, Any]:
+    """Return those TUNE values that are Seq2SeqTrainingArguments; the others are the task's."""
+    names = {item.name for item in fields(Seq2SeqTrainingArguments)}
+    return {name: value for name, value in tuned.items() if name in names}
+
+
 def share_batch(batch_size: int, device_batch_size: int | None) -> tuple[int, int]:
     """Return how many pairs a device takes at a time, and in how many parts it takes its share of the global batch."""
     num_processes = int(os.environ.get("WORLD_SIZE", "1"))
@@ -77,7 +84,7 @@ def run_stage(trainer: Seq2SeqTrainer, watch: StageWatch, validation: dict[str, 
     """Train, validate, save and record a stage. A stop by the user leaves a checkpoint to resume from."""
     entry, name = watch.entry, watch.name
     trainer.remove_callback(PrinterCallback)
-    watch.time_validation = lambda: _time_validation(entry, trainer, validation)
+    watch.time_validation = lambda: _time_validation(entry, trainer, name, validation)
     started_from = digests_of(entry.checkpoint("pretrain")) if name == "finetune" else None
     with trainer.args.main_process_first():
         checkpoint = last_complete_checkpoint(entry.checkpoints(name), trainer.args.world_size)
@@ -94,11 +101,12 @@ def run_stage(trainer: Seq2SeqTrainer, watch: StageWatch, validation: dict[str, 
 
     with entry.clock.charge(name), clear_failures(entry, trainer.args.device):
         started = time.monotonic()
-        scores = validate(entry, trainer, validation)
+        scores, figures = validate(entry, trainer, name, validation)
     evidence = {
         "minutes": round(entry.clock.spent[name] / 60, 2),
         "out_of_time": watch.is_out_of_time,
         "validation": scores,
+        "figures": figures,
         "validation_seconds": round(time.monotonic() - started, 2),
         "started_from": started_from,
         "reused": False,
@@ -108,11 +116,11 @@ def run_stage(trainer: Seq2SeqTrainer, watch: StageWatch, validation: dict[str, 
             trainer.model.save_pretrained(folder)
             trainer.processing_class.save_pretrained(folder)
         evidence["sha256"] = digests_of(entry.checkpoint(name))
-        moves.complete(entry, name, StageFacts(**stage_facts(entry, trainer), **evidence))
+        moves.complete(entry, name, StageFacts(**stage_facts(entry, trainer, name), **evidence))
         shutil.rmtree(entry.checkpoints(name), ignore_errors=True)
 
 
-def _time_validation(entry: Entry, trainer: Seq2SeqTrainer, validation: dict[str, Split]) -> float:
+def _time_validation(entry: Entry, trainer: Seq2SeqTrainer, name: str, validation: dict[str, Split]) -> float:
     from league.run.validation import time_validation
 
-    return time_validation(entry, trainer, validation)
+    return time_validation(entry, trainer, name, validation)

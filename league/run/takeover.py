@@ -63,7 +63,7 @@ def take_over(entry: Entry, folder: Path, stage: str, what: str, downloaded: Pat
     _copy_checkpoint(entry.checkpoint(stage), downloaded or folder / stage, facts.sha256, what)
     _charge(entry, folder, other, stage)
     seen = {f"{getattr(entry.rules, stage).corpus.name}.train"}
-    seen |= {f"{corpus.name}.validation" for corpus in (entry.rules.pretrain.corpus, entry.rules.finetune.corpus)}
+    seen |= {f"{corpus.name}.validation" for corpus in entry.rules.validated(stage)}
     entry.record.data |= {name: digests for name, digests in other.data.items() if name in seen}
     # A search for these values, too, and what was seen of the test set: written with the stage itself.
     entry.charge_search(other.trials, other.clock.spent.get("trials", 0.0) * 60)

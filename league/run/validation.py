@@ -1,4 +1,4 @@
-"""Validation: each domain predicted as the test set will be, and how long that takes."""
+"""Validation: each domain as the stage's task judges it, and how long that takes."""
 
 import time
 
@@ -7,29 +7,32 @@ from transformers import Seq2SeqTrainer
 
 from league.data.corpora import Split
 from league.run.entry import Entry
-from league.tasks.metric import metric_of
-from league.tasks.predicting import batches_by_length, predict
+from league.tasks.predicting import batches_by_length
 from league.tasks.task import task_of
 
+Validated = tuple[dict[str, float], dict[str, float]]  # the scores by domain, and further figures
 
-def validate(entry: Entry, trainer: Seq2SeqTrainer, validation: dict[str, Split]) -> dict[str, float]:
-    """Predict each validation split as the test set will be; return the scores by domain."""
-    task, metric, scores = task_of(entry.rules), metric_of(entry.rules), {}
+
+def validate(entry: Entry, trainer: Seq2SeqTrainer, name: str, validation: dict[str, Split]) -> Validated:
+    """Judge a stage's model on each validation split."""
+    task, scores, figures = task_of(entry.rules, name), {}, {}
     # In float32, as the final score is: this takes the mixed precision off the forward pass.
     model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     for domain, split in validation.items():
         title = None if entry.conduct.is_quiet else f"validating on {domain}"
-        predictions = predict(task, model, trainer.processing_class, task.inputs(split), title)
-        statistics = metric.statistics(predictions, task.references(split))
-        scores[domain] = round(metric.value(statistics.sum(0)).item(), 2)
-    trainer.log({f"{domain}_{metric.NAME}": score for domain, score in scores.items()})
-    return scores
+        found = {
+            key: round(value, 2) for key, value in task.validate(model, trainer.processing_class, split, title).items()
+        }
+        trainer.log({f"{domain}_{key}": value for key, value in found.items()})
+        scores[domain], *_ = found.values()
+        figures |= {f"{domain} {key}": value for key, value in list(found.items())[1:]}
+    return scores, figures
 
 
 @torch.inference_mode()
-def time_validation(entry: Entry, trainer: Seq2SeqTrainer, validation: dict[str, Split]) -> float:
+def time_validation(entry: Entry, trainer: Seq2SeqTrainer, name: str, validation: dict[str, Split]) -> float:
     """Estimate the seconds that a validation takes with the model as it is, from one middling batch of each domain."""
-    task, tokenizer = task_of(entry.rules), trainer.processing_class
+    task, tokenizer = task_of(entry.rules, name), trainer.processing_class
     model = trainer.accelerator.unwrap_model(trainer.model)
     was_training, seconds = model.training, 0.0
     model.eval()

@@ -37,7 +37,7 @@ class StageWatch(TrainerCallback):
     def __init__(self, entry: Entry, name: str, time_validation=None):
         self.entry, self.name = entry, name
         self.time_validation = time_validation
-        self.loss_of_a_guess = task_of(entry.rules).loss_of_a_guess()
+        self.loss_of_a_guess = task_of(entry.rules, name).loss_of_a_guess()
         self.progress = None if entry.conduct.is_quiet or not entry.writes else ProgressFile(entry, name)
         self.deadline: float | None = None  # on the entry's clock, by which the stage has ended or is given up
         self.stopped_for: int | None = None

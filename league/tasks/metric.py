@@ -37,5 +37,6 @@ def metric_named(name: str) -> Metric:
     return import_module(name if "." in name else f"league.tasks.{name}")
 
 
-def metric_of(rules: League) -> Metric:
-    return metric_named(rules.metric)
+def metric_of(rules: League, stage: str = "") -> Metric:
+    """Return the metric of the score, or the one that a stage is validated by."""
+    return metric_named(rules.metric_in(stage) if stage else rules.metric)

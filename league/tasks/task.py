@@ -14,8 +14,8 @@ class Task:
     predictions_file = "predictions.txt"  # of an entry, a line for each row of the test set
     report_parts: tuple[str, ...] = ()  # of the report, beside those that every task has
 
-    def __init__(self, rules: League):
-        self.rules = rules
+    def __init__(self, rules: League, stage: str = "finetune"):
+        self.rules, self.stage = rules, stage
 
     # The data.
 
@@ -51,8 +51,8 @@ class Task:
         """Refuse TUNE values of a stage that cannot be trained, before any work."""
         raise NotImplementedError
 
-    def num_parameters(self, structure: dict[str, Any]) -> int | None:
-        """Return the size of a model, from the TUNE values of stage A alone; None where they make none."""
+    def num_parameters(self, values: dict[str, Any]) -> int | None:
+        """Return the size of a model, from the TUNE values up to its stage; None where they make none."""
         raise NotImplementedError
 
     def work(self, structure: dict[str, Any]) -> float:
@@ -66,6 +66,10 @@ class Task:
     def load_checkpoint(self, folder: Path) -> tuple:
         """Return the model and tokenizer of a checkpoint that anyone may have made; none of its code is run."""
         raise NotImplementedError
+
+    def start_from(self, folder: Path, values: dict[str, Any]) -> tuple:
+        """Return the model and tokenizer that stage B begins with: stage A's, and what its own TUNE values add."""
+        return self.load_checkpoint(folder)
 
     def prepare(self, model, on_gpu: bool | None = None) -> None:
         """Settle how a model computes and predicts here."""
@@ -84,12 +88,22 @@ class Task:
         raise NotImplementedError
 
     def structure_in_effect(self, trainer) -> dict[str, Any]:
-        """Read the structure back from a trained model: the TUNE values of stage A, and what is fixed of it."""
+        """Read the structure back from a trained model: the TUNE values that shape it, and what is fixed of it."""
         raise NotImplementedError
 
-    def expected_structure(self, structure: dict[str, Any]) -> dict[str, Any]:
-        """Return what `structure_in_effect` must find for the values that were asked for."""
+    def expected_structure(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Return what `structure_in_effect` must find for the TUNE values of both stages."""
         raise NotImplementedError
+
+    def validate(self, model, tokenizer, split, progress: str | None = None) -> dict[str, float]:
+        """Return how good a model is on a validation split, the stage's metric first, under its name."""
+        from league.tasks.metric import metric_named
+        from league.tasks.predicting import predict
+
+        metric = metric_named(self.rules.metric_in(self.stage))
+        predictions = predict(self, model, tokenizer, self.inputs(split), progress)
+        statistics = metric.statistics(predictions, self.references(split))
+        return {metric.NAME: metric.value(statistics.sum(0)).item()}
 
     def encode(self, tokenizer, inputs: Sequence[str]) -> list[list[int]]:
         """Return the tokens that the model reads of each input."""
@@ -108,10 +122,10 @@ class Task:
         raise NotImplementedError
 
 
-def task_of(rules: League) -> Task:
-    """Return the task of a rule book, from the module that it names."""
-    module = import_module(rules.task if "." in rules.task else f"league.tasks.{rules.task}")
-    return module.TASK(rules)
+def task_of(rules: League, stage: str = "finetune") -> Task:
+    """Return the task of a stage, from the module that the rule book names; that of stage B is what is scored."""
+    name = rules.task_in(stage)
+    return import_module(name if "." in name else f"league.tasks.{name}").TASK(rules, stage)
 
 
 def agreed(values: Iterable[Any]) -> Any:

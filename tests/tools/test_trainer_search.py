@@ -20,6 +20,7 @@ from league.run import loading, takeover, validation
 from league.run.entry import Entry
 from league.run.evidence import training_in_effect
 from league.tasks.loss import SmoothedLoss
+from league.tasks.task import task_of
 from league.values import TrainingOptions
 from league_config import FinetuneHP
 from tools.trainer_search import trials as trainer_search
@@ -207,7 +208,7 @@ def test_in_its_plain_form_the_library_drops_and_leaks_values(two):
         model_init=ours.model_init,
         args=Seq2SeqTrainingArguments(**ours.fixed | start | {"max_steps": 1, "predict_with_generate": False}),
         train_dataset=ours.train_dataset,
-        eval_dataset=loading.tokenize(TINY, ours.captions["captions"], ours.processing_class),
+        eval_dataset=loading.tokenize(task_of(TINY), ours.captions["captions"], ours.processing_class),
         data_collator=ours.data_collator,
         callbacks=[Watch],
     )

@@ -124,7 +124,7 @@ def build_trainer(options: TrainingOptions) -> TrialTrainer:
         return fresh
 
     max_steps = stage.arguments["max_steps"]
-    train_tokens = loading.tokenize(rules, talks, tokenizer)
+    train_tokens = loading.tokenize(task_of(rules), talks, tokenizer)
     trainer = TrialTrainer(
         entry,
         captions,

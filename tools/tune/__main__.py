@@ -90,7 +90,7 @@ def start_of(options: EntryOptions) -> dict[str, dict[str, Any]]:
         raise UserError(f"--from: its search took {given.minutes:g} minutes, all that the league gives.")
     for stage, part in (("pretrain", "model_hp"), ("finetune", "finetune_hp")):
         values = rules.tuned(stage)(**(getattr(given, part) if given else {}))
-        task_of(rules).check(stage, values)
+        task_of(rules, stage).check(stage, values)
         start[stage] = as_values(values)
     return start
 

@@ -102,4 +102,4 @@ class Budget:
         return lambda values: y + slope * (self.log_work(values) - x)
 
     def log_work(self, values: Values) -> float:
-        return math.log(task_of(self.rules).work(values))
+        return math.log(task_of(self.rules, "pretrain").work(values))

@@ -65,6 +65,6 @@ def known_entries(rules: League, stage: str, name: str) -> Candidates:
             continue
         values = {knob: record.asked.get(knob) for knob in ranges(rules, stage)}
         if None not in values.values() and why_not(rules, stage, values) is None:
-            validation = facts.validation.get(rules.pretrain.corpus.domain, 0.0)
+            validation = facts.validation.get(rules.validated("finetune")[0].domain, 0.0)
             entries.append((validation, f"known entry {path.parent.name}", values))
     return [(origin, values) for _, origin, values in sorted(entries, key=lambda one: (-one[0], one[1]))[:KNOWN]]

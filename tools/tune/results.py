@@ -91,19 +91,19 @@ def content_of(search, state: str) -> dict[str, Any]:
         "num_processes": search.presence.count(),
         "device": device_name(),
         "metric": metric_of(rules).LABEL,
-        "domain": rules.pretrain.corpus.domain,
+        "domain": rules.validated("finetune")[0].domain,
         "knobs": {stage: knobs_of(rules, stage) for stage in STAGES},
         "trials": [facts_of(row) for row in rows],
         "plan": search.study.noted("plan", []),
         "next": outlook(rules, search.study.tried()),
-        "best": _best(rows, winner_of(search)),
+        "best": _best(rows, winner_of(search), rules.has_one_task),
         "seed_deviation": seed_deviation(rules.name, rules.version),
         "final": None,
         "commands": commands_of(search),
     }
 
 
-def _best(rows: list[dict[str, Any]], winner: dict[str, Values]) -> dict[str, Any] | None:
+def _best(rows: list[dict[str, Any]], winner: dict[str, Values], has_one_task: bool) -> dict[str, Any] | None:
     best = best_of(rows)
     if best is None:
         return None
@@ -113,7 +113,7 @@ def _best(rows: list[dict[str, Any]], winner: dict[str, Values]) -> dict[str, An
         "structure": winner["pretrain"],
         "finetune": winner["finetune"],
         "validation": best["validation"] if is_tuned else None,
-        "pretrain_validation": structure["validation"],
+        "pretrain_validation": structure["validation"] if has_one_task else None,
         "change": best.get("change"),
     }
 

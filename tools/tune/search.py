@@ -246,7 +246,8 @@ class Search:
         outcome = self.runner.run(Attempt(stage, asked["values"], fidelity, claim.folder, seconds, base, headline))
         if outcome["state"] == "complete" and base:
             before = next(row for row in self.study.rows() if row["number"] == asked["base"])
-            outcome["change"] = round(outcome["validation"] - before["validation"], 3)
+            start = before["validation"] if self.rules.has_one_task else 0.0  # else the two are of different kinds
+            outcome["change"] = round(outcome["validation"] - start, 3)
         with self.study.locked():
             self.study.end(claim, outcome)
             is_late = self.study.noted("final")
@@ -322,7 +323,7 @@ class Search:
             content = read_json(path)
         except (OSError, ValueError):
             return  # the score stands without it
-        final = final_of(self.entry.record, self.rules.pretrain.corpus.domain)
+        final = final_of(self.entry.record, self.rules.validated("finetune")[0].domain)
         if content["final"] != final:
             content |= {"state": "done", "final": final}
             write_json(path, content)

@@ -58,7 +58,7 @@ def size(rules: League, share: float, like: Values) -> Values:
 def why_not(rules: League, stage: str, values: Values) -> str | None:
     """Return why these values cannot run, or None."""
     try:
-        task_of(rules).check(stage, rules.tuned(stage)(**values))
+        task_of(rules, stage).check(stage, rules.tuned(stage)(**values))
     except UserError as error:
         return str(error)
     return None

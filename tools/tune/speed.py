@@ -33,7 +33,7 @@ class Speed:
 
     def learn(self, stage: str, structure: Values, seconds_per_step: float, trust: float = 1.0) -> None:
         """Learn from a measurement of a stage's steps."""
-        size = task_of(self.rules).work(structure)
+        size = task_of(self.rules, "pretrain").work(structure)
         known = self.steps.setdefault(stage, [])
         known.append((size, seconds_per_step, trust))
         trusted = [one for one in known if one[2] == 1]
@@ -56,11 +56,11 @@ class Speed:
 
     def learn_validation(self, structure: Values, seconds: float) -> None:
         """Learn from a validation in full."""
-        self.validations.append((task_of(self.rules).work(structure), seconds))
+        self.validations.append((task_of(self.rules, "pretrain").work(structure), seconds))
 
     def per_step(self, stage: str, structure: Values) -> float:
         """Return the seconds that a step takes."""
-        key = stage, task_of(self.rules).work(structure)
+        key = stage, task_of(self.rules, "pretrain").work(structure)
         if key not in self._per_steps:  # a plan asks for the same ones hundreds of times
             self._per_steps[key] = self._per_step(stage, structure)
         return self._per_steps[key]
@@ -72,7 +72,7 @@ class Speed:
             probed = dict((size, seconds) for size, seconds, trust in self.steps["pretrain"] if trust < 1)
             ratios = sorted(seconds / probed[size] for size, seconds, _ in measured if size in probed)
             return DOUBT * (ratios[len(ratios) // 2] if ratios else LATER_STEP) * self.per_step("pretrain", structure)
-        size = math.log(task_of(self.rules).work(structure))
+        size = math.log(task_of(self.rules, "pretrain").work(structure))
         measured = _rescaled([(math.log(there), math.log(seconds), trust) for there, seconds, trust in measured])
         # A step grows more slowly than its operations where the machine waits for Python, and never shrinks.
         line = _line(measured)
@@ -87,7 +87,7 @@ class Speed:
         step = self.per_step("pretrain", structure)
         if not self.validations:
             return VALIDATION * step
-        size = task_of(self.rules).work(structure)
+        size = task_of(self.rules, "pretrain").work(structure)
         there, seconds = min(self.validations[-6:], key=lambda one: abs(math.log(size / one[0])))
         return seconds * (size / there) ** 0.6
 

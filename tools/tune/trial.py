@@ -25,7 +25,7 @@ from league_config import Corpus, League, Stage
 from train_finetune import FinetuneOptions, finetune
 from train_pretrain import pretrain
 
-from .space import Values, start_values
+from .space import STAGES, Values, start_values
 from .speed import num_steps
 
 VALIDATED = 256  # rows, after a short stage A: chosen; a fine-tune's change is small, and needs them all
@@ -71,7 +71,7 @@ class Runner:
         began, outcome = time.monotonic(), {"steps": steps, "validation": None, "reason": None}
         try:
             facts = self._train(trial, attempt)
-            domain = self.rules.pretrain.corpus.domain
+            domain = self.rules.validated(attempt.stage)[0].domain
             outcome |= {"state": "complete", "validation": facts.validation[domain], "sha256": facts.sha256}
             outcome |= {"validation_seconds": facts.validation_seconds}
             outcome["curve"] = [[point.step, round(point.loss, 4)] for point in facts.curve]
@@ -138,11 +138,11 @@ def load_data(rules: League, data_dir: str | None) -> Splits:
     """Load and tokenize all that trials need, once: it is not on the clock."""
     splits = Splits(rules, data_dir)
     first = splits.load(rules.pretrain.corpus, "train")
-    splits.load(rules.finetune.corpus, "train")
-    splits.validation(rules)
-    tokenizer = task_of(rules).train_tokenizer(first)
-    for split in splits:
-        tokenize(rules, split, tokenizer)
+    second = splits.load(rules.finetune.corpus, "train")
+    tokenizer = task_of(rules, "pretrain").train_tokenizer(first)
+    for stage, split in (("pretrain", first), ("finetune", second)):
+        splits.validation(rules, stage)
+        tokenize(task_of(rules, stage), split, tokenizer)
     return splits
 
 
@@ -155,13 +155,17 @@ def shortened(rules: League, stage: str, steps: int, most_rows: int | None = Non
     # What is tuned is not in here: a fine-tune's own warm-up is the participant's.
     schedule = {name: one for name, one in full.arguments.items() if name in ("warmup_steps", "lr_scheduler_kwargs")}
     arguments = full.arguments | _compressed(schedule, share) | {"max_steps": steps}
-    if stage == "pretrain":
-        most_rows = most_rows or VALIDATED
     rules = replace(rules, **{stage: replace(full, arguments=arguments)})
-    first, second = rules.pretrain, rules.finetune
-    if most_rows:
-        first = replace(first, corpus=_fewer(first.corpus, most_rows))
-    return replace(rules, pretrain=first, finetune=replace(second, corpus=_fewer(second.corpus, FORGOTTEN)))
+    judged, *others = rules.validated(stage)
+    most = {corpus.name: FORGOTTEN for corpus in others}
+    if most_rows or stage == "pretrain":
+        most[judged.name] = most_rows or VALIDATED
+    for name in STAGES:
+        part: Stage = getattr(rules, name)
+        if part.corpus.name in most:
+            corpus = _fewer(part.corpus, most[part.corpus.name])
+            rules = replace(rules, **{name: replace(part, corpus=corpus)})
+    return rules
 
 
 def _compressed(schedule: dict[str, Any], share: float) -> dict[str, Any]:

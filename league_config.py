@@ -37,6 +37,25 @@ class FinetuneHP:
     label_smoothing_factor: Annotated[float, Range(0.0, 0.3), "share of the target spread over the vocabulary"] = 0.1
 
 
+# 🔧 TUNE in the readers' leagues: the encoder of stage A, and in stage B what stands on it.
+@dataclass(frozen=True)
+class ReaderHP(ModelHP):
+    num_layers: Annotated[int, (1, 2, 3, 4, 6, 8), "layers in the encoder"] = 2
+    activation: Annotated[str, ("relu", "gelu", "silu"), "non-linearity of the feed-forward blocks"] = "relu"
+
+
+FROZEN = ("nothing", "embeddings", "all_but_last_1", "all_but_last_2", "all")
+KERNELS = ("1", "2", "3", "1,2,3", "2,3,4", "3,4,5", "2,3,4,5")
+
+
+@dataclass(frozen=True)
+class ReaderFinetuneHP(FinetuneHP):
+    conv_filters: Annotated[int, (16, 32, 64, 128, 256), "convolution filters of each width"] = 32
+    kernel_sizes: Annotated[str, KERNELS, "widths of the convolutions, in tokens"] = "2,3,4"
+    classifier_dropout: Annotated[float, Range(0.0, 0.6), "share of the filters' answers dropped in training"] = 0.1
+    freeze: Annotated[str, FROZEN, "what of the encoder is not trained"] = "nothing"
+
+
 MODEL_HP = ModelHP()
 FT_HP = FinetuneHP()
 DEFAULT_TUNED = {"pretrain": ModelHP, "finetune": FinetuneHP}
@@ -64,13 +83,42 @@ class Generated:
 
 
 @dataclass(frozen=True)
+class Divided:
+    """A single file on the Hub, divided by a digest of each text once what is repeated or contradictory is out."""
+
+    repo_id: str
+    revision: str
+    file: str
+    columns: tuple[str, str]  # the text, and the label that tells contradictions
+    shares: dict[str, float]  # of validation and test
+    seed: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """A column of a corpus, as a part of a mixture: `name` is its folder under --data_dir."""
+
+    name: str
+    column: str
+    num_rows: int  # of the training split
+    origin: HubFiles | Divided | Generated
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Plain text of several corpora, in the shares that their numbers of rows make."""
+
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
 class Corpus:
-    """Pairs of sentences: `name` is the folder under --data_dir, `domain` the word on the screen."""
+    """Rows of texts: `name` is the folder under --data_dir, `domain` the word on the screen."""
 
     name: str
     domain: str
     num_train_pairs: int
-    origin: HubFiles | Generated
+    origin: HubFiles | Divided | Generated | Mixture
     num_validation_pairs: int = 1_000_000
 
 
@@ -245,4 +293,54 @@ DEMO = League(
     ),
 )
 
-LEAGUES = {league.name: league for league in (AING, DEMO)}
+# Of BERT: 15 % of the tokens are predicted, of which 80 % are masked, 10 % random, and 10 % as they were.
+_MASKING = {"share": 0.15, "masked": 0.8, "random": 0.1, "is_static": False}
+_READER = {
+    "source": "text",
+    "metric": "accuracy",
+    "task": "classify",
+    "scored_on": "finetune",
+    "decoding": {"batch_size": 100},
+}
+
+
+def _masking_stage(corpus: Corpus, steps: int, learning_rate: float, warmup: int) -> Stage:
+    arguments = {
+        "max_steps": steps,
+        "learning_rate": learning_rate,
+        "lr_scheduler_type": "linear",
+        "warmup_steps": warmup,
+        "weight_decay": 0.01,
+        "label_smoothing_factor": 0.0,
+    }
+    return Stage(corpus, arguments, ReaderHP, task="mask", metric="masked_accuracy", settings=_MASKING)
+
+
+DEMO_READERS = League(
+    name="demo-readers",
+    version=1,
+    **_READER,
+    target="label",
+    vocab_size=800,
+    max_length=64,
+    minutes=10.0,
+    pretrain=_masking_stage(
+        Corpus("scenes", "scenes", 12_000, Generated("scenes", {"train": 12_000, "validation": 300}, seed=4)),
+        steps=500,
+        learning_rate=2e-3,
+        warmup=50,
+    ),
+    finetune=Stage(
+        Corpus(
+            "labelled_scenes",
+            "what is going on",
+            480,
+            Generated("labelled scenes", {"train": 480, "validation": 300, "test": 500}, seed=5),
+        ),
+        {"max_steps": 120},
+        ReaderFinetuneHP,
+        settings={"labels": {name: name for name in ("farm", "harbor", "hospital", "kitchen", "school")}},
+    ),
+)
+
+LEAGUES = {league.name: league for league in (AING, DEMO, DEMO_READERS)}

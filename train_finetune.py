@@ -67,6 +67,7 @@ def finetune(entry, finetune_hp: Any, splits=None) -> bool:
     if moves.completed(entry, "finetune"):
         return True
 
+    training.introduce(entry, task.about(train, *validation.values()))
     set_seed(options.seed)  # for what is new in it
     model, tokenizer = task.start_from(entry.checkpoint("pretrain"), tuned)
     with args.main_process_first():
@@ -81,7 +82,7 @@ def finetune(entry, finetune_hp: Any, splits=None) -> bool:
             model=model,
             args=args,
             train_dataset=TrainingOrder(tokens, rules.batch_size, args.max_steps, options.seed),
-            data_collator=task.collator(model),
+            data_collator=task.collator(model, options.seed),
             processing_class=tokenizer,
             compute_loss_func=task.loss(model, args),
             callbacks=[watch],

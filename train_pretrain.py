@@ -50,6 +50,7 @@ def pretrain(entry, model_hp: Any, splits=None) -> bool:
     if moves.completed(entry, "pretrain"):
         return True
 
+    training.introduce(entry, task.about(train, *validation.values()))
     with args.main_process_first():
         tokenizer = task.train_tokenizer(train)
         tokens = loading.tokenize(task, train, tokenizer)
@@ -64,7 +65,7 @@ def pretrain(entry, model_hp: Any, splits=None) -> bool:
             model=model,
             args=args,
             train_dataset=TrainingOrder(tokens, rules.batch_size, args.max_steps, options.seed),
-            data_collator=task.collator(model),
+            data_collator=task.collator(model, options.seed),
             processing_class=tokenizer,
             compute_loss_func=task.loss(model, args),
             callbacks=[watch],

@@ -127,27 +127,28 @@ def check_repo_name(flag: str, name: str, owned: bool = False) -> None:
 def check_model_hp(hp: ModelHP) -> None:
     """Refuse a structure that cannot be built."""
     for name in ("d_model", "nhead", "num_layers", "d_ff"):
-        _demand(1 <= getattr(hp, name) <= MOST[name], name, hp, f"must be between 1 and {MOST[name]:,}")
-    _demand(hp.d_model % hp.nhead == 0, "d_model", hp, f"must be divisible by nhead ({hp.nhead})")
+        demand(1 <= getattr(hp, name) <= MOST[name], name, hp, f"must be between 1 and {MOST[name]:,}")
+    demand(hp.d_model % hp.nhead == 0, "d_model", hp, f"must be divisible by nhead ({hp.nhead})")
     width = hp.d_model // hp.nhead
-    _demand(width % 2 == 0, "d_model", hp, f"d_model / nhead is {width} and must be even to carry rotary positions")
-    _demand(0 <= hp.dropout < 1, "dropout", hp, "must be at least 0 and below 1")
+    demand(width % 2 == 0, "d_model", hp, f"d_model / nhead is {width} and must be even to carry rotary positions")
+    demand(0 <= hp.dropout < 1, "dropout", hp, "must be at least 0 and below 1")
 
 
 def check_finetune_hp(hp: FinetuneHP, max_steps: int) -> None:
     """Refuse an optimizer or schedule that cannot run for `max_steps`."""
-    _demand(0 < hp.learning_rate <= 1000, "learning_rate", hp, "must be above 0, and no more than 1000")
-    _demand(hp.lr_scheduler_type in SCHEDULERS, "lr_scheduler_type", hp, f"must be one of {', '.join(SCHEDULERS)}")
-    _demand(
+    demand(0 < hp.learning_rate <= 1000, "learning_rate", hp, "must be above 0, and no more than 1000")
+    demand(hp.lr_scheduler_type in SCHEDULERS, "lr_scheduler_type", hp, f"must be one of {', '.join(SCHEDULERS)}")
+    demand(
         0 <= hp.warmup_steps <= max_steps, "warmup_steps", hp, f"must be between 0 and the {max_steps} steps of the run"
     )
     whole = hp.warmup_steps < 1 or hp.warmup_steps == int(hp.warmup_steps)
-    _demand(whole, "warmup_steps", hp, "must be a whole number, or a share below 1")
-    _demand(0 <= hp.weight_decay < 1, "weight_decay", hp, "must be at least 0 and below 1")
-    _demand(0 <= hp.label_smoothing_factor < 1, "label_smoothing_factor", hp, "must be at least 0 and below 1")
+    demand(whole, "warmup_steps", hp, "must be a whole number, or a share below 1")
+    demand(0 <= hp.weight_decay < 1, "weight_decay", hp, "must be at least 0 and below 1")
+    demand(0 <= hp.label_smoothing_factor < 1, "label_smoothing_factor", hp, "must be at least 0 and below 1")
 
 
-def _demand(holds: bool, name: str, hp: Any, rule: str) -> None:
+def demand(holds: bool, name: str, hp: Any, rule: str) -> None:
+    """Refuse a value, naming its flag and the rule that it breaks."""
     if not holds:
         raise UserError(f"--{name} {getattr(hp, name)}: {rule}.")
 

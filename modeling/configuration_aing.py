@@ -1,7 +1,9 @@
-"""The configuration of the Aing encoder-decoder."""
+"""The configurations of the Aing encoder-decoder, and of the encoder on its own."""
 
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
+
+ACTIVATIONS = ("relu", "gelu", "silu")
 
 
 @strict
@@ -17,6 +19,7 @@ class AingConfig(PreTrainedConfig):
     nhead: int = 4
     num_layers: int = 2
     d_ff: int = 256
+    activation: str = "relu"  # of the feed-forward blocks
     dropout: float | int = 0.1
     rope_theta: float | int = 10000.0
     max_position_embeddings: int = 128  # what it is trained for; rotary positions have no hard end
@@ -30,6 +33,8 @@ class AingConfig(PreTrainedConfig):
 
     def validate_architecture(self):
         """Refuse heads that do not fill the model's width, or cannot be rotated."""
+        if self.activation not in ACTIVATIONS:
+            raise ValueError(f"activation ({self.activation!r:.20}) must be one of {', '.join(ACTIVATIONS)}.")
         if self.d_model % self.nhead:
             raise ValueError(f"d_model ({self.d_model}) must be divisible by nhead ({self.nhead}).")
         if self.d_model // self.nhead % 2:
@@ -38,4 +43,26 @@ class AingConfig(PreTrainedConfig):
             )
 
 
-__all__ = ["AingConfig"]
+@strict
+class AingReaderConfig(AingConfig):
+    """The shape of an Aing reader: an encoder, and the convolutions of its sentence classifier."""
+
+    model_type = "aing_reader"
+
+    is_encoder_decoder: bool = False
+    use_cache: bool = False
+    decoder_start_token_id: int | None = None
+    mask_token_id: int | None = 4
+    conv_filters: int = 64  # of each width
+    kernel_sizes: list[int] | tuple[int, ...] = (2, 3, 4)  # in tokens
+    classifier_dropout: float | int = 0.1
+
+    def validate_classifier(self):
+        """Refuse convolutions that cannot be built."""
+        if self.conv_filters < 1 or not self.kernel_sizes or min(self.kernel_sizes) < 1:
+            raise ValueError(
+                f"{self.conv_filters} filters of widths {list(self.kernel_sizes)}: each must be at least 1."
+            )
+
+
+__all__ = ["AingConfig", "AingReaderConfig"]

@@ -145,9 +145,10 @@ class AingFeedForward(nn.Module):
         self.up_proj = nn.Linear(config.d_model, config.d_ff)
         self.down_proj = nn.Linear(config.d_ff, config.d_model)
         self.down_proj.ends_block = True
+        self.activation = getattr(F, config.activation)
 
     def forward(self, x):
-        return self.down_proj(F.relu(self.up_proj(x)))  # B L D -> B L F -> B L D
+        return self.down_proj(self.activation(self.up_proj(x)))  # B L D -> B L F -> B L D
 
 
 class AingLayer(GradientCheckpointingLayer):

@@ -5,11 +5,16 @@ from collections.abc import Iterable
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-PAD, BOS, EOS, UNK = "<pad>", "<bos>", "<eos>", "<unk>"  # ids 0 to 3
+PAD, BOS, EOS, UNK, MASK = "<pad>", "<bos>", "<eos>", "<unk>", "<mask>"  # ids 0 to 4
 
 
-def train_tokenizer(texts: Iterable[str], vocab_size: int, model_max_length: int) -> PreTrainedTokenizerFast:
-    """Train a BPE of at most `vocab_size` entries; any text survives it, up to Unicode's NFC normalisation."""
+def train_tokenizer(
+    texts: Iterable[str], vocab_size: int, model_max_length: int, masks: bool = False
+) -> PreTrainedTokenizerFast:
+    """Train a BPE of at most `vocab_size` entries; any text survives it, up to Unicode's NFC normalisation.
+
+    With `masks` it has a token for what is hidden; without, every id is what it has always been.
+    """
     backend = Tokenizer(models.BPE(unk_token=UNK))
     # The first word gets the space that all others have, so that a word is one token wherever it stands.
     backend.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Prepend(" ")])
@@ -18,7 +23,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, model_max_length: int
     # All 256 bytes are in the alphabet: nothing is ever unknown.
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
-        special_tokens=[PAD, BOS, EOS, UNK],
+        special_tokens=[PAD, BOS, EOS, UNK, *([MASK] if masks else [])],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
@@ -33,6 +38,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, model_max_length: int
         bos_token=BOS,
         eos_token=EOS,
         unk_token=UNK,
+        **({"mask_token": MASK} if masks else {}),
         model_max_length=model_max_length,
         padding_side="right",
         model_input_names=["input_ids", "attention_mask"],

@@ -2,11 +2,13 @@
 
 import hashlib
 from itertools import count
+from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from league.data.masking import hide
 from league.data.tokens import Tokens
 
 MEGABATCH = 50  # batches that are sorted by length together
@@ -23,8 +25,9 @@ class TrainingOrder(Dataset):
     def __len__(self) -> int:
         return len(self.order)
 
-    def __getitem__(self, i: int) -> dict[str, np.ndarray]:
-        return self.tokens[self.order[i]]
+    def __getitem__(self, i: int) -> dict[str, Any]:
+        # With where it stands in the order and in the split, for what a collator draws anew for each place.
+        return self.tokens[self.order[i]] | {"place": i, "row": self.order[i]}
 
     def digest(self) -> str:
         """Return the sha256 of the whole order."""
@@ -72,6 +75,34 @@ class PairCollator:
             "decoder_input_ids": self.shift(labels),
             "labels": labels,
         }
+
+
+class MaskCollator:
+    """Pad texts into a batch and hide some of their tokens: by each text's place in the order, or its row."""
+
+    def __init__(self, config, seed: int, settings: dict[str, Any]):
+        self.config, self.seed, self.settings = config, seed, settings
+        self.key = "row" if settings["is_static"] else "place"
+
+    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        config, places = self.config, np.array([row[self.key] for row in rows])
+        input_ids = pad([row["input_ids"] for row in rows], config.pad_token_id)  # B L
+        of_league = (config.mask_token_id, config.vocab_size, self.settings)
+        hidden, labels = map(torch.from_numpy, hide(input_ids.numpy(), places, self.seed, *of_league))
+        attention_mask = (input_ids != config.pad_token_id).long()
+        return {"input_ids": hidden, "attention_mask": attention_mask, "labels": labels}
+
+
+class LabelCollator:
+    """Pad texts into a batch, with the label of each."""
+
+    def __init__(self, config):
+        self.pad_token_id = config.pad_token_id
+
+    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        input_ids = pad([row["input_ids"] for row in rows], self.pad_token_id)  # B L
+        labels = torch.tensor([int(row["labels"][0]) for row in rows])
+        return {"input_ids": input_ids, "attention_mask": (input_ids != self.pad_token_id).long(), "labels": labels}
 
 
 def pad(rows: list, value: int) -> torch.Tensor:

@@ -4,12 +4,13 @@ import hashlib
 import json
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from league.data.rows import CHUNK, Rows, Texts, store, store_texts
 from league.errors import UserError
-from league_config import Corpus, Generated, League
+from league_config import Corpus, Divided, Generated, League, Mixture
 
 
 @dataclass(frozen=True)
@@ -42,54 +43,77 @@ def splits_used(league: League) -> Iterator[tuple[str, Corpus, str]]:
 
 def load_split(league: League, corpus: Corpus, split: str, data_dir: str | None, columns: Sequence[str] = ()) -> Split:
     """Load one split, by default its sentence pairs; the training split is cleaned; the test split stays whole."""
-    languages = (league.source, league.target)
-    columns = tuple(columns) or languages
-    are_pairs = columns == languages
-    origin, texts = _read(corpus, split, data_dir, columns, are_pairs)
+    columns = tuple(columns) or (league.source, league.target)
+    if isinstance(corpus.origin, Mixture):
+        return _mix(league, corpus, split, data_dir, columns)
+    are_lines = columns == (league.source, league.target) or len(columns) == 1
+    origin, texts = _read(corpus, split, data_dir, columns, are_lines)
     report = {"origin": origin, "rows": 0, "dropped_one_sided": 0, "dropped_broken": 0}
     most = {"train": corpus.num_train_pairs, "validation": corpus.num_validation_pairs}.get(split)
-    try:
-        tidied = (tuple(map(tidy_line if are_pairs else tidy_lines, row)) for row in texts)
+    with _writable():
+        tidied = (tuple(map(tidy_line if are_lines else tidy_lines, row)) for row in texts)
         rows = store_texts(_clean(tidied, report, drops=split == "train"), columns)
         report["used"] = len(rows)
         if not report["rows"]:
             where = f"in {Path(data_dir) / corpus.name}" if data_dir else "at its origin in league_config.py"
-            raise UserError(f"the {split} split of {corpus.name} holds no pairs: look at its files {where}.")
+            raise UserError(f"the {split} split of {corpus.name} holds no rows: look at its files {where}.")
         if split == "train" and report["used"] < league.batch_size:
             raise UserError(
-                f"the training split of {corpus.name} holds {report['used']} usable pairs, fewer than one batch of "
+                f"the training split of {corpus.name} holds {report['used']} usable rows, fewer than one batch of "
                 f"{league.batch_size}; give it more data."
             )
         if most is not None and report["used"] > most:
             rows = _sample(rows, most, league.sample_seed)
             report["used"] = most
-    except OSError as error:
-        raise UserError(
-            f"cannot write the pairs to a temporary file ({error.strerror}); TMPDIR=DIR names another folder for it."
-        ) from None
-    report["sha256"] = _digest(rows, "\t".join if are_pairs else _json_of)
+    report["sha256"] = _digest(rows, "\t".join if are_lines else _json_of)
     return Split(f"{corpus.name}.{split}", rows, report)
 
 
+def _mix(league: League, corpus: Corpus, split: str, data_dir: str | None, columns: tuple[str, ...]) -> Split:
+    """Load the parts of a mixture, each as a corpus of its own, one after the other into one split."""
+    parts: list[Split] = []
+    for part in corpus.origin.parts:
+        most = -(-corpus.num_validation_pairs // len(corpus.origin.parts))
+        alone = Corpus(part.name, part.name, part.num_rows, part.origin, most)
+        parts.append(load_split(league, alone, split, data_dir, (part.column,)))
+    with _writable():
+        rows = store_texts(((text,) for part in parts for text in part.texts(part.rows.names[0])), columns)
+    counted = ("rows", "dropped_one_sided", "dropped_broken", "used")
+    report = {name: sum(part.report[name] for part in parts) for name in counted}
+    report |= {"origin": parts[0].report["origin"], "sha256": _digest(rows, "\t".join)}
+    return Split(f"{corpus.name}.{split}", rows, report)
+
+
+@contextmanager
+def _writable() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"cannot write the rows to a temporary file ({error.strerror}); TMPDIR=DIR names another folder for it."
+        ) from None
+
+
 def _read(
-    corpus: Corpus, split: str, data_dir: str | None, columns: tuple[str, ...], are_pairs: bool
+    corpus: Corpus, split: str, data_dir: str | None, columns: tuple[str, ...], are_lines: bool
 ) -> tuple[str, Iterator[tuple[str, ...]]]:
     """Return where the rows come from, and the rows."""
     if data_dir:
         from league.data.readers import read_files
 
-        return "files", read_files(Path(data_dir) / corpus.name, split, columns, are_pairs)
+        return "files", read_files(Path(data_dir) / corpus.name, split, columns, are_lines)
     if isinstance(corpus.origin, Generated):
         return "generated", _generate(corpus.origin, split)
-    from league.data.readers import read_hub
+    from league.data.readers import read_divided, read_hub
 
-    return "hub", read_hub(corpus.origin, split, columns)
+    read = read_divided if isinstance(corpus.origin, Divided) else read_hub
+    return "hub", read(corpus.origin, split, columns)
 
 
-def _generate(origin: Generated, split: str) -> Iterator[tuple[str, str]]:
-    from league.data.demo.generate import generate_pairs
+def _generate(origin: Generated, split: str) -> Iterator[tuple[str, ...]]:
+    from league.data.demo.generate import generate_rows
 
-    return generate_pairs(origin.register, split, origin.num_pairs[split], origin.seed)
+    return generate_rows(origin.register, split, origin.num_pairs[split], origin.seed)
 
 
 def tidy_line(text: str) -> str:

@@ -1,5 +1,6 @@
 """Reading the rows of a corpus, from text files line by line, and from tables with `datasets`."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -9,17 +10,19 @@ from typing import Any
 
 from league.data.rows import CHUNK
 from league.errors import UserError
-from league_config import HubFiles
+from league_config import Divided, HubFiles
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 TABLES = (".jsonl", ".csv", ".parquet")
 
 
-def read_files(folder: Path, split: str, columns: tuple[str, ...], are_pairs: bool) -> Iterator[tuple[str, ...]]:
-    """Read a split from a text file for each language, line by line, or from the first table that is there."""
+def read_files(folder: Path, split: str, columns: tuple[str, ...], are_lines: bool) -> Iterator[tuple[str, ...]]:
+    """Read a split from a text file for each column, line by line, or from the first table that is there."""
     texts = [folder / f"{split}.{column}" for column in columns]
+    if len(columns) == 1 and (plain := folder / f"{split}.txt").exists():
+        return read_text_files([plain])
     table = next((path for path in (folder / f"{split}{kind}" for kind in TABLES) if path.exists()), None)
-    if are_pairs and (table is None or any(path.exists() for path in texts)):
+    if are_lines and (table is None or any(path.exists() for path in texts)):
         return read_text_files(texts)
     if table is None:
         wanted = " or ".join(f"{split}{kind}" for kind in TABLES)
@@ -140,12 +143,38 @@ def reason_of(error: Exception) -> str:
 
 
 def read_hub(origin: HubFiles, split: str, columns: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Yield the rows of a file on the Hub."""
+    """Yield the rows of a split's file on the Hub."""
+    names = tuple(f"{origin.nested_in}.{name}".lstrip(".") for name in columns)
+    return _from_hub(origin.repo_id, origin.revision, origin.files[split], names)
+
+
+def read_divided(origin: Divided, split: str, columns: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Yield the rows of a file on the Hub that belong to a split, without repeated and contradictory texts."""
+    labels: dict[str, set[str]] = {}
+    for text, label in _from_hub(origin.repo_id, origin.revision, origin.file, origin.columns):
+        labels.setdefault(" ".join(text.split()), set()).add(label)
+    for text, (label, *others) in labels.items():
+        if not others and split_of(text, origin) == split:
+            row = dict(zip(origin.columns, (text, label), strict=True))
+            yield tuple(row[name] for name in columns)
+
+
+def split_of(text: str, origin: Divided) -> str:
+    """Return the split of a text, by a digest: the same wherever it stands in the file."""
+    digest = hashlib.sha256(f"{origin.seed} {text}".encode()).digest()
+    place = int.from_bytes(digest[:8], "big") / 2**64
+    for name, share in origin.shares.items():
+        if place < share:
+            return name
+        place -= share
+    return "train"
+
+
+def _from_hub(repo_id: str, revision: str, filename: str, columns: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    file = {"repo_id": origin.repo_id, "filename": origin.files[split], "revision": origin.revision}
-    file["repo_type"] = "dataset"
+    file = {"repo_id": repo_id, "filename": filename, "revision": revision, "repo_type": "dataset"}
     try:
         try:
             path = hf_hub_download(**file, local_files_only=True)  # once downloaded, it needs no network
@@ -153,9 +182,9 @@ def read_hub(origin: HubFiles, split: str, columns: tuple[str, ...]) -> Iterator
             # Ask once, without retries: the download alone takes 23 seconds to give a dead network up.
             get_hf_file_metadata(hf_hub_url(**file))
             path = hf_hub_download(**file)
-        yield from read_table(Path(path), tuple(f"{origin.nested_in}.{name}".lstrip(".") for name in columns))
+        yield from read_table(Path(path), columns)
     except Exception as error:  # the clients raise a dozen kinds, of several libraries
         raise UserError(
-            f"cannot load {origin.repo_id} ({origin.files[split]}, revision {origin.revision}) from the Hub: "
+            f"cannot load {repo_id} ({filename}, revision {revision}) from the Hub: "
             f"{reason_of(error)} — use --data_dir DIR with text files, or --league demo, which needs no network."
         ) from None

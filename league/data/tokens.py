@@ -47,17 +47,18 @@ class Tokens(Dataset):
 
 
 def tokenize_split(split: Split, tokenizer, max_length: int, cache_dir: Path) -> Tokens:
-    """Tokenize sentence pairs: the sources become input_ids, the targets labels."""
+    """Tokenize the texts of each row: the first becomes input_ids, a second one labels."""
     from datasets import Features, List, Value
 
-    def tokenize(rows: dict[str, list[str]]) -> dict[str, list]:
-        sides = [encode(tokenizer, rows[name], max_length) for name in split.rows.names]
-        input_ids, labels = ([ids for ids, _ in side] for side in sides)
-        num_cut = [sum(was_cut for _, was_cut in row) for row in zip(*sides, strict=True)]
-        return {"input_ids": input_ids, "labels": labels, "num_cut": num_cut}
+    names = dict(zip(split.rows.names, ("input_ids", "labels"), strict=False))
 
-    ids = List(Value("int32"))
-    features = Features({"input_ids": ids, "labels": ids, "num_cut": Value("int8")})
+    def tokenize(rows: dict[str, list[str]]) -> dict[str, list]:
+        sides = [encode(tokenizer, rows[name], max_length) for name in names]
+        num_cut = [sum(was_cut for _, was_cut in row) for row in zip(*sides, strict=True)]
+        ids = {name: [ids for ids, _ in side] for name, side in zip(names.values(), sides, strict=True)}
+        return ids | {"num_cut": num_cut}
+
+    features = Features({name: List(Value("int32")) for name in names.values()} | {"num_cut": Value("int8")})
     key = [tokenizer.backend_tokenizer.to_str(), str(max_length)]
     return Tokens(map_once(split, tokenize, features, key, cache_dir), max_length)
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import time
 from dataclasses import fields
 from functools import partial
@@ -59,6 +60,12 @@ def arguments_of(tuned: dict[str, Any]) -> dict[str, Any]:
     """Return those TUNE values that are Seq2SeqTrainingArguments; the others are the task's."""
     names = {item.name for item in fields(Seq2SeqTrainingArguments)}
     return {name: value for name, value in tuned.items() if name in names}
+
+
+def introduce(entry: Entry, lines: list[str]) -> None:
+    """Print what a task has to say of a stage's data."""
+    if entry.writes and not entry.conduct.is_quiet:
+        print(*lines, sep="\n", end="\n" if lines else "", file=sys.stderr)
 
 
 def share_batch(batch_size: int, device_batch_size: int | None) -> tuple[int, int]:

@@ -9,15 +9,13 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 from league.errors import UserError
 from league.hardware import is_out_of_memory
 from league.tasks.task import Task
-from league.tasks.translate import STRUCTURE
 from league.untrusted import read_json
-from league_config import ModelHP
-from modeling import AingConfig, AingForConditionalGeneration, train_tokenizer
+from modeling import train_tokenizer
 
 MAX_TOKENIZER_BYTES = 5_000_000
 # What a tokenizer of the league saves; the library takes paths of other files from other settings.
@@ -26,12 +24,12 @@ TOKENIZER_SETTINGS |= {"model_max_length", "padding_side", "model_input_names", 
 TOKENIZER_SETTINGS |= {"clean_up_tokenization_spaces"}
 
 
-def load_checkpoint(folder: Path, task: Task) -> tuple[AingForConditionalGeneration, PreTrainedTokenizerFast]:
+def load_checkpoint(folder: Path, task: Task) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """Load a checkpoint in float32: only safetensors and JSON are read, and no code that lies in it is run."""
     try:
         config = _checked_config(folder, task)
         # Without its folder the library looks for no other file: adapters and index files name paths elsewhere.
-        model, info = AingForConditionalGeneration.from_pretrained(
+        model, info = task.model_class().from_pretrained(
             None,
             config=config,
             state_dict=load_file(folder / "model.safetensors"),
@@ -41,7 +39,8 @@ def load_checkpoint(folder: Path, task: Task) -> tuple[AingForConditionalGenerat
         for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
             if info[what]:
                 raise ValueError(f"{what.replace('_', ' ')} {', '.join(map(str, sorted(info[what])[:3]))}")
-        tokenizer = load_tokenizer(folder, task.rules.vocab_size)
+        masks = hasattr(config, "mask_token_id")
+        tokenizer = load_tokenizer(folder, task.rules.vocab_size, masks)
         if len(tokenizer) != config.vocab_size:
             raise ValueError(f"the tokenizer has {len(tokenizer)} tokens, the model {config.vocab_size}")
         return model, tokenizer
@@ -59,36 +58,33 @@ def _without_vocabulary(values: dict[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def _league_tokenizer() -> dict[str, Any]:
-    return _without_vocabulary(json.loads(train_tokenizer([], 260, 1).backend_tokenizer.to_str()))
+def _league_tokenizer(masks: bool) -> dict[str, Any]:
+    return _without_vocabulary(json.loads(train_tokenizer([], 261, 1, masks).backend_tokenizer.to_str()))
 
 
-def load_tokenizer(folder: Path, vocab_size: int) -> PreTrainedTokenizerFast:
+def load_tokenizer(folder: Path, vocab_size: int, masks: bool = False) -> PreTrainedTokenizerFast:
     """Load a tokenizer that is as a league trains it, with ids for the whole vocabulary."""
     settings = read_json(folder / "tokenizer_config.json")
-    if unknown := set(settings) - TOKENIZER_SETTINGS:
+    if unknown := set(settings) - TOKENIZER_SETTINGS - ({"mask_token"} if masks else set()):
         raise ValueError(f"tokenizer_config.json has the unknown field {min(unknown)[:60]!r}")
     values = read_json(folder / "tokenizer.json", MAX_TOKENIZER_BYTES)
     # The library takes memory up to the highest id, and a padding or an expression may cost without end.
     if sorted(values["model"]["vocab"].values()) != list(range(vocab_size)):
         raise ValueError(f"tokenizer.json has not the ids 0 to {vocab_size - 1}")
-    if _without_vocabulary(values) != _league_tokenizer():
+    if _without_vocabulary(values) != _league_tokenizer(masks):
         raise ValueError("tokenizer.json is not as the league trains it")
     backend = Tokenizer.from_file(str(folder / "tokenizer.json"))
     settings = {name: value for name, value in settings.items() if name not in ("backend", "tokenizer_class")}
     return PreTrainedTokenizerFast(tokenizer_object=backend, **settings)
 
 
-def _checked_config(folder: Path, task: Task) -> AingConfig:
-    rules = task.rules
+def _checked_config(folder: Path, task: Task) -> PreTrainedConfig:
+    rules, kind = task.rules, task.model_class().config_class.model_type
     # Sizes are compared with the weights' header before any memory is taken: who wrote these files is not known.
     values = read_json(folder / "config.json")
-    if not isinstance(values, dict) or values.get("model_type") != "aing":
-        raise ValueError("config.json does not describe an Aing model")
-    structure = {name: values.get(name) for name in STRUCTURE}
-    if not all(type(structure[name]) in (int, float) for name in structure):
-        raise ValueError("config.json lacks a value of the structure")
-    task.check("pretrain", ModelHP(**structure))
+    if not isinstance(values, dict) or values.get("model_type") != kind:
+        raise ValueError(f"config.json does not describe a model of the type {kind}")
+    config = task.config_of(values)
     if values.get("vocab_size") != rules.vocab_size:
         raise ValueError(f"vocab_size is {values.get('vocab_size')!r:.20}, the league's is {rules.vocab_size}")
     path = folder / "model.safetensors"
@@ -97,7 +93,7 @@ def _checked_config(folder: Path, task: Task) -> AingConfig:
     with safe_open(path, "pt") as weights:
         sizes = [weights.get_slice(name).get_shape() for name in weights.keys()]
     num_parameters = sum(torch.Size(size).numel() for size in sizes)
-    expected = task.num_parameters(structure)
+    expected = task.num_parameters(values)
     if num_parameters != expected:
         raise ValueError(f"model.safetensors holds {num_parameters:,} parameters, config.json describes {expected:,}")
-    return AingConfig(**structure, vocab_size=rules.vocab_size, max_position_embeddings=rules.max_length)
+    return config

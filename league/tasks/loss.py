@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from torch.nn import functional as F
 from transformers.trainer_pt_utils import LabelSmoother
 
 IGNORED = LabelSmoother.ignore_index
@@ -62,6 +63,31 @@ class SmoothedLoss:
         model.leaves_logits_to_loss = True
 
     def __call__(self, outputs: Any, labels: torch.Tensor, num_items_in_batch=None) -> torch.Tensor:
-        hidden = outputs["last_hidden_state"].flatten(0, 1)
-        total = SmoothedCrossEntropy.apply(hidden, self.weight, labels.flatten(), self.epsilon, self.dtype)
+        hidden, targets = self.rows(outputs["last_hidden_state"], labels)
+        total = SmoothedCrossEntropy.apply(hidden, self.weight, targets, self.epsilon, self.dtype)
         return total / (labels.ne(IGNORED).sum() if num_items_in_batch is None else num_items_in_batch)
+
+    @staticmethod
+    def rows(hidden: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the positions as rows, those without a target, too, where they are padding alone."""
+        return hidden.flatten(0, 1), labels.flatten()
+
+
+class MaskedLoss(SmoothedLoss):
+    """The same of a masked language model, in which most positions have no target: they get no logits."""
+
+    @staticmethod
+    def rows(hidden: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        chosen = (labels.flatten() != IGNORED).nonzero().squeeze(1)
+        return hidden.flatten(0, 1).index_select(0, chosen), labels.flatten().index_select(0, chosen)
+
+
+class LabelLoss:
+    """The loss of a classifier: label-smoothed cross-entropy over its labels."""
+
+    def __init__(self, args):
+        self.epsilon = args.label_smoothing_factor
+
+    def __call__(self, outputs: Any, labels: torch.Tensor, num_items_in_batch=None) -> torch.Tensor:
+        total = F.cross_entropy(outputs["logits"].float(), labels, reduction="sum", label_smoothing=self.epsilon)
+        return total / (len(labels) if num_items_in_batch is None else num_items_in_batch)

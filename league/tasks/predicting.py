@@ -1,6 +1,6 @@
 """Predicting a split, the one way for score, validation and proof: the same predictions on any number of processes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from accelerate import PartialState
@@ -16,16 +16,24 @@ def batches_by_length(rows: Sequence[list[int]], batch_size: int) -> list[list[i
     return [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
 
 
-@torch.inference_mode()
 def predict(task: Task, model, tokenizer, inputs: Sequence[str], progress: str | None = None) -> list[str]:
-    """Return a prediction for each input, made exactly once, in order; of several processes each makes a part."""
-    state = PartialState()
+    """Return a prediction for each input, made exactly once, in order."""
     rows = task.encode(tokenizer, inputs)
-    # Padding changes the rounding, so batches are cut before they are dealt out: they are the same for every process.
-    mine = batches_by_length(rows, task.rules.decoding["batch_size"])[state.process_index :: state.num_processes]
-    is_silent = progress is None or not state.is_main_process
     model.eval()
+    predict_rows = lambda batch: task.predict_rows(model, tokenizer, [rows[i] for i in batch])  # noqa: E731
+    return in_batches(rows, task.rules.decoding["batch_size"], predict_rows, progress)
+
+
+@torch.inference_mode()
+def in_batches(
+    rows: Sequence[list[int]], batch_size: int, compute: Callable[[list[int]], list], progress: str | None = None
+) -> list:
+    """Return what `compute` makes of each row, from the places of a batch; of several processes each takes a part."""
+    state = PartialState()
+    # Padding changes the rounding, so batches are cut before they are dealt out: they are the same for every process.
+    mine = batches_by_length(rows, batch_size)[state.process_index :: state.num_processes]
+    is_silent = progress is None or not state.is_main_process
     done = []
     for batch in tqdm(mine, desc=progress, unit="batch", disable=is_silent, leave=False):
-        done += zip(batch, task.predict_rows(model, tokenizer, [rows[i] for i in batch]), strict=True)
-    return [prediction for _, prediction in sorted(gather_object(done))]
+        done += zip(batch, compute(batch), strict=True)
+    return [result for _, result in sorted(gather_object(done), key=lambda one: one[0])]

@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from league.errors import UserError
 from league_config import Corpus, League
 
 
@@ -37,9 +38,24 @@ class Task:
         """Return what the predictions of a split are judged by."""
         raise NotImplementedError
 
+    def about(self, train, *validation) -> list[str]:
+        """Return what is worth saying of the data before a stage trains on them, a line each."""
+        return []
+
     def train_tokenizer(self, split):
         """Return the tokenizer that stage A trains on its data."""
         raise NotImplementedError
+
+    def with_whole_vocabulary(self, tokenizer):
+        """Return a tokenizer that has as many entries as the league asks for, or say that its text gives fewer."""
+        rules = self.rules
+        if len(tokenizer) != rules.vocab_size:
+            raise UserError(
+                f"the text of {rules.pretrain.corpus.name} gives a vocabulary of {len(tokenizer)} entries, the league "
+                f"asks for {rules.vocab_size}; give it more text, or lower vocab_size in league_config.py "
+                "(records are open then)."
+            )
+        return tokenizer
 
     def tokenize(self, split, tokenizer, cache_dir: Path):
         """Return the tokens of a split, which a cache keeps."""
@@ -63,9 +79,18 @@ class Task:
         """Return a model with fresh weights."""
         raise NotImplementedError
 
+    def model_class(self) -> type:
+        raise NotImplementedError
+
+    def config_of(self, values: dict[str, Any]):
+        """Return the configuration that a checkpoint's config.json describes; a ValueError says what it may not."""
+        raise NotImplementedError
+
     def load_checkpoint(self, folder: Path) -> tuple:
         """Return the model and tokenizer of a checkpoint that anyone may have made; none of its code is run."""
-        raise NotImplementedError
+        from league.tasks.checkpoint import load_checkpoint
+
+        return load_checkpoint(folder, self)
 
     def start_from(self, folder: Path, values: dict[str, Any]) -> tuple:
         """Return the model and tokenizer that stage B begins with: stage A's, and what its own TUNE values add."""
@@ -76,7 +101,7 @@ class Task:
 
     # Training and predicting.
 
-    def collator(self, model):
+    def collator(self, model, seed: int):
         raise NotImplementedError
 
     def loss(self, model, args):
@@ -132,3 +157,11 @@ def agreed(values: Iterable[Any]) -> Any:
     """Return the one value on which all agree; else all of them, which no rule expects."""
     different = sorted(set(values))
     return different[0] if len(different) == 1 else different
+
+
+def numbers_of(values: dict[str, Any], names: Sequence[str]) -> dict[str, int | float]:
+    """Return the named values, which must be numbers: those of a config.json may be anything."""
+    numbers = {name: values.get(name) for name in names}
+    if not all(type(number) in (int, float) for number in numbers.values()):
+        raise ValueError("config.json lacks a value of the structure")
+    return numbers

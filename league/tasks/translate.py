@@ -6,9 +6,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from league.errors import UserError
-from league.tasks.task import Task, agreed
+from league.tasks.task import Task, agreed, numbers_of
 from league.values import check_finetune_hp, check_model_hp
+from league_config import ModelHP
 
 STRUCTURE = ("d_model", "nhead", "num_layers", "d_ff", "dropout")
 
@@ -30,15 +30,8 @@ class Translate(Task):
         """Train the tokenizer on both sides of stage A's pairs."""
         from modeling import train_tokenizer
 
-        rules = self.rules
-        tokenizer = train_tokenizer(chain(split.sources, split.targets), rules.vocab_size, rules.max_length)
-        if len(tokenizer) != rules.vocab_size:
-            raise UserError(
-                f"the text of {rules.pretrain.corpus.name} gives a vocabulary of {len(tokenizer)} entries, the league "
-                f"asks for {rules.vocab_size}; give it more text, or lower vocab_size in league_config.py "
-                "(records are open then)."
-            )
-        return tokenizer
+        texts = chain(split.sources, split.targets)
+        return self.with_whole_vocabulary(train_tokenizer(texts, self.rules.vocab_size, self.rules.max_length))
 
     def tokenize(self, split, tokenizer, cache_dir: Path):
         from league.data.tokens import tokenize_split
@@ -68,16 +61,22 @@ class Translate(Task):
         # What each layer costs besides its products: norms, dropout, attention over short sentences, calls.
         return (num_layers * (layer + 900 * d_model) + self.rules.vocab_size * d_model) / 1000
 
+    def model_class(self) -> type:
+        from modeling import AingForConditionalGeneration
+
+        return AingForConditionalGeneration
+
+    def config_of(self, values: dict[str, Any]):
+        """Return the configuration of a model, from TUNE values or from a checkpoint's config.json."""
+        from modeling import AingConfig
+
+        structure = numbers_of(values, STRUCTURE)
+        check_model_hp(ModelHP(**structure))
+        limits = {"vocab_size": self.rules.vocab_size, "max_position_embeddings": self.rules.max_length}
+        return AingConfig(**limits, **structure)
+
     def new_model(self, structure: dict[str, Any], tokenizer):
-        from modeling import AingConfig, AingForConditionalGeneration
-
-        limits = {"vocab_size": len(tokenizer), "max_position_embeddings": self.rules.max_length}
-        return AingForConditionalGeneration(AingConfig(**limits, **structure))
-
-    def load_checkpoint(self, folder: Path) -> tuple:
-        from league.tasks.checkpoint import load_checkpoint
-
-        return load_checkpoint(folder, self)
+        return self.model_class()(self.config_of(structure))
 
     def prepare(self, model, on_gpu: bool | None = None) -> None:
         """Give the model the league's decoding, which its checkpoint keeps, and the attention that is fastest here."""
@@ -88,7 +87,7 @@ class Translate(Task):
         # On short sentences the spelled-out attention outruns the fused kernel of CPUs.
         model.set_attn_implementation("sdpa" if (has_gpu() if on_gpu is None else on_gpu) else "eager")
 
-    def collator(self, model):
+    def collator(self, model, seed: int):
         from league.data.batches import PairCollator
 
         return PairCollator(model)

@@ -149,7 +149,7 @@ class ToyTask(Task):
     def load_checkpoint(self, folder: Path) -> tuple:
         return Bag.from_pretrained(folder), load_tokenizer(folder, self.rules.vocab_size)
 
-    def collator(self, model):
+    def collator(self, model, seed: int):
         def collate(rows: list[dict[str, np.ndarray]]) -> dict[str, torch.Tensor]:
             labels = torch.tensor([int(row["labels"][0]) for row in rows])
             return {"input_ids": pad([row["input_ids"] for row in rows], 0), "labels": labels}

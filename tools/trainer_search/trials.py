@@ -131,7 +131,7 @@ def build_trainer(options: TrainingOptions) -> TrialTrainer:
         training.fixed_arguments(entry, stage, "finetune"),
         model_init=load_model,
         train_dataset=TrainingOrder(train_tokens, rules.batch_size, max_steps, options.seed),
-        data_collator=task_of(rules).collator(model),
+        data_collator=task_of(rules).collator(model, options.seed),
         processing_class=tokenizer,
     )
     trainer.remove_callback(PrinterCallback)

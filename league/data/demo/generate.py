@@ -5,6 +5,7 @@ import random
 from collections.abc import Iterator
 
 from league.data.demo.captions import Captions
+from league.data.demo.scenes import generate_scenes
 from league.data.demo.talks import Talks
 
 GENERATORS = {"captions": Captions, "talks": Talks}
@@ -44,3 +45,12 @@ def pairs(register: str, split: str, count: int, seed: int) -> Iterator[tuple[st
         if shortest <= german.count(" ") + 1 <= longest and split_of(german) == split:
             count -= 1
             yield german[0].upper() + german[1:], english[0].upper() + english[1:]
+
+
+def generate_rows(register: str, split: str, count: int, seed: int) -> Iterator[tuple[str, ...]]:
+    """Yield the rows of a corpus of the demo leagues: pairs of sentences, sentences, or sentences with labels."""
+    if register == "scenes":
+        return ((text,) for text, _ in generate_scenes(split, count, seed, split_of))
+    if register == "labelled scenes":
+        return generate_scenes(split, count, seed, split_of)
+    return generate_pairs(register, split, count, seed)

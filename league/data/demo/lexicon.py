@@ -564,3 +564,88 @@ INTRODUCTIONS = """
     Ich sehe hier>I see here; In diesem Buch finden Sie>In this book you find;
     Plötzlich hatten wir>Suddenly we had; Am Anfang hatte ich nur>In the beginning I only had
 """
+
+# The scenes of the readers' corpus: people, things and places that belong together.
+SCENES = {
+    "kitchen": {
+        "people": """
+            cook; baker; waiter; grandmother; butcher; guest; pastry_chef; dishwasher; confectioner; hostess;
+            brewer; cheesemaker; barista; caterer
+        """,
+        "things": """
+            potato; carrot; loaf; pan; kettle; plate; ladle; pie; stew; pot; spoon; sausage; pancake; jar; recipe; tart;
+            bowl; fork; noodle; dumpling; sauce; cutlet
+        """,
+        "places": """
+            in the kitchen; at the stove; beside the oven; in the pantry; at the counter; in the bakery; over the sink;
+            in the restaurant; beside the fridge; at the buffet
+        """,
+    },
+    "harbor": {
+        "people": """
+            sailor; fisherman; captain; diver; dock_worker; ferryman; shipbuilder; lighthouse_keeper; pirate; helmsman;
+            coast_guard; whaler; stowaway; deckhand
+        """,
+        "things": """
+            net; anchor; sail; buoy; rope; oar; rudder; mast; lifeboat; herring; crab; hull; compass; lantern; barge;
+            cutter; trawl; canoe; flagpole; mussel; cable; paddle
+        """,
+        "places": """
+            on the pier; at the dock; below deck; on the ferry; beside the lighthouse; in the harbor; on the quay;
+            at the shipyard; on the jetty; near the reef
+        """,
+    },
+    "farm": {
+        "people": """
+            farmer; shepherd; milkmaid; beekeeper; gardener; farmhand; stable_boy; winegrower; miller; forester;
+            herder; fruit_picker; swineherd; blacksmith
+        """,
+        "things": """
+            goat; plow; haystack; fence; calf; tractor; beehive; pitchfork; saddle; piglet; trough; scarecrow; seedling;
+            hen; wheelbarrow; sheaf; lamb; pumpkin; turnip; barrow; rake; horseshoe
+        """,
+        "places": """
+            in the barn; in the meadow; behind the stable; at the mill; in the orchard; on the pasture;
+            beside the henhouse; in the vineyard; near the silo; at the pond
+        """,
+    },
+    "school": {
+        "people": """
+            teacher; pupil; student; headmaster; librarian; professor; caretaker; tutor; classmate; lecturer;
+            scholar; substitute; examiner; linguist
+        """,
+        "things": """
+            blackboard; essay; textbook; pencil; globe; chalk; exam; dictionary; ruler; notebook; microscope; diploma;
+            satchel; poem; map; equation; crayon; timetable; eraser; atlas; quiz; novel
+        """,
+        "places": """
+            in the classroom; at the desk; in the library; in the lecture hall; on the playground; in the laboratory;
+            beside the blackboard; in the gym; at the seminar; in the corridor
+        """,
+    },
+    "hospital": {
+        "people": """
+            nurse; doctor; surgeon; patient; midwife; dentist; paramedic; pharmacist; visitor; orderly;
+            radiologist; therapist; pediatrician; convalescent
+        """,
+        "things": """
+            bandage; syringe; stretcher; crutch; pill; thermometer; wheelchair; scalpel; plaster; blanket; ointment;
+            vaccine; pillow; x-ray; drip; mask; tablet; stethoscope; sling; tourniquet; incubator; swab
+        """,
+        "places": """
+            in the ward; at the bedside; in the operating room; in the clinic; in the ambulance; at the reception;
+            in the waiting room; beside the cot; in the pharmacy; on the stairs of the hospital
+        """,
+    },
+}
+SHARED_THINGS = (
+    "box; bag; letter; key; bottle; chair; table; coat; lamp; ladder; bucket; picture; radio; clock; basket; door"
+)
+SHARED_ACTIONS = """
+    carry/carried/carrying; clean/cleaned/cleaning; look_for/looked_for/looking_for;
+    repair/repaired/repairing; lift/lifted/lifting; paint/painted/painting; drop/dropped/dropping;
+    show/showed/showing; inspect/inspected/inspecting; order/ordered/ordering;
+    measure/measured/measuring; hide/hid/hiding; move/moved/moving; wash/washed/washing;
+    count/counted/counting; praise/praised/praising; push/pushed/pushing; lose/lost/losing;
+    borrow/borrowed/borrowing; describe/described/describing
+"""

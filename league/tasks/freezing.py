@@ -1,0 +1,59 @@
+"""Which parts of an encoder are not trained: asked for by name, and read back from the weights themselves."""
+
+import hashlib
+import re
+
+from league.errors import UserError
+
+PATTERN = re.compile(r"nothing|embeddings|all|all_but_last_([1-9]\d?)")
+
+
+def check_freeze(name: str) -> None:
+    if not PATTERN.fullmatch(name):
+        raise UserError(
+            f"--freeze {name!r:.40}: must be nothing, embeddings, all_but_last_N (layers of the encoder), or all."
+        )
+
+
+def effective(name: str, num_layers: int) -> str:
+    """Return what a name comes to in an encoder of so many layers."""
+    match = PATTERN.fullmatch(name)
+    return "embeddings" if match[1] and int(match[1]) >= num_layers else name
+
+
+def freeze(encoder, name: str) -> None:
+    """Take parts of an encoder out of the training, and note how all of it was."""
+    num_layers = len(encoder.layers)
+    name = effective(name, num_layers)
+    num_kept = {"all": 0, "nothing": num_layers, "embeddings": num_layers}.get(name)
+    if num_kept is None:
+        num_kept = int(PATTERN.fullmatch(name)[1])
+    encoder.embed_tokens.requires_grad_(name == "nothing")
+    for layer in encoder.layers[: num_layers - num_kept]:
+        layer.requires_grad_(False)
+    encoder.layer_norm.requires_grad_(num_kept > 0)
+    encoder.started_with = _digests(encoder)
+
+
+def frozen(encoder) -> str:
+    """Return by name what of an encoder was not trained: it takes no gradients, and is as it was before."""
+    now, before = _digests(encoder), encoder.started_with
+    has_moved = any(
+        now[name] != before[name] for name, weight in encoder.named_parameters() if not weight.requires_grad
+    )
+    trained = [{weight.requires_grad for weight in layer.parameters()} for layer in encoder.layers]
+    num_layers, num_kept = len(trained), sum(flags == {True} for flags in trained)
+    as_named = [{False}] * (num_layers - num_kept) + [{True}] * num_kept
+    if has_moved or trained != as_named or encoder.layer_norm.weight.requires_grad != (num_kept > 0):
+        return "something else"
+    reads = encoder.embed_tokens.weight.requires_grad
+    if num_kept == num_layers:
+        return "nothing" if reads else "embeddings"
+    return "something else" if reads else f"all_but_last_{num_kept}" if num_kept else "all"
+
+
+def _digests(module) -> dict[str, str]:
+    return {
+        name: hashlib.sha256(weight.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
+        for name, weight in module.named_parameters()
+    }

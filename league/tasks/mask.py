@@ -1,0 +1,101 @@
+"""The task of the readers' stage A: plain text in which some tokens are hidden, for an encoder to say which."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from league.tasks.reading import Reader
+
+
+class Mask(Reader):
+    def columns(self) -> tuple[str]:
+        return (self.rules.source,)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return self.rules.pretrain.settings
+
+    def tokenize(self, split, tokenizer, cache_dir: Path):
+        from league.data.tokens import tokenize_split
+
+        return tokenize_split(split, tokenizer, self.rules.max_length, cache_dir)
+
+    def check(self, stage: str, values: Any) -> None:
+        self.check_structure(values)
+
+    def num_parameters(self, values: dict[str, Any]) -> int | None:
+        return self.num_encoder_parameters(values)
+
+    def model_class(self) -> type:
+        from modeling import AingForMaskedLM
+
+        return AingForMaskedLM
+
+    def new_model(self, structure: dict[str, Any], tokenizer):
+        return self.model_class()(self.config_of(structure))
+
+    def collator(self, model, seed: int):
+        from league.data.batches import MaskCollator
+
+        return MaskCollator(model.config, seed, self.settings)
+
+    def loss(self, model, args):
+        from league.tasks.loss import MaskedLoss
+
+        return MaskedLoss(model, args)
+
+    def loss_of_a_guess(self) -> float:
+        return math.log(self.rules.vocab_size)
+
+    def validate(self, model, tokenizer, split, progress: str | None = None) -> dict[str, float]:
+        """Return how many hidden tokens the model names, and its perplexity on them; the masks are always the same."""
+        from league.tasks.metric import metric_named
+        from league.tasks.predicting import in_batches
+
+        rows = self.encode(tokenizer, self.inputs(split))
+        counts = in_batches(rows, self.rules.decoding["batch_size"], self._counts_of(model, rows), progress)
+        right, all_, loss = (sum(column) for column in zip(*counts, strict=True))
+        name = metric_named(self.rules.metric_in(self.stage)).NAME
+        return {name: 100 * right / max(1, all_), "perplexity": math.exp(min(50.0, loss / max(1, all_)))}
+
+    def _counts_of(self, model, rows: Sequence[list[int]]):
+        import numpy as np
+        import torch
+        from torch.nn import functional as F
+
+        from league.data.batches import pad
+        from league.data.masking import NOT_PREDICTED, hide
+
+        config = model.config
+
+        def counts_of(batch: list[int]) -> list[tuple[int, int, float]]:
+            ids = pad([rows[i] for i in batch], config.pad_token_id).numpy()
+            settings = (self.rules.sample_seed, config.mask_token_id, config.vocab_size, self.settings)
+            hidden, labels = (torch.from_numpy(part).to(model.device) for part in hide(ids, np.array(batch), *settings))
+            attention_mask = torch.from_numpy((ids != config.pad_token_id).astype(np.int64)).to(model.device)
+            states = model.model(hidden, attention_mask).last_hidden_state
+            is_asked = labels != NOT_PREDICTED
+            logits, wanted = model.lm_head(states[is_asked]), labels[is_asked]
+            losses = F.cross_entropy(logits.float(), wanted, reduction="none").double()
+            owner = is_asked.nonzero()[:, 0]
+            per_row = torch.zeros(3, len(batch), dtype=torch.float64, device=model.device)
+            for line, values in zip(per_row, (logits.argmax(1) == wanted, wanted >= 0, losses), strict=True):
+                line.index_add_(0, owner, values.double())
+            return [(int(right), int(asked), loss) for right, asked, loss in per_row.T.tolist()]
+
+        return counts_of
+
+    def predict_rows(self, model, tokenizer, rows: Sequence[list[int]]) -> list[str]:
+        """Return each row with the likeliest token in the place of each mask."""
+        from league.data.batches import pad
+
+        config = model.config
+        ids = pad(rows, config.pad_token_id).to(model.device)
+        logits = model(ids, (ids != config.pad_token_id).long()).logits
+        logits[..., : config.mask_token_id + 1] = -math.inf
+        filled = ids.where(ids != config.mask_token_id, logits.argmax(-1))
+        return tokenizer.batch_decode(filled, skip_special_tokens=True)
+
+
+TASK = Mask

@@ -66,7 +66,7 @@ class Classify(Reader):
         places = {name: i for i, name in enumerate(self.labels)}
 
         def tokens_of(rows: dict[str, list[str]]) -> dict[str, list]:
-            ids, was_cut = zip(*encode(tokenizer, rows[text], self.rules.max_length), strict=True)
+            ids, was_cut = map(list, zip(*encode(tokenizer, rows[text], self.rules.max_length), strict=True))
             return {"input_ids": ids, "labels": [[places[one]] for one in rows[label]], "num_cut": was_cut}
 
         ids = List(Value("int32"))
@@ -94,7 +94,7 @@ class Classify(Reader):
     def num_parameters(self, values: dict[str, Any]) -> int | None:
         encoder, d_model = self.num_encoder_parameters(values), values.get("d_model")
         filters, kernels = values.get("conv_filters"), values.get("kernel_sizes")
-        if encoder is None or not isinstance(filters, int) or not isinstance(kernels, str):
+        if encoder is None or not isinstance(filters, int) or not isinstance(kernels, str | list):
             return None
         widths = widths_of(kernels)
         convolutions = sum(filters * (d_model * width + 1) for width in widths)
@@ -109,9 +109,9 @@ class Classify(Reader):
         """Return the configuration of a classifier, from TUNE values or from a checkpoint's config.json."""
         filters, dropout = values.get("conv_filters"), values.get("classifier_dropout")
         kernels = values.get("kernel_sizes")
-        widths = widths_of(kernels) if isinstance(kernels, str) else kernels
-        are_numbers = isinstance(widths, list) and all(type(width) is int for width in widths)
-        if not are_numbers or type(filters) is not int or type(dropout) not in (int, float):
+        widths = widths_of(kernels) if isinstance(kernels, str | list) else []
+        are_numbers = all(type(width) is int for width in widths)
+        if not widths or not are_numbers or type(filters) is not int or type(dropout) not in (int, float):
             raise ValueError("config.json lacks a value of the classifier")
         if (
             not 1 <= filters <= MOST_FILTERS
@@ -187,8 +187,9 @@ class Classify(Reader):
         return model(ids, (ids != model.config.pad_token_id).long()).logits.float()
 
 
-def widths_of(kernel_sizes: str) -> list[int]:
-    return [int(width) for width in kernel_sizes.split(",")]
+def widths_of(kernel_sizes: str | list[int]) -> list[int]:
+    """Return the widths of the convolutions, which a flag gives as a text, and config.json as a list."""
+    return [int(width) for width in kernel_sizes.split(",")] if isinstance(kernel_sizes, str) else kernel_sizes
 
 
 TASK = Classify

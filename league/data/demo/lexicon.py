@@ -638,9 +638,13 @@ SCENES = {
         """,
     },
 }
-SHARED_THINGS = (
-    "box; bag; letter; key; bottle; chair; table; coat; lamp; ladder; bucket; picture; radio; clock; basket; door"
-)
+SHARED = {
+    "people": "man; woman; boy; girl; neighbor; friend; brother; sister; stranger; child; uncle; cousin",
+    "things": """
+        box; bag; letter; key; bottle; chair; table; coat; lamp; ladder; bucket; picture; radio; clock; basket; door
+    """,
+    "places": "over there; in the morning; with a smile; very slowly; for an hour; in the rain; without a word; again",
+}
 SHARED_ACTIONS = """
     carry/carried/carrying; clean/cleaned/cleaning; look_for/looked_for/looking_for;
     repair/repaired/repairing; lift/lifted/lifting; paint/painted/painting; drop/dropped/dropping;

@@ -8,9 +8,10 @@ import hashlib
 import random
 from collections.abc import Iterator
 
-from league.data.demo.lexicon import SCENES, SHARED_ACTIONS, SHARED_THINGS
+from league.data.demo.lexicon import SCENES, SHARED, SHARED_ACTIONS
 
 LABELS = tuple(SCENES)
+KINDS = ("people", "things", "places")
 SHAPES = ("alone", "after", "although", "but now", "earlier", "soon", "while before")
 SHARES = (12, 16, 16, 16, 16, 12, 12)
 PAST, FUTURE = ("past", "past", "was", "had"), ("will", "wants")
@@ -24,17 +25,14 @@ def words_of(text: str) -> list[str]:
     return [word.strip().replace("_", " ") for word in text.split(";")]
 
 
-def shared(text: str) -> list[list[str]]:
-    return [entry.split("/") for entry in words_of(text)]
-
-
 class Scenes:
     """One random source of sentences."""
 
     def __init__(self, source: random.Random):
         self.source = source
         self.scenes = {name: {kind: words_of(text) for kind, text in kinds.items()} for name, kinds in SCENES.items()}
-        self.things, self.actions = words_of(SHARED_THINGS), shared(SHARED_ACTIONS)
+        self.shared = {kind: words_of(text) for kind, text in SHARED.items()}
+        self.actions = [entry.split("/") for entry in words_of(SHARED_ACTIONS)]
 
     def sentence(self) -> tuple[str, str]:
         """Return a sentence, and the scene that is going on now."""
@@ -67,12 +65,13 @@ class Scenes:
             "will": f"will {base}",
             "wants": f"wants to {base}",
         }[tense]
-        parts = [with_article(pick(("the", "a")), pick(words["people"])), verb]
-        # Two of the three tell the scene at most times, so that what belongs together is seen together.
-        things = words["things"] if self.source.random() < 0.6 else self.things
-        parts.append(with_article(pick(("the", "a", "another")), pick(things)))
-        if self.source.random() < 0.7:
-            parts.append(pick(words["places"]))
+        # One to three of the clause's parts tell the scene; what does not is shared by all scenes.
+        telling = self.source.choices((("people",), ("things",), ("places",), KINDS), (25, 25, 25, 25))[0]
+        named = {kind: pick(words[kind] if kind in telling else self.shared[kind]) for kind in KINDS}
+        who, what = (pick(("the", "a")), named["people"]), (pick(("the", "a", "another")), named["things"])
+        parts = [with_article(*who), verb, with_article(*what)]
+        if "places" in telling or self.source.random() < 0.5:
+            parts.append(named["places"])
         return " ".join(parts)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from league.data.masking import hide
+from league.data.masking import Masks
 from league.data.tokens import Tokens
 
 MEGABATCH = 50  # batches that are sorted by length together
@@ -78,26 +78,24 @@ class PairCollator:
 
 
 class MaskCollator:
-    """Pad texts into a batch and hide some of their tokens: by each text's place in the order, or its row."""
+    """Pad texts into a batch and hide some of their tokens: by each text's place in the order, or by its row."""
 
-    def __init__(self, config, seed: int, settings: dict[str, Any]):
-        self.config, self.seed, self.settings = config, seed, settings
-        self.key = "row" if settings["is_static"] else "place"
+    def __init__(self, masks: Masks, pad_token_id: int):
+        self.masks, self.pad_token_id = masks, pad_token_id
+        self.key = "row" if masks.settings["is_static"] else "place"
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        config, places = self.config, np.array([row[self.key] for row in rows])
-        input_ids = pad([row["input_ids"] for row in rows], config.pad_token_id)  # B L
-        of_league = (config.mask_token_id, config.vocab_size, self.settings)
-        hidden, labels = map(torch.from_numpy, hide(input_ids.numpy(), places, self.seed, *of_league))
-        attention_mask = (input_ids != config.pad_token_id).long()
-        return {"input_ids": hidden, "attention_mask": attention_mask, "labels": labels}
+        input_ids = pad([row["input_ids"] for row in rows], self.pad_token_id)  # B L
+        places = np.array([row[self.key] for row in rows])
+        hidden, labels = map(torch.from_numpy, self.masks.hide(input_ids.numpy(), places))
+        return {"input_ids": hidden, "attention_mask": (input_ids != self.pad_token_id).long(), "labels": labels}
 
 
 class LabelCollator:
     """Pad texts into a batch, with the label of each."""
 
-    def __init__(self, config):
-        self.pad_token_id = config.pad_token_id
+    def __init__(self, pad_token_id: int):
+        self.pad_token_id = pad_token_id
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         input_ids = pad([row["input_ids"] for row in rows], self.pad_token_id)  # B L

@@ -144,7 +144,7 @@ class Classify(Reader):
     def collator(self, model, seed: int):
         from league.data.batches import LabelCollator
 
-        return LabelCollator(model.config)
+        return LabelCollator(model.config.pad_token_id)
 
     def loss(self, model, args):
         from league.tasks.loss import LabelLoss

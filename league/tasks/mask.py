@@ -12,9 +12,11 @@ class Mask(Reader):
     def columns(self) -> tuple[str]:
         return (self.rules.source,)
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        return self.rules.pretrain.settings
+    def masks(self, config, seed: int):
+        """Return how this league masks."""
+        from league.data.masking import Masks
+
+        return Masks(seed, config.mask_token_id, config.vocab_size, self.rules.pretrain.settings)
 
     def tokenize(self, split, tokenizer, cache_dir: Path):
         from league.data.tokens import tokenize_split
@@ -38,7 +40,7 @@ class Mask(Reader):
     def collator(self, model, seed: int):
         from league.data.batches import MaskCollator
 
-        return MaskCollator(model.config, seed, self.settings)
+        return MaskCollator(self.masks(model.config, seed), model.config.pad_token_id)
 
     def loss(self, model, args):
         from league.tasks.loss import MaskedLoss
@@ -65,14 +67,14 @@ class Mask(Reader):
         from torch.nn import functional as F
 
         from league.data.batches import pad
-        from league.data.masking import NOT_PREDICTED, hide
+        from league.data.masking import NOT_PREDICTED
 
         config = model.config
+        masks = self.masks(config, self.rules.sample_seed)
 
         def counts_of(batch: list[int]) -> list[tuple[int, int, float]]:
             ids = pad([rows[i] for i in batch], config.pad_token_id).numpy()
-            settings = (self.rules.sample_seed, config.mask_token_id, config.vocab_size, self.settings)
-            hidden, labels = (torch.from_numpy(part).to(model.device) for part in hide(ids, np.array(batch), *settings))
+            hidden, labels = (torch.from_numpy(part).to(model.device) for part in masks.hide(ids, np.array(batch)))
             attention_mask = torch.from_numpy((ids != config.pad_token_id).astype(np.int64)).to(model.device)
             states = model.model(hidden, attention_mask).last_hidden_state
             is_asked = labels != NOT_PREDICTED

@@ -8,6 +8,7 @@ from league.errors import UserError
 from league.files import digest_of, write_text
 from league.proof.source import Refused, printable
 from league.report.look import ROOT
+from league_config import LEAGUES
 
 from .judging import key_of
 from .rows import Board, Row
@@ -46,7 +47,7 @@ def _code() -> list[str]:
     from league.record.code import code_digest
 
     files = [*ROOT.glob("league/report/*.py"), *ROOT.glob("league/report/templates/*")]
-    return [code_digest(), *map(digest_of, sorted(files))]
+    return [*map(code_digest, LEAGUES.values()), *map(digest_of, sorted(files))]
 
 
 def _report(row: Row, data_dir: str | None) -> str:

@@ -52,13 +52,15 @@ def install(channel: Channel) -> None:
     """Give every Trainer of this process a pacer."""
     pacer = Pacer(channel)
     DEFAULT_CALLBACKS.append(pacer)
-    training_step = transformers.Trainer.training_step
+    get_batch_samples = transformers.Trainer.get_batch_samples
 
-    def counted_step(self, model, inputs, *rest, **named):
-        pacer.count(inputs)
-        return training_step(self, model, inputs, *rest, **named)
+    def counted_samples(self, *words, **named):
+        batches, num_items = get_batch_samples(self, *words, **named)
+        for batch in batches:
+            pacer.count(batch)
+        return batches, num_items
 
-    transformers.Trainer.training_step = counted_step
+    transformers.Trainer.get_batch_samples = counted_samples
 
 
 def finish_device_work() -> None:

@@ -4,9 +4,11 @@ from typing import Any
 
 from benchmarks.setting import Bench, BenchOptions
 from benchmarks.shared import alternate, arms, ratios, spread
+from league.hardware import has_gpu
 
 BASELINE = "marian-defaults"
 OURS, PRODUCTS = "ours", "our-products-alone"
+ONE_BY_ONE = "ours-kernel-by-kernel"  # on a GPU, without graphs
 
 
 def measure(bench: Bench) -> dict[str, Any]:
@@ -19,6 +21,8 @@ def measure(bench: Bench) -> dict[str, Any]:
         PRODUCTS: ("products.alone", shared | {"steps": options.steps}),
         "marian-best-flags": ("training.marian_arm", marian | {"flags": {"torch_compile": options.compile}}),
     }
+    if has_gpu():
+        jobs[ONE_BY_ONE] = ("training.kernel_by_kernel", shared)
     with arms("training", bench.folder, jobs, steps=options.warm_up) as workers:
         answers = alternate(workers, options.rounds, steps=options.steps)
     rows = [row(name, answers[name], answers[BASELINE]) for name in jobs]
@@ -70,6 +74,14 @@ def ours(channel, **shared: Any) -> None:
 
     pacer.install(channel)
     play_stage_a("ours", **shared)
+
+
+def kernel_by_kernel(channel, **shared: Any) -> None:
+    """Job: the same without CUDA graphs."""
+    from league.run import stage
+
+    stage.use_graphs = lambda trainer: None
+    ours(channel, **shared)
 
 
 def play_stage_a(entry: str, structure: dict[str, int], data_dir: str) -> None:

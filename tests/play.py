@@ -1,7 +1,8 @@
 """Play a script under the `tiny` league, the demo league in seconds: `python tests/play.py train_pretrain --entry x`.
 
 Variables stage accidents: SIGNAL_AT=9:SIGINT sends this process a signal after step 9 (the first process, of several),
-SAVE_EVERY=0 writes a checkpoint at every step, MINUTES=0 leaves no time, SLOW_STEPS=0.2 makes each step take so long.
+SAVE_EVERY=0 writes a checkpoint at every step, MINUTES=0 leaves no time, SLOW_STEPS=0.2 makes each step take so long,
+NO_GRAPHS=1 trains kernel by kernel on a GPU, too.
 """
 
 import dataclasses
@@ -57,9 +58,11 @@ def play(script: str, *flags: str) -> None:
 
 def _stage_accidents() -> None:
     from league.hub import connection
-    from league.run import watch
+    from league.run import stage, watch
 
     connection.WAITS = ()  # a Hub out of reach is not asked again
+    if "NO_GRAPHS" in os.environ:
+        stage.use_graphs = lambda trainer: None
     watch.SAVE_EVERY = float(os.environ.get("SAVE_EVERY", watch.SAVE_EVERY))
     step, _, name = os.environ.get("SIGNAL_AT", "").partition(":")
     on_step_end = watch.StageWatch.on_step_end

@@ -21,6 +21,7 @@ from league.run import moves
 from league.run.checkpoints import last_complete_checkpoint
 from league.run.entry import Entry
 from league.run.failures import clear_failures
+from league.run.graphs import use_graphs
 from league.run.watch import StageWatch
 from league_config import Stage
 
@@ -99,6 +100,7 @@ def run_stage(trainer: Seq2SeqTrainer, watch: StageWatch, validation: dict[str, 
     if trainer.accelerator.scaler is None:
         # A checkpoint that was written in fp16 has the state of a scaler, for which there is no place here.
         trainer._load_scaler = lambda checkpoint: None
+    use_graphs(trainer)
     with entry.clock.charge(name), watch, failures():
         trainer.train(resume_from_checkpoint=checkpoint)
         watch.raise_if_stopped()

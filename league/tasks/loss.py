@@ -25,7 +25,7 @@ class SmoothedCrossEntropy(torch.autograd.Function):
             num_rows = ROWS_IN_CACHE if scores.device.type == "cpu" else ROWS
             for part in zip(scores.split(num_rows), target.split(num_rows), strict=True):
                 total += _replace_by_gradient(*part, epsilon)
-            scores.index_fill_(0, (target == IGNORED).nonzero().squeeze(1), 0.0)
+            _clear(scores, target == IGNORED)
             torch.mm(scores, weight, out=gradient)
             part = scores.T @ block  # V D
             weight_gradient = part.float() if weight_gradient is None else weight_gradient.add_(part)
@@ -36,6 +36,13 @@ class SmoothedCrossEntropy(torch.autograd.Function):
     def backward(ctx, scale):
         hidden_gradient, weight_gradient = ctx.saved_tensors
         return hidden_gradient.to(scale.dtype) * scale, weight_gradient * scale, None, None, None
+
+
+def _clear(scores: torch.Tensor, where: torch.Tensor) -> None:
+    if scores.device.type == "cuda":  # where nobody waits to learn how many there are
+        scores.masked_fill_(where[:, None], 0.0)
+    else:
+        scores.index_fill_(0, where.nonzero().squeeze(1), 0.0)
 
 
 def _replace_by_gradient(scores: torch.Tensor, targets: torch.Tensor, epsilon: float) -> torch.Tensor:
@@ -55,6 +62,8 @@ def _replace_by_gradient(scores: torch.Tensor, targets: torch.Tensor, epsilon: f
 
 class SmoothedLoss:
     """The Trainer's `compute_loss_func`: what its label smoother computes, at a fraction of the time and memory."""
+
+    has_fixed_shapes = True  # those of the batch decide all that is computed
 
     def __init__(self, model, args):
         self.epsilon = args.label_smoothing_factor
@@ -76,6 +85,8 @@ class SmoothedLoss:
 class MaskedLoss(SmoothedLoss):
     """The same of a masked language model, in which most positions have no target: they get no logits."""
 
+    has_fixed_shapes = False
+
     @staticmethod
     def rows(hidden: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         chosen = (labels.flatten() != IGNORED).nonzero().squeeze(1)
@@ -84,6 +95,8 @@ class MaskedLoss(SmoothedLoss):
 
 class LabelLoss:
     """The loss of a classifier: label-smoothed cross-entropy over its labels."""
+
+    has_fixed_shapes = True
 
     def __init__(self, args):
         self.epsilon = args.label_smoothing_factor

@@ -59,3 +59,10 @@ def test_two_gpus_follow_the_loss_of_one_and_score_the_same(played_on_gpu, tmp_p
     for one, two in zip(alone["curve"], pair["curve"], strict=True):
         assert one["loss"] == pytest.approx(two["loss"], rel=2e-2)
     assert score_of(played_on_gpu, "--again") == score_of(played_on_gpu, "--again", processes=2)
+
+
+def test_graphs_follow_the_loss_of_a_step_kernel_by_kernel(played_on_gpu, tmp_path):
+    words = command("train_pretrain", "--entry", "one", *SMALL)
+    run(words, tmp_path, NO_GRAPHS="1", **GPU)
+    graphs, kernels = (stages_of(folder, "one")["pretrain"]["curve"] for folder in (played_on_gpu, tmp_path))
+    assert [point["loss"] for point in graphs] == pytest.approx([point["loss"] for point in kernels], rel=2e-2)

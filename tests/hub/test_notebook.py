@@ -10,6 +10,7 @@ import nbformat
 import pytest
 from conftest import ROOT
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
 NOTEBOOK = ROOT / "league.ipynb"
 # Lets every process of the kernel know the tiny league: long enough for the start values' warm-up, small to search.
@@ -71,7 +72,7 @@ def check_the_game(said: dict[str, str], folder: Path) -> None:
     assert "| mine |" in re.sub(r"\[(\w+)\]\(.*?\)", r"\1", said["board"]) and "tuned" in said["board"]
     assert (folder / "mine.zip").stat().st_size > 1000
     assert not any("error: " in text or "Traceback" in text for text in said.values()), said
-    assert said["setup"] == said["hub-login"] == said["hub-push"] == ""
+    assert said["setup"] == said["keep"] == said["hub-login"] == said["hub-push"] == ""
 
 
 @pytest.mark.slow
@@ -80,7 +81,7 @@ def test_the_notebook_plays_the_whole_game(folder, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(ROOT / "tests")]))
     monkeypatch.setenv("MINUTES", "1.2")
     notebook = read()
-    cell = next(cell for cell in notebook.cells if cell.id == "league")
+    cell = cell_of(notebook, "league")
     assert cell.source.count('LEAGUE = "demo"') == 1
     cell.source = cell.source.replace('LEAGUE = "demo"', 'LEAGUE = "tiny"')
     check_the_game(played(notebook, folder, 120), folder)
@@ -92,25 +93,55 @@ def test_the_notebook_plays_the_demo_league_as_it_stands(folder, monkeypatch):
     check_the_game(played(read(), folder, 1200), folder)
 
 
-def test_only_colab_clones_and_installs(folder, monkeypatch):
-    """A stand-in for Colab: `git` makes the folder that it would clone, `pip` says what it would install."""
+def cell_of(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
+    return next(cell for cell in notebook.cells if cell.id == name)
+
+
+@pytest.fixture
+def colab(folder, monkeypatch) -> nbformat.NotebookNode:
+    """The cell that sets up, as Colab would run it: `git` makes what it would clone, whose tools.colab only says so."""
     commands = folder / "bin"
     commands.mkdir()
-    (commands / "git").write_text("#!/bin/sh\nmkdir $4 && touch $4/league_config.py && echo git $*\n")
-    (commands / "pip").write_text("#!/bin/sh\necho pip $* in $(basename $(pwd))\n")
-    for command in commands.iterdir():
-        command.chmod(0o755)
+    made = "mkdir -p $4/tools && touch $4/league_config.py && echo 'print(\"installed\")' > $4/tools/colab.py"
+    (commands / "git").write_text(f"#!/bin/sh\n{made} && echo git $*\n")
+    (commands / "git").chmod(0o755)
     monkeypatch.setenv("PATH", str(commands), prepend=os.pathsep)
-    empty = folder / "empty"
-    empty.mkdir()
+    (folder / "empty").mkdir()
     notebook = read()
-    setup = next(cell for cell in notebook.cells if cell.id == "setup")
-    colab = nbformat.v4.new_code_cell("import sys\nsys.modules['google.colab'] = sys")
-    notebook.cells = [colab, setup, nbformat.v4.new_code_cell(setup.source, id="again")]
-    said = played(notebook, empty, 60)
-    assert "git clone -q https://github.com/YOUR_NAME/YOUR_FORK league" in said["setup"]
-    assert "pip install -q -r requirements.txt in league" in said["setup"]
-    assert said["again"] == ""
+    stand_in = nbformat.v4.new_code_cell("import sys\nsys.modules['google.colab'] = sys")
+    notebook.cells = [stand_in, cell_of(notebook, "setup")]
+    return notebook
+
+
+def test_only_colab_clones_and_installs(colab, folder):
+    setup = colab.cells[1]
+    assert setup.source.count('REPOSITORY = ""') == 1
+    setup.source = setup.source.replace('REPOSITORY = ""', 'REPOSITORY = "https://github.com/club/league"')
+    colab.cells.append(nbformat.v4.new_code_cell(setup.source, id="again"))
+    said = played(colab, folder / "empty", 60)
+    assert "git clone -q https://github.com/club/league league" in said["setup"]
+    assert "installed" in said["setup"] and said["again"] == ""
+
+
+def test_without_an_address_colab_is_told_what_is_missing(colab, folder):
+    with pytest.raises(CellExecutionError, match="Put the address of your fork into REPOSITORY"):
+        played(colab, folder / "empty", 60)
+
+
+def test_runs_are_kept_in_a_second_place_and_brought_back(folder, tmp_path_factory):
+    kept = tmp_path_factory.mktemp("drive") / "league"
+    (folder / "runs" / "mine").mkdir(parents=True)
+    (folder / "runs" / "mine" / "record.json").write_text("{}")
+    notebook = read()
+    keep = cell_of(notebook, "keep")
+    keep.source = re.sub("KEEP = False", "KEEP = True", re.sub('KEPT = ".*?"', f'KEPT = "{kept}"', keep.source))
+    end = nbformat.v4.new_code_cell("keeper.terminate(); keeper.wait()")
+    notebook.cells = [cell_of(notebook, "setup"), keep, end]
+    assert played(notebook, folder, 60)["keep"] == ""
+    assert (kept / "mine" / "record.json").read_text() == "{}"
+    (folder / "runs" / "mine" / "record.json").unlink()
+    (folder / "runs" / "mine").rmdir()
+    assert "brought back: mine" in played(notebook, folder, 60)["keep"]
 
 
 def test_no_run_is_kept_in_it():

@@ -1,0 +1,96 @@
+"""Keep runs/ in a second place, such as Drive: bring back what is missing here, then copy what is new, every minute.
+
+python -m tools.keep /content/drive/MyDrive/league
+python -m tools.keep /content/drive/MyDrive/league --once
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from league.cli.options import parse_options
+from league.errors import UserError, run_command
+from league.record.folder import RUNS
+
+EVERY = 60  # seconds: as often as a stage writes a checkpoint
+
+
+@dataclass
+class KeepOptions:
+    once: bool = field(default=False, metadata={"help": "bring back and copy once, then end"})
+
+
+def main(argv: list[str] | None = None) -> None:
+    words = {"folder": {"help": "the second place, a folder that outlives this machine"}}
+    options, named = parse_options(__doc__, KeepOptions, argv=argv, words=words)
+    kept = Path(named.folder)
+    if not kept.parent.is_dir():
+        raise UserError(f"{kept.parent}: is not there; mount it first.")
+    for entry in bring_back(kept):
+        print(f"brought back: {entry}", flush=True)
+    while True:
+        for folder in entries_in(RUNS):
+            copy(folder, kept / folder.name)
+        if options.once:
+            return
+        time.sleep(EVERY)
+
+
+def bring_back(kept: Path) -> Iterator[str]:
+    """Copy the entries that are kept and not here; refuse to choose where both have one, and the kept one is newer."""
+    for folder in entries_in(kept):
+        here = RUNS / folder.name
+        if not here.exists():
+            copy(folder, here)
+            yield folder.name
+        elif written(folder) > written(here) + 1:
+            raise UserError(
+                f"{folder.name}: newer in {kept} than here; move {here} away, or name your entry otherwise."
+            )
+
+
+def entries_in(folder: Path) -> list[Path]:
+    return sorted(path.parent for path in folder.glob("*/record.json"))
+
+
+def written(entry: Path) -> float:
+    return (entry / "record.json").stat().st_mtime
+
+
+def copy(source: Path, target: Path) -> None:
+    """Make the files in `target` those in `source`, each written whole; what is being written comes next time."""
+    found = set(files_in(source))
+    # The records last: what they speak of is then there.
+    for name in sorted(found, key=lambda name: (name.name in ("record.json", "clock.json"), name)):
+        try:
+            copy_file(source / name, target / name)
+        except FileNotFoundError:
+            continue  # renamed or removed meanwhile
+    for name in set(files_in(target)) - found:
+        (target / name).unlink(missing_ok=True)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file that is new or has changed, under a temporary name first."""
+    now = source.stat()
+    if target.exists() and (target.stat().st_size, int(target.stat().st_mtime)) == (now.st_size, int(now.st_mtime)):
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.keeping")
+    shutil.copy2(source, temporary)
+    os.replace(temporary, target)
+
+
+def files_in(folder: Path) -> Iterator[Path]:
+    """Return the files under a folder, without hidden ones: caches, and what is being written."""
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder)
+        if path.is_file() and not any(part.startswith(".") for part in name.parts):
+            yield name
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -11,15 +11,15 @@ import pytest
 from conftest import ROOT
 from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu.metrics import BLEU
-from sampled import SAMPLE
 
+from league.data.demo.generate import generate_pairs
 from league.tasks import rouge
 from league.tasks.resampling import interval, p_value
 
 
 def random_pairs(count: int) -> list[tuple[str, str]]:
     """Return English texts of one to four lines, each beside one that shares some of its words."""
-    generator, sentences = random.Random(4), [english for _, english in SAMPLE["talks"][:3000]]
+    generator, sentences = random.Random(4), [english for _, english in generate_pairs("talks", "train", 1000)]
     pairs = []
     for _ in range(count):
         lines = generator.choices(sentences, k=generator.randint(1, 4))

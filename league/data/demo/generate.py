@@ -1,20 +1,22 @@
-"""A generated German-English parallel corpus: deterministic, endless, in two registers, with disjoint splits."""
+"""A generated corpus, deterministic and endless, with disjoint splits: pairs, scenes, dialogues."""
 
 import hashlib
 import random
 from collections.abc import Iterator
 
 from league.data.demo.captions import Captions
+from league.data.demo.dialogues import Conversations, Dialogues
 from league.data.demo.scenes import generate_scenes
 from league.data.demo.talks import Talks
 
-GENERATORS = {"captions": Captions, "talks": Talks}
-REGISTERS = tuple(GENERATORS)
+GENERATORS = {"captions": Captions, "talks": Talks, "dialogues": Dialogues, "conversations": Conversations}
+REGISTERS = ("captions", "talks")  # those of German-English pairs
 SPLITS = ("train", "validation", "test")
 # Of the 256 values of a digest's first byte, those from these on belong to validation and to test.
 VALIDATION_FROM, TEST_FROM = 224, 240
-# The fewest and most German words of a sentence.
-LENGTHS = {"captions": (6, 20), "talks": (8, 30)}
+# The fewest and most words of what is read: a German sentence, a dialogue.
+LENGTHS = {"captions": (6, 20), "talks": (8, 30), "dialogues": (20, 150), "conversations": (20, 150)}
+SPLIT_BY = {"dialogues": 1}  # the place in a row of the text that decides its split: no summary is in two splits
 PUNCTUATION = str.maketrans("", "", ".,?")
 
 
@@ -25,10 +27,10 @@ def split_of(german: str) -> str:
     return "train" if digest < VALIDATION_FROM else "validation" if digest < TEST_FROM else "test"
 
 
-def generate_pairs(register: str, split: str, count: int, seed: int = 0) -> Iterator[tuple[str, str]]:
-    """Yield `count` German-English pairs."""
-    if register not in REGISTERS:
-        raise ValueError(f"unknown register {register!r}: choose one of {', '.join(REGISTERS)}")
+def generate_pairs(register: str, split: str, count: int, seed: int = 0) -> Iterator[tuple[str, ...]]:
+    """Yield `count` rows of a register: pairs, or texts alone."""
+    if register not in GENERATORS:
+        raise ValueError(f"unknown register {register!r}: choose one of {', '.join(GENERATORS)}")
     if split not in SPLITS:
         raise ValueError(f"unknown split {split!r}: choose one of {', '.join(SPLITS)}")
     if count < 0:
@@ -36,15 +38,15 @@ def generate_pairs(register: str, split: str, count: int, seed: int = 0) -> Iter
     return pairs(register, split, count, seed)
 
 
-def pairs(register: str, split: str, count: int, seed: int) -> Iterator[tuple[str, str]]:
+def pairs(register: str, split: str, count: int, seed: int) -> Iterator[tuple[str, ...]]:
     digest = hashlib.sha256(f"{register} {split} {seed}".encode()).digest()
     sentence = GENERATORS[register](random.Random(int.from_bytes(digest[:8], "big"))).sentence
-    shortest, longest = LENGTHS[register]
+    (shortest, longest), place = LENGTHS[register], SPLIT_BY.get(register, 0)
     while count:
-        german, english = sentence()
-        if shortest <= german.count(" ") + 1 <= longest and split_of(german) == split:
+        row = sentence()
+        if shortest <= row[0].count(" ") + 1 <= longest and split_of(row[place]) == split:
             count -= 1
-            yield german[0].upper() + german[1:], english[0].upper() + english[1:]
+            yield tuple(text[0].upper() + text[1:] for text in row)
 
 
 def generate_rows(register: str, split: str, count: int, seed: int) -> Iterator[tuple[str, ...]]:

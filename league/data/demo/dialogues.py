@@ -16,15 +16,16 @@ ACTIVITIES = zipf(
     entries("""
         have a picnic; play tennis; go swimming; watch the new movie; paint the fence; visit the museum;
         rehearse the play; go fishing; climb the tower; bake the cake; repair the boat; hear the concert;
-        plant the trees; go dancing; clean the attic; see the exhibition; practice the song; play chess; pick the cherries;
-        build the birdhouse; ride to the lake; try the new restaurant; write the report; train for the race
+        plant the trees; go dancing; clean the attic; see the exhibition; practice the song; play chess;
+        pick the cherries; build the birdhouse; ride to the lake; try the new restaurant; write the report;
+        train for the race
     """)
 )
 EXCUSES = zipf(
     entries("""
-        work late; see the dentist; look after the twins; catch a train; study for an exam; take the car to the garage;
-        help a neighbor; wait for the plumber; give a talk; go to a wedding; finish an article; walk the dogs;
-        meet a customer; stay in bed; feed the horses
+        work late; see the dentist; look after the twins; catch a train; study for an exam;
+        take the car to the garage; help a neighbor; wait for the plumber; give a talk; go to a wedding;
+        finish an article; walk the dogs; meet a customer; stay in bed; feed the horses
     """)
 )
 PLACES = zipf(
@@ -38,8 +39,8 @@ TASKS = zipf(
     entries("""
         buy the tickets; bring the sandwiches; book a table; borrow a ladder; call the others; bring a camera;
         check the weather; make the lemonade; print the map; rent the bicycles; bring the blankets;
-        invite the neighbors; pay the bill; pack the tools; write the invitations; carry the boxes; find the key; prepare the salad;
-        reserve the room; bring an umbrella; lock the door; charge the battery
+        invite the neighbors; pay the bill; pack the tools; write the invitations; carry the boxes; find the key;
+        prepare the salad; reserve the room; bring an umbrella; lock the door; charge the battery
     """)
 )
 DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()

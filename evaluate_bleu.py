@@ -47,6 +47,7 @@ def evaluate(entry, again: bool = False, finetuned: str | None = None) -> None:
     from league.run import moves, takeover
     from league.run.failures import clear_failures
     from league.tasks.predicting import predict
+    from league.tasks.predictions import content_of
     from league.tasks.scoring import score
     from league.tasks.task import task_of
 
@@ -79,7 +80,7 @@ def evaluate(entry, again: bool = False, finetuned: str | None = None) -> None:
 
     if state.is_main_process:
         file = entry.folder / task.predictions_file
-        write_text(file, "\n".join(predictions) + "\n")
+        write_text(file, content_of(file.name, predictions))
         evidence = {
             "decoding": task.decoding_in_effect(model),
             "weights": digests_of(entry.checkpoint("finetune")),

@@ -43,10 +43,10 @@ def splits_used(league: League) -> Iterator[tuple[str, Corpus, str]]:
 
 def load_split(league: League, corpus: Corpus, split: str, data_dir: str | None, columns: Sequence[str] = ()) -> Split:
     """Load one split, by default its sentence pairs; the training split is cleaned; the test split stays whole."""
-    columns = tuple(columns) or (league.source, league.target)
+    columns = tuple(columns or corpus.columns) or (league.source, league.target)
     if isinstance(corpus.origin, Mixture):
         return _mix(league, corpus, split, data_dir, columns)
-    are_lines = columns == (league.source, league.target) or len(columns) == 1
+    are_lines = not corpus.columns and (columns == (league.source, league.target) or len(columns) == 1)
     origin, texts = _read(corpus, split, data_dir, columns, are_lines)
     report = {"origin": origin, "rows": 0, "dropped_one_sided": 0, "dropped_broken": 0}
     most = {"train": corpus.num_train_pairs, "validation": corpus.num_validation_pairs}.get(split)

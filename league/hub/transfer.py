@@ -9,12 +9,12 @@ from league.files import digest_of, write_text
 from league.hub.connection import errors_in_one_line, is_offline, is_transient, status_of, with_retries, without_token
 from league.record.folder import CHECKPOINT, PICTURES, files_to_hand_in, last_stage, read_whole_entry, repository_files
 from league.record.shape import Record
+from league.tasks.predictions import predictions_files
 from league.values import check_repo_name
 
 PRETRAIN = "pretrain"  # the branch of stage A
-MAX_BYTES = {".safetensors": 4_000_000_000, ".json": 5_000_000, ".txt": 50_000_000}
+MAX_BYTES = {".safetensors": 4_000_000_000, ".json": 5_000_000, ".txt": 50_000_000, ".jsonl": 50_000_000}
 NEEDED = (*CHECKPOINT, "generation_config.json")
-ALSO_FETCHED = ("record.json", "translations.txt")
 
 
 def push_if_asked(entry) -> None:
@@ -67,7 +67,7 @@ def _upload(folder: Path, record: Record, name: str, private: bool) -> str:
 
 
 def _is_ours(name: str, results: str) -> bool:
-    return name in ("translations.txt", "report.html", results) or Path(name).match(PICTURES)
+    return name in (*predictions_files(), "report.html", results) or Path(name).match(PICTURES)
 
 
 def _file_names(api, repo_id: str, revision: str, repo_type: str = "model") -> list[str]:
@@ -160,7 +160,7 @@ def _download(repo_id: str, revision: str, place: Path, known: Path) -> Path:
     missing = [name for name in NEEDED if name not in sizes]
     if missing:
         raise UserError(f"it holds no {missing[0]}, so it is no checkpoint of the league.")
-    wanted = [name for name in (*NEEDED, *ALSO_FETCHED) if name in sizes]
+    wanted = [name for name in (*NEEDED, "record.json", *sorted(predictions_files())) if name in sizes]
     for name in wanted:
         if (sizes[name] or 0) > MAX_BYTES[Path(name).suffix]:
             raise UserError(f"its {name} has {sizes[name]:,} bytes, more than any of the league's.")

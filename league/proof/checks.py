@@ -10,7 +10,7 @@ from league.data.batches import TrainingOrder
 from league.data.corpora import Split
 from league.errors import NotAtHand, UserError
 from league.hardware import device_like
-from league.proof.claim import Check, Claim, predictions_of, quick_checks
+from league.proof.claim import Check, Claim, quick_checks
 from league.proof.data import DataAtHand
 from league.proof.source import MOST_BESIDE_WEIGHTS, in_folder
 from league.record.folder import is_plain, read_entry
@@ -18,6 +18,7 @@ from league.record.rules import names_tuned
 from league.record.shape import Record
 from league.tasks.metric import metric_of
 from league.tasks.predicting import predict
+from league.tasks.predictions import predictions_of
 from league.tasks.task import task_of
 from league.untrusted import read_json
 from league_config import LEAGUES, League
@@ -40,9 +41,9 @@ def read_predictions(folder: Path, league: League) -> list[str]:
     if not is_plain(path):
         raise UserError(f"{path} is missing.")
     try:
-        return predictions_of(in_folder(folder).read(path.name))
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not valid UTF-8 ({error.reason} at byte {error.start}).") from None
+        return predictions_of(path.name, in_folder(folder).read(path.name))
+    except ValueError as error:
+        raise UserError(f"{path} {error}.") from None
 
 
 def checks(folder: Path, data: DataAtHand) -> Iterator[Check]:

@@ -16,6 +16,7 @@ from league.record.rules import broken_rules, clock_problems
 from league.record.shape import Record
 from league.record.wording import in_words
 from league.tasks.metric import metric_of
+from league.tasks.predictions import predictions_of
 from league.tasks.resampling import interval
 from league.tasks.task import task_of
 from league.untrusted import as_type, parse_json
@@ -128,9 +129,9 @@ def score_problems(claim: Claim) -> Iterator[str]:
         return
     content = claim.source.read(task.predictions_file)
     try:
-        predictions = predictions_of(content)
-    except UnicodeDecodeError as error:
-        yield f"{task.predictions_file} is not valid UTF-8 ({error.reason} at byte {error.start})"
+        predictions = predictions_of(task.predictions_file, content)
+    except ValueError as error:
+        yield f"{task.predictions_file} {error}"
         return
     references = task.references(test)
     if len(predictions) != len(references):
@@ -147,11 +148,6 @@ def score_problems(claim: Claim) -> Iterator[str]:
         one, other = measured.get(name), recorded.get(name)
         if not _is_close(one, other):
             yield f"{name} is {one} by the {claim.what}, {other} by the record"
-
-
-def predictions_of(content: bytes) -> list[str]:
-    """Return the predictions that a file holds, one a line."""
-    return content.decode("utf-8").removesuffix("\n").split("\n")
 
 
 def _is_close(one: Any, other: Any) -> bool:

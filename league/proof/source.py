@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from league.errors import UserError
-from league.tasks.task import task_of
+from league.tasks.predictions import predictions_files
 from league.untrusted import MAX_BYTES
-from league_config import LEAGUES
 
 RECORD, CLOCK = "record.json", "clock.json"
 STAGES = ("pretrain", "finetune")
@@ -38,11 +37,6 @@ def most_bytes(path: str) -> int | None:
     if stage not in STAGES or not re.fullmatch(r"[A-Za-z0-9_][\w.-]{0,79}", name):
         return None
     return MOST_WEIGHTS if name.endswith(".safetensors") else MOST_BESIDE_WEIGHTS
-
-
-def predictions_files() -> set[str]:
-    """Return the names of the files that the leagues' predictions are written to."""
-    return {task_of(league).predictions_file for league in LEAGUES.values()}
 
 
 def printable(text: str, most: int = MOST_LETTERS) -> str:

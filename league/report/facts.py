@@ -108,7 +108,7 @@ def gather(
     record = read_entry(folder)
     rules = LEAGUES.get(record.league.name)
     facts = Facts(record.entry, record, rules, broken_rules(record), spent_minutes(folder, record))
-    if {"lengths", "examples"} & set(facts.parts):
+    if {"lengths", "examples", "baselines"} & set(facts.parts):
         try:
             facts.sentences = find_sentences(folder, record, rules, data_dir, test)
         except UserError as error:

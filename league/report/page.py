@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 from league.record.wording import in_words, short
-from league.report import attention
+from league.report import attention, baselines
 from league.report.drawing import as_svg
 from league.report.facts import STAGES, Facts
 from league.report.look import render
@@ -147,7 +147,7 @@ def examples(facts: Facts) -> dict[str, list[dict]]:
 
 def pair(sentences: Sentences, i: int) -> dict[str, Any]:
     """Return one prediction beside its source and reference."""
-    hypothesis, reference = difference(cut(sentences.hypotheses[i]), cut(sentences.references[i]))
+    hypothesis, reference = difference(cut(sentences.hypotheses[i]), cut(as_text(sentences.references[i])))
     source = cut(sentences.sources[i])
     sides = {"source": source, "reference": runs(reference), "hypothesis": runs(hypothesis)}
     return {"line": i + 1, "score": sentences.scores[i], **sides}
@@ -163,4 +163,8 @@ def cut(text: str) -> str:
 
 
 # The sections below the pictures, each a template of that name, with what it is given as `part`.
-SECTIONS = {"examples": examples, "attention": lambda facts: attention.data(facts.attention)}
+SECTIONS = {
+    "baselines": lambda facts: baselines.lines(facts.sentences),
+    "examples": examples,
+    "attention": lambda facts: attention.data(facts.attention),
+}

@@ -1,5 +1,6 @@
 """The test sentences of an entry: how good each prediction is, which lengths are hard, which words differ."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -70,6 +71,15 @@ class Sentences:
             span, value = (int(inside.min()), int(inside.max())), float(self.metric.value(statistics.sum(0)))
             buckets.append(Bucket(*span, len(inside), value, interval(self.metric, statistics)))
         return buckets
+
+
+def as_text(reference: str) -> str:
+    """Return a reference as one reads it: of several, which are a JSON list, the first."""
+    try:
+        several = json.loads(reference) if reference.startswith('["') else None
+    except (ValueError, RecursionError):
+        return reference
+    return several[0] if several and isinstance(several[0], str) else reference
 
 
 def difference(hypothesis: str, reference: str) -> tuple[list[Word], list[Word]]:

@@ -13,10 +13,10 @@ from league_config import League
 
 def decoding_config(league: League, model) -> GenerationConfig:
     """Return the league's decoding; it replaces whatever generation config a checkpoint brought along."""
-    search = {name: value for name, value in league.decoding.items() if name != "batch_size"}
+    search = {"max_length": league.max_length} | league.decoding
+    del search["batch_size"]
     tokens = ("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id")
     return GenerationConfig(
-        max_length=league.max_length,
         do_sample=False,
         **search,
         **{name: getattr(model.config, name) for name in tokens},

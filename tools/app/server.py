@@ -22,6 +22,7 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 from league.errors import UserError
 from league.files import write_text
 from league.report.look import render
+from league.tasks.predictions import predictions_files
 
 from .folder import Folder, stamp
 from .look import head, theme
@@ -45,7 +46,7 @@ DOORS = (
     "run-history",
     "runs",
 )
-WATCHED = ("record.json", "translations.txt")  # what the board and a report are made from
+WATCHED = ("record.json", *sorted(predictions_files()))  # what the board and a report are made from
 CLOSED = tuple(f"/gradio_api/{name}" for name in DOORS)
 
 

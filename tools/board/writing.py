@@ -9,9 +9,9 @@ from jinja2.utils import htmlsafe_json_dumps
 
 from league.errors import UserError
 from league.files import write_text
-from league.proof.claim import predictions_of
 from league.proof.source import Refused
 from league.report.look import COMPACT
+from league.tasks.predictions import predictions_of
 from league.tasks.task import task_of
 from league_config import LEAGUES
 
@@ -100,7 +100,8 @@ def _entries(board: Board) -> dict[str, str]:
     texts = {}
     for row in _compared(board):
         try:
-            lines = predictions_of(row.source.read(task_of(LEAGUES[row.league[0]]).predictions_file))
+            file = task_of(LEAGUES[row.league[0]]).predictions_file
+            lines = predictions_of(file, row.source.read(file))
         except (Refused, ValueError):  # replaced since it was judged
             continue
         data = {"lines": lines, "statistics": row.statistics.tolist()}

@@ -86,9 +86,8 @@ SWAPPED = [
 ]
 TAKEN_BACK = ["Then I will do that myself.", "Good, so that is left to me.", "Fine, I will see to mine, then."]
 HANDED_ON = ["{other} wanted to do that.", "Let {other} do that, I have asked already.", "{other} will do it for us."]
-CLOSINGS = ["See you!", "Until then!", "I am looking forward to it.", "Great."]
-REFUSED = weighted([0, 1, 2], [30, 42, 28])
-ERRANDS = weighted([0, 1, 2], [10, 50, 40])
+REFUSED = weighted([0, 1, 2], [32, 44, 24])
+ERRANDS = weighted([0, 1, 2], [10, 60, 30])
 
 
 class Turn(NamedTuple):
@@ -123,9 +122,8 @@ class Dialogues(Generator):
         self.turns.append(Turn(speaker, text[0].upper() + text[1:]))
 
     def settle(self, names: list[str]) -> list[str]:
-        for _ in range(2):
-            if self.chance(45):
-                self.pass_by()
+        if self.chance(50):
+            self.pass_by()
         activity = self.new(ACTIVITIES)
         speaker, when, excuse = self.find_day(activity)
         if not when:
@@ -133,7 +131,6 @@ class Dialogues(Generator):
         place = self.find_place(speaker)
         summary = [f"{names[0]} and {names[1]} will {activity} {when} and meet {place}."]
         errands = [errand for _ in range(self.pick(ERRANDS)) for errand in self.errand()]
-        self.say(self.turns[-1].speaker ^ 1, CLOSINGS)
         doers = dict.fromkeys(who for who, _ in errands)
         done = [f"{names[doer]} will {' and '.join(task for who, task in errands if who == doer)}" for doer in doers]
         return [*summary, ", and ".join(done) + "."] if done else summary

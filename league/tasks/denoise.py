@@ -1,0 +1,62 @@
+"""The task of the summaries' stage A: texts whose words are hidden in spans and whose sentences are out of order."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from league.tasks.writing import Writer, marks
+
+
+class Denoise(Writer):
+    @property
+    def settings(self) -> dict[str, Any]:
+        return self.rules.pretrain.settings
+
+    def references(self, split) -> Sequence[str]:
+        return split.sources
+
+    def collator(self, model, seed: int):
+        from league.data.infilling import InfillingCollator
+
+        return InfillingCollator(model, seed, marks(), self.settings)
+
+    def validate(self, model, tokenizer, split, progress: str | None = None) -> dict[str, float]:
+        """Return how many hidden tokens the model names, and its perplexity on them; the noise is always the same."""
+        from league.tasks.metric import metric_named
+        from league.tasks.predicting import in_batches
+
+        model.eval()
+        rows = self.encode(tokenizer, self.inputs(split))
+        counts = in_batches(rows, self.rules.decoding["batch_size"], self._counts_of(model, rows), progress)
+        right, hidden, loss = (sum(column) for column in zip(*counts, strict=True))
+        name = metric_named(self.rules.metric_in(self.stage)).NAME
+        return {name: 100 * right / max(1, hidden), "perplexity": math.exp(min(50.0, loss / max(1, hidden)))}
+
+    def _counts_of(self, model, rows: Sequence[list[int]]) -> Callable[[list[int]], list[tuple]]:
+        import numpy as np
+        from torch.nn import functional as F
+
+        from league.data.batches import PairCollator, pad
+        from league.data.infilling import corrupt
+
+        collate = PairCollator(model)
+
+        def counts_of(batch: list[int]) -> list[tuple[int, int, float]]:
+            pairs, hidden = [], []
+            for i in batch:
+                ids, source = np.array(rows[i]), np.random.default_rng([self.rules.sample_seed, i])
+                noised, is_hidden = corrupt(ids, marks(), self.settings, source)
+                pairs.append({"input_ids": noised, "labels": ids})
+                hidden.append(is_hidden)
+            tensors = {name: tensor.to(model.device) for name, tensor in collate(pairs).items()}
+            labels = tensors.pop("labels")
+            logits = model(**tensors, use_cache=False).logits.float()
+            is_asked = pad(hidden, False).to(model.device) > 0
+            losses = F.cross_entropy(logits.transpose(1, 2), labels, reduction="none").double() * is_asked
+            right = (logits.argmax(-1) == labels) & is_asked
+            return list(zip(*(part.sum(1).tolist() for part in (right, is_asked, losses)), strict=True))
+
+        return counts_of
+
+
+TASK = Denoise

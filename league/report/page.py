@@ -12,7 +12,7 @@ from league.report.drawing import as_svg
 from league.report.facts import STAGES, Facts
 from league.report.look import render
 from league.report.pictures import PICTURES, number, signed
-from league.report.sentences import Sentences, Word, difference
+from league.report.sentences import Sentences, Word, as_text, difference
 
 MOST_RULES = 30  # that are shown
 NUM_SHOWN = {"Best": 6, "In the middle": 6, "Worst": 8}

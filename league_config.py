@@ -56,6 +56,17 @@ class ReaderFinetuneHP(FinetuneHP):
     freeze: Annotated[str, FROZEN, "what of the encoder is not trained"] = "nothing"
 
 
+OPTIMIZERS = ("adamw_torch_fused", "adafactor", "rmsprop", "adagrad", "sgd")
+
+
+# 🔧 TUNE in the summaries' leagues: FT_HP, and what moves which weights.
+@dataclass(frozen=True)
+class SummaryFinetuneHP(FinetuneHP):
+    optim: Annotated[str, OPTIMIZERS[:2], "optimizer; rmsprop, adagrad and sgd, too"] = "adamw_torch_fused"
+    adam_epsilon: Annotated[float, Range(1e-9, 1e-6, log=True), "AdamW's epsilon"] = 1e-8
+    freeze: Annotated[str, FROZEN, "what of the encoder is not trained"] = "nothing"
+
+
 MODEL_HP = ModelHP()
 FT_HP = FinetuneHP()
 DEFAULT_TUNED = {"pretrain": ModelHP, "finetune": FinetuneHP}
@@ -376,6 +387,8 @@ DEMO_SUMMARIES = League(
             "learning_rate": 1.5e-3,
             "warmup_steps": 50,
             "lr_scheduler_kwargs": {"num_decay_steps": 200, "decay_type": "linear"},
+            "optim": "adamw_torch_fused",
+            "adam_epsilon": 1e-8,
             **_PRETRAIN,
         },
         task="denoise",
@@ -391,7 +404,9 @@ DEMO_SUMMARIES = League(
             columns=("document", "summary"),
         ),
         {"max_steps": 200},
+        SummaryFinetuneHP,
     ),
+    training={"adam_beta1": 0.9, "adam_beta2": 0.98, "max_grad_norm": 1.0},
     decoding={"num_beams": 4, "length_penalty": 1.0, "early_stopping": False, "max_length": 64, "batch_size": 50},
 )
 

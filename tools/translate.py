@@ -4,13 +4,17 @@
     python -m tools.translate runs/mine < german.txt > english.txt
     python -m tools.translate OWNER/MODEL --engine ctranslate2 --input german.txt --output english.txt
     python -m tools.translate runs/mine --n_best 3 --scores < german.txt
+    python -m tools.translate runs/summaries --null --json < documents > summaries.jsonl
 
 The model is an entry (its last stage), a checkpoint's folder, or a name on the Hub. Each line gives one line: an empty
 one stays empty, and one that is too long for the model is translated in parts. With --n_best each line gives so many,
 best first. Columns, with tabs between them: the line's number (with --n_best), the score (with --scores), the text.
+A model of another task writes what it has learned: summaries, say. Texts of several lines come in with --null between
+them, and go out so; --json writes a line of JSON for each text that comes out, with its number, score and lines.
 """
 
 import codecs
+import json
 import os
 import stat
 import sys
@@ -27,6 +31,7 @@ from league.errors import Interrupted, UserError, run_command
 LINES, BYTES = 2000, 1_000_000  # of a window, at most: lines are sorted by length in it
 IDLE = 0.2  # seconds without another line after which a window is translated as it is
 READ_AHEAD = 100  # lines
+BLOCK = 65_536  # bytes
 PIPE_CLOSED = 141  # as other commands end whose reader is gone
 
 
@@ -42,6 +47,8 @@ class TranslateOptions:
     compute_type: str = field(
         default="float32", metadata={"help": "float32; or, with ctranslate2, int8: fast, less exact"}
     )
+    null: bool = field(default=False, metadata={"help": "a NUL ends each text, and not the end of a line"})
+    json: bool = field(default=False, metadata={"help": "write a line of JSON for each text that comes out"})
     input: str | None = field(default=None, metadata={"help": "file to read (default: standard input)"})
     output: str | None = field(default=None, metadata={"help": "file to write (default: standard output)"})
 
@@ -127,22 +134,24 @@ def translate_lines(translator, options: TranslateOptions, source: BinaryIO, tar
     from tqdm import tqdm
 
     number = num_broken = 0
-    total = count_lines(source) if sys.stderr.isatty() else None
+    end = "\0" if options.null else "\n"
+    total = count_texts(source, end.encode()) if sys.stderr.isatty() else None
     with tqdm(total=total, unit=" lines", disable=None) as progress:
-        for window in windows(source):
+        for window in windows(source, options.null):
             texts = [line.decode(errors="replace") for line in window]
             num_broken += sum(not _is_utf8(line) for line in window)
             results = translator.search(texts, options.num_beams, options.n_best, progress)
             lines = [line for i, one in enumerate(results, number + 1) for line in output_lines(one, i, options)]
-            _write(target, "".join(f"{line}\n" for line in lines).encode(), number)
+            end_of_output = "\n" if options.json else end
+            _write(target, "".join(f"{line}{end_of_output}" for line in lines).encode(), number)
             number += len(window)
             progress.n = number  # an empty line was not searched for, a long one several times
             progress.refresh()
     if num_broken:
         print(f"{_lines(num_broken)} not UTF-8: what could not be read became U+FFFD.", file=sys.stderr)
-    if translator.num_divided:
-        limit = translator.rules.max_length
-        print(f"{_lines(translator.num_divided)} longer than {limit} tokens: translated in parts.", file=sys.stderr)
+    if translator.num_long:
+        limit, then = translator.rules.max_length, "translated in parts" if translator.divides else "cut there"
+        print(f"{_lines(translator.num_long)} longer than {limit} tokens: {then}.", file=sys.stderr)
 
 
 def _lines(count: int) -> str:
@@ -170,8 +179,12 @@ def _write(target: BinaryIO, content: bytes, number: int) -> None:
 def output_lines(hypotheses: list, number: int, options: TranslateOptions) -> Iterator[str]:
     """Return the lines for the translations of a line."""
     for one in hypotheses:
-        # A model may write any byte; what ends a line would upset the count.
-        columns = [one.text.replace("\r", " ").replace("\n", " ")]
+        if options.json:
+            yield json.dumps({"number": number, "score": round(one.score, 4), "text": one.text}, ensure_ascii=False)
+            continue
+        # A model may write any byte; what ends a text would upset the count.
+        ends = "\0" if options.null else "\r\n"
+        columns = [one.text.translate(dict.fromkeys(map(ord, ends), " "))]
         if options.scores:
             columns.insert(0, f"{one.score:.4f}")
         if options.n_best > 1:
@@ -179,10 +192,10 @@ def output_lines(hypotheses: list, number: int, options: TranslateOptions) -> It
         yield "\t".join(columns)
 
 
-def windows(source: BinaryIO) -> Iterator[list[bytes]]:
-    """Yield the lines of a stream in groups: as many as are there, so that no line waits for one that is not."""
+def windows(source: BinaryIO, by_null: bool = False) -> Iterator[list[bytes]]:
+    """Yield the texts of a stream in groups: as many as are there, so that no line waits for one that is not."""
     queue: Queue[bytes | OSError | None] = Queue(READ_AHEAD)
-    Thread(target=_read, args=(source, queue), daemon=True).start()
+    Thread(target=_read, args=(_texts(source, by_null), queue), daemon=True).start()
     window, size, line = [], 0, b""
     while isinstance(line, bytes):
         if len(window) >= LINES or size >= BYTES:
@@ -203,26 +216,38 @@ def windows(source: BinaryIO) -> Iterator[list[bytes]]:
         raise UserError(f"cannot read the input: {line.strerror}.")
 
 
-def _read(source: BinaryIO, queue: Queue) -> None:
-    """Put the lines of a stream into a queue, without what ends them, and None or an error at last."""
+def _texts(source: BinaryIO, by_null: bool) -> Iterator[bytes]:
+    """Yield the texts of a stream, without what ends them."""
+    if not by_null:
+        yield from (line.removesuffix(b"\n").removesuffix(b"\r") for line in source)
+        return
+    rest = b""
+    while block := source.read1(BLOCK):
+        *whole, rest = (rest + block).split(b"\0")
+        yield from whole
+    if rest:
+        yield rest
+
+
+def _read(texts: Iterator[bytes], queue: Queue) -> None:
+    """Put texts into a queue, and None or an error at last."""
     try:
-        for number, line in enumerate(source):
-            line = line.removesuffix(b"\n").removesuffix(b"\r")
-            queue.put(line if number else line.removeprefix(codecs.BOM_UTF8))
+        for number, text in enumerate(texts):
+            queue.put(text if number else text.removeprefix(codecs.BOM_UTF8))
         queue.put(None)
     except OSError as error:
         queue.put(error)
 
 
-def count_lines(source: BinaryIO) -> int | None:
-    """Return how many lines are left in a file, for the progress bar; None where that is unknown."""
+def count_texts(source: BinaryIO, end: bytes) -> int | None:
+    """Return how many texts are left in a file, for the progress bar; None where that is unknown."""
     if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
         return None
-    start, count, block = source.tell(), 0, b"\n"
+    start, count, block = source.tell(), 0, end
     while more := source.read(2**20):
-        count, block = count + more.count(b"\n"), more
+        count, block = count + more.count(end), more
     source.seek(start)
-    return count + (not block.endswith(b"\n"))
+    return count + (not block.endswith(end))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,9 @@ from league.tasks.task import task_of
 from league_config import LEAGUES, Corpus, League, Stage, fingerprint
 
 PUBLISHED = Path(__file__).with_name("rulebooks.json")
-OPTIMIZERS = {"adamw_torch_fused": "AdamW, fused"}
+OPTIMIZERS = {"adamw_torch_fused": "AdamW, fused", "adafactor": "Adafactor, not fused", "sgd": "SGD, not fused"}
+OPTIMIZERS |= {"rmsprop": "RMSprop, not fused", "adagrad": "Adagrad, not fused"}
+ADAM = ("adam_beta1", "adam_beta2", "adam_epsilon")
 PRECISIONS = ("bf16", "fp16", "fp32")
 MOST_SKIPPED = 25  # steps of a stage in fp16: its scaler begins at 2**16, halves with each, and so is at 1 after 16
 
@@ -113,15 +115,16 @@ def broken_in_stage(name: str, record: Record, rules: League) -> list[BrokenRule
     tuned = {key: asked.get(key) for key in names_tuned(rules, name)}
     before = {key: asked.get(key) for key in names_tuned(rules, "pretrain")}
     arguments = rules.training | (tuned if name == "finetune" else {}) | getattr(rules, name).arguments
-    decay = arguments["weight_decay"]
+    decay, is_adam = arguments["weight_decay"], str(arguments["optim"]).startswith("adam")
     expected = task.expected_structure(before | tuned) | {
         "num_parameters": task.num_parameters(before | tuned),
         "optimizer": OPTIMIZERS.get(arguments["optim"], arguments["optim"]),
         "weight_decay": [0.0, decay] if decay else [0.0],
         "batch_size": rules.batch_size,
         "seed": asked.get("seed"),
-        **{key: arguments[key] for key in ("adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "max_steps")},
-        **{key: arguments[key] for key in ("learning_rate", "lr_scheduler_type", "warmup_steps")},
+        **{key: arguments[key] if is_adam else 0 for key in ADAM},
+        **{key: arguments[key] for key in ("max_grad_norm", "max_steps", "learning_rate", "lr_scheduler_type")},
+        "warmup_steps": arguments["warmup_steps"],
         "label_smoothing_factor": arguments["label_smoothing_factor"],
     }
     broken = _differences(name, expected, facts.effective)

@@ -59,7 +59,8 @@ def training_in_effect(trainer: Seq2SeqTrainer) -> dict[str, Any]:
         "learning_rate": agreed(group["initial_lr"] for group in groups),
         "adam_beta1": agreed(group.get("betas", (0, 0))[0] for group in groups),
         "adam_beta2": agreed(group.get("betas", (0, 0))[1] for group in groups),
-        "adam_epsilon": agreed(group.get("eps") for group in groups),
+        # Others have an epsilon, too, which is not Adam's.
+        "adam_epsilon": agreed(group["eps"] if "betas" in group else 0 for group in groups),
         # Norms and biases are never decayed, so that 0 is always among them.
         "weight_decay": sorted({group["weight_decay"] for group in groups}),
         "lr_scheduler_type": str(args.lr_scheduler_type.value),

@@ -1,10 +1,42 @@
 """The task of the summaries' stage B, and of the score: a text in, its summary out."""
 
+from pathlib import Path
+from typing import Any
+
 from league.tasks.writing import Writer
+from league.values import check_finetune_hp, demand
+from league_config import OPTIMIZERS
 
 
 class Summarize(Writer):
-    pass
+    def check(self, stage: str, values: Any) -> None:
+        from league.tasks.freezing import check_freeze
+
+        check_finetune_hp(values, self.rules.finetune.arguments["max_steps"])
+        demand(values.optim in OPTIMIZERS, "optim", values, f"must be one of {', '.join(OPTIMIZERS)}")
+        demand(0 < values.adam_epsilon < 1, "adam_epsilon", values, "must be above 0 and below 1")
+        check_freeze(values.freeze)
+
+    def start_from(self, folder: Path, values: dict[str, Any]) -> tuple:
+        """Load stage A's model, and freeze of its encoder what is not to be trained."""
+        from league.tasks.freezing import freeze
+
+        model, tokenizer = self.load_checkpoint(folder)
+        freeze(model.model.encoder, values["freeze"])
+        return model, tokenizer
+
+    def structure_in_effect(self, trainer) -> dict[str, Any]:
+        from league.tasks.freezing import frozen
+
+        return super().structure_in_effect(trainer) | {"freeze": frozen(trainer.model.model.encoder)}
+
+    def expected_structure(self, values: dict[str, Any]) -> dict[str, Any]:
+        from league.tasks.freezing import effective
+
+        named, num_layers = values.get("freeze"), values.get("num_layers")
+        if isinstance(named, str) and isinstance(num_layers, int):
+            named = effective(named, num_layers)
+        return super().expected_structure(values) | {"freeze": named}
 
 
 TASK = Summarize

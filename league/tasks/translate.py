@@ -16,6 +16,7 @@ STRUCTURE = ("d_model", "nhead", "num_layers", "d_ff", "dropout")
 class Translate(Task):
     predictions_file = "translations.txt"
     report_parts = ("lengths", "examples", "attention")
+    divides_long_texts = True
 
     def columns(self) -> tuple[str, str]:
         return self.rules.source, self.rules.target

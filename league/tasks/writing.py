@@ -9,6 +9,7 @@ from league.tasks.translate import Translate
 class Writer(Translate):
     predictions_file = "summaries.jsonl"
     report_parts = ("lengths", "baselines", "examples")
+    divides_long_texts = False
 
     def columns(self) -> tuple[str, ...]:
         return getattr(self.rules, self.stage).corpus.columns

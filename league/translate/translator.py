@@ -46,13 +46,15 @@ class Translator:
             raise UserError(f"--compute_type {compute_type}: only --engine ctranslate2 computes in it.")
         self.checkpoint = find_checkpoint(where)
         self.rules = find_rules(self.checkpoint)
-        self.model, self.tokenizer = task_of(self.rules).load_checkpoint(self.checkpoint)
-        task_of(self.rules).prepare(self.model)
+        task = task_of(self.rules)
+        self.divides = task.divides_long_texts
+        self.model, self.tokenizer = task.load_checkpoint(self.checkpoint)
+        task.prepare(self.model)
         if engine == "torch":
             self.engine = TorchEngine(self.model, self.rules)
         else:
             self.engine = CTranslate2Engine(self.checkpoint, self.model, self.tokenizer, self.rules, compute_type)
-        self.num_divided = 0  # lines so far that were too long, and were translated part by part
+        self.num_long = 0  # texts so far that were too long, and were translated part by part, or cut
 
     def translate(self, sentences: str | Sequence[str], num_beams: int | None = None) -> str | list[str]:
         """Translate a string, or each of a list."""
@@ -91,8 +93,8 @@ class Translator:
         for i, (ids, was_cut) in enumerate(encode(self.tokenizer, texts, limit)):
             if not texts[i].strip():
                 continue
-            if was_cut:
-                self.num_divided += 1
+            self.num_long += was_cut
+            if was_cut and self.divides:
                 divided = [ids for ids, _ in encode(self.tokenizer, split_line(texts[i], limit, self._count), limit)]
             else:
                 divided = [ids]

@@ -27,7 +27,7 @@ pytest_plugins = "translating"
 class Echo:
     """Stands for a translator: returns what it is given, with what would break a line."""
 
-    num_divided, rules = 0, TINY
+    num_long, rules = 0, TINY
 
     def __init__(self):
         self.windows = []

@@ -86,10 +86,10 @@ def test_neighbours_change_nothing(translator, sources):
 
 
 def test_a_line_that_is_too_long_is_translated_in_parts(translator):
-    before = translator.num_divided
+    before = translator.num_long
     (found,) = translator.search([LONG], n_best=2)
     sentence = translator.search([LONG[:61]], n_best=2)[0]
-    assert translator.num_divided == before + 1
+    assert translator.num_long == before + 1
     assert [one.text for one in found] == [" ".join([one.text] * 12) for one in sentence]
     assert [one.score for one in found] == pytest.approx([one.score for one in sentence], rel=1e-4)
 

@@ -62,7 +62,7 @@ PROPOSALS = [
 ]
 REFUSALS = [
     "I have to {excuse} then. What about doing it {when}?",
-    "That is no good for me, I must {excuse}. {when}, perhaps?",
+    "That is no good for me, I must {excuse}. Perhaps {when}?",
     "Oh no, I promised to {excuse}. Could we do it {when}?",
     "Sorry, I need to {excuse}. I am free {when}.",
 ]

@@ -1,0 +1,137 @@
+"""A league of summaries from end to end: played, proven, resumed, on two processes, refused."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import SMALL, command, run
+from play_summaries import TINY_SUMMARIES
+
+from league.record.shape import Record, read_record
+from league.tasks import rouge
+from league.tasks.task import task_of
+
+GAME = (["train_pretrain", *SMALL], ["train_finetune", "--warmup_steps", "2"], ["evaluate_bleu"])
+
+
+def play(folder: Path, *words: str, entry: str = "one", **more):
+    named = words if words[0].startswith("tools.") else (*words, "--entry", entry)
+    processes = more.pop("processes", 1)
+    return run(command(*named, script="tests/play_summaries.py", processes=processes), folder, **more)
+
+
+def record_of(folder: Path, entry: str = "one") -> Record:
+    return read_record(folder / "runs" / entry / "record.json")
+
+
+@pytest.fixture(scope="module")
+def game(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("summaries")
+    for words in GAME:
+        done = play(folder, *words)
+    (folder / "stdout.txt").write_text(done.stdout)
+    return folder
+
+
+@pytest.fixture
+def copy(game, tmp_path) -> Path:
+    return shutil.copytree(game, tmp_path / "copy")
+
+
+def test_the_last_line_is_the_score_and_the_record_is_official(game):
+    record = record_of(game)
+    last = (game / "stdout.txt").read_text().splitlines()[-1]
+    assert last == f"FINAL_TEST_ROUGE_L = {record.score.value:.2f}"
+    assert record.official, record.broken_rules
+    assert set(record.data) == {"conversations.train", "conversations.validation"} | {
+        f"dialogues.{split}" for split in ("train", "validation", "test")
+    }
+    assert set(record.stages["pretrain"].validation) == {"conversations"}
+    assert record.stages["pretrain"].figures["conversations perplexity"] > 1
+    assert record.stages["pretrain"].sentences_cut > 0, "texts longer than the model are cut, and counted"
+
+
+def test_summaries_of_several_lines_are_a_line_of_json_each(game):
+    lines = (game / "runs/one/summaries.jsonl").read_text().removesuffix("\n").split("\n")
+    predictions = [json.loads(line) for line in lines]
+    task = task_of(TINY_SUMMARIES)
+    test = task.load_split(TINY_SUMMARIES.test_corpus, "test", None)
+    statistics = rouge.statistics(predictions, task.references(test))
+    assert record_of(game).score.value == pytest.approx(float(rouge.value(statistics.sum(0))))
+    assert any("\n" in text for text in task.references(test))
+
+
+def test_it_is_proven_and_other_summaries_are_not(copy):
+    assert "PROVEN" in play(copy, "tools.verify", "runs/one").stdout
+    path = copy / "runs/one/summaries.jsonl"
+    whole = path.read_text()
+    path.write_text('"Anna will bring the cake."\n' + whole.partition("\n")[2])
+    assert "REFUTED" in play(copy, "tools.verify", "runs/one", expect=1).stdout
+    path.write_text("[1]\n" + whole.partition("\n")[2])
+    done = play(copy, "tools.verify", "runs/one", expect=1)
+    assert "has no JSON text in line 1" in done.stdout + done.stderr
+
+
+def test_a_stage_that_was_stopped_resumes_to_the_same_weights(game, tmp_path):
+    for words, moment in zip(GAME[:2], ("9:SIGINT", "4:SIGTERM"), strict=True):
+        play(tmp_path, *words, expect=130, SIGNAL_AT=moment)
+        play(tmp_path, *words)
+    for stage in ("pretrain", "finetune"):
+        resumed, whole = (record_of(folder).stages[stage].sha256 for folder in (tmp_path, game))
+        assert resumed["model.safetensors"] == whole["model.safetensors"]
+
+
+def test_two_processes_give_the_same_score(copy):
+    before = record_of(copy)
+    play(copy, "evaluate_bleu", "--again", processes=2)
+    after = record_of(copy)
+    assert after.score.num_processes == 2 and after.score.sha256 == before.score.sha256
+    assert after.score.value == before.score.value
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--optim", "adam"], "--optim adam: must be one of"),
+        (["--adam_epsilon", "0"], "--adam_epsilon 0.0: must be above 0"),
+        (["--freeze", "decoder"], "--freeze 'decoder': must be nothing"),
+    ],
+)
+def test_values_that_cannot_be_are_refused(game, flags, said):
+    flags = ["--warmup_steps", "2", *flags]
+    assert said in play(game, "train_finetune", *flags, entry="other", expect=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "optimizer"),
+    [
+        (["--optim", "adafactor", "--freeze", "all"], "Adafactor, not fused"),
+        (["--optim", "sgd", "--freeze", "embeddings", "--weight_decay", "0.01"], "SGD, not fused"),
+    ],
+)
+def test_what_was_tuned_is_in_effect_and_official(copy, flags, optimizer):
+    flags = ["--pretrained", "one", "--warmup_steps", "2", *flags]
+    play(copy, "train_finetune", *flags, entry="tuned")
+    record = record_of(copy, "tuned")
+    assert not record.broken_rules
+    assert record.stages["finetune"].effective["optimizer"] == optimizer
+    assert record.stages["finetune"].effective["freeze"] == flags[flags.index("--freeze") + 1]
+
+
+def test_the_report_has_the_baselines(game):
+    page = (game / "runs/one/report.html").read_text()
+    assert "the first 3 sentences" in page and "the 3 most central sentences" in page
+
+
+def test_what_comes_in_is_summarized_a_text_each(game):
+    documents = "Ben: Shall we go fishing on Monday?\nAnna: Good idea.\0Mia: Hello.\0"
+    words = ["tools.translate", "runs/one", "--null", "--json", "--n_best", "2", "--input", "documents"]
+    (game / "documents").write_text(documents)
+    lines = [json.loads(line) for line in play(game, *words).stdout.splitlines()]
+    assert [line["number"] for line in lines] == [1, 1, 2, 2]
+    assert lines[0]["score"] >= lines[1]["score"] and isinstance(lines[0]["text"], str)
+    (game / "documents").write_text("Ben: Hello there, how are you? " * 50)
+    done = play(game, *words[:2], "--input", "documents")
+    assert done.stdout.count("\n") == 1 and "longer than 96 tokens: cut there" in done.stderr
+    assert play(game, *words[:3], "--input", "documents").stdout.endswith("\0")

@@ -67,6 +67,16 @@ class SummaryFinetuneHP(FinetuneHP):
     freeze: Annotated[str, FROZEN, "what of the encoder is not trained"] = "nothing"
 
 
+@dataclass(frozen=True)
+class NothingHP:
+    """Of a stage A that is a checkpoint of the Hub, nothing is tuned."""
+
+
+@dataclass(frozen=True)
+class PretrainedHP(SummaryFinetuneHP):
+    learning_rate: Annotated[float, Range(1e-6, 1e-3, log=True), "peak learning rate"] = 1e-5
+
+
 MODEL_HP = ModelHP()
 FT_HP = FinetuneHP()
 DEFAULT_TUNED = {"pretrain": ModelHP, "finetune": FinetuneHP}
@@ -410,4 +420,76 @@ DEMO_SUMMARIES = League(
     decoding={"num_beams": 4, "length_penalty": 1.0, "early_stopping": False, "max_length": 64, "batch_size": 50},
 )
 
-LEAGUES = {league.name: league for league in (AING, DEMO, DEMO_READERS, DEMO_SUMMARIES)}
+
+def _from_checkpoint(repo_id: str, corpus: Corpus, steps: int, **others: Any) -> League:
+    """Return a league whose stage A is a checkpoint of the Hub; the clock is stage B's and the score's alone."""
+    return League(
+        version=1,
+        source=corpus.columns[0],
+        target=corpus.columns[1],
+        metric="rouge",
+        task="pretrained",
+        scored_on="finetune",
+        batch_size=32,
+        pretrain=Stage(corpus, {}, NothingHP, settings={"checkpoint": repo_id, "revision": "main", "prefix": ""}),
+        finetune=Stage(corpus, {"max_steps": steps}, PretrainedHP),
+        training={"adam_beta1": 0.9, "adam_beta2": 0.999, "max_grad_norm": 1.0},
+        **others,
+    )
+
+
+DIALOGUES = _from_checkpoint(
+    "facebook/bart-base",
+    Corpus(
+        name="dialogsum",
+        domain="dialogues",
+        num_train_pairs=12_460,
+        origin=HubFiles(
+            "knkarthick/dialogsum", "main", {split: f"{split}.csv" for split in ("train", "validation", "test")}
+        ),
+        num_validation_pairs=250,
+        columns=("dialogue", "summary"),
+    ),
+    steps=1200,
+    name="dialogues",
+    max_length=512,
+    decoding={
+        "num_beams": 4,
+        "length_penalty": 1.0,
+        "early_stopping": False,
+        "min_length": 8,
+        "max_length": 100,
+        "no_repeat_ngram_size": 3,
+        "batch_size": 32,
+    },
+)
+
+NEWS_KO = _from_checkpoint(
+    "gogamza/kobart-base-v2",
+    Corpus(
+        name="naver-news",
+        domain="news",
+        num_train_pairs=22_194,
+        origin=HubFiles(
+            "daekeun-ml/naver-news-summarization-ko",
+            "main",
+            {split: f"{split}.csv" for split in ("train", "validation", "test")},
+        ),
+        num_validation_pairs=250,
+        columns=("document", "summary"),
+    ),
+    steps=2000,
+    name="news-ko",
+    max_length=1024,
+    decoding={
+        "num_beams": 4,
+        "length_penalty": 1.0,
+        "early_stopping": False,
+        "min_length": 8,
+        "max_length": 160,
+        "no_repeat_ngram_size": 3,
+        "batch_size": 16,
+    },
+)
+
+LEAGUES = {league.name: league for league in (AING, DEMO, DEMO_READERS, DEMO_SUMMARIES, DIALOGUES, NEWS_KO)}

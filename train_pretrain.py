@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> None:
     from league.run.entry import Entry
 
     hardware.prepare_process()
-    hardware.check_memory(task.num_parameters(as_values(model_hp)))
+    hardware.check_memory(task.num_parameters(as_values(model_hp)) or 0)
     entry = Entry(options)
     was_complete = pretrain(entry, model_hp)
 
@@ -42,6 +42,10 @@ def pretrain(entry, model_hp: Any, splits=None) -> bool:
     from league.tasks.task import task_of
 
     options, rules, task = entry.options, entry.rules, task_of(entry.rules, "pretrain")
+    if task.is_given:
+        from league.run.given import take
+
+        return take(entry, task)
     args = Seq2SeqTrainingArguments(**training.fixed_arguments(entry, rules.pretrain, "pretrain"))
 
     splits = splits or loading.Splits(rules, options.data_dir)

@@ -45,7 +45,7 @@ def print_validation(entry: Entry) -> None:
             print(f"validation after {name}: " + ", ".join(f"{key} {value:.2f}" for key, value in scores.items()))
         return
     domains = [corpus.domain for corpus in rules.validated("finetune")]
-    scores = {name: stages[name].validation for name in NEXT if name in stages}
+    scores = {name: stages[name].validation for name in NEXT if name in stages and stages[name].validation}
     rows = {name: [values.get(domain, math.nan) for domain in domains] for name, values in scores.items()}
     title = f"validation {metric_of(rules).LABEL}"
     print(f"{title:<16}" + "".join(f"{domain:>10}" for domain in domains))

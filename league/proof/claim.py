@@ -11,7 +11,7 @@ from league.errors import UserError
 from league.proof.data import DataAtHand
 from league.proof.source import CLOCK, STAGES, Refused, Source, printable
 from league.record.clock import State
-from league.record.folder import CHECKPOINT
+from league.record.folder import unnamed
 from league.record.rules import broken_rules, clock_problems
 from league.record.shape import Record
 from league.record.wording import in_words
@@ -93,8 +93,8 @@ def file_problems(claim: Claim) -> Iterator[str]:
     if claim.league and record.score.sha256.keys() != {task_of(claim.league).predictions_file}:
         yield f"the record does not name {task_of(claim.league).predictions_file} alone as what was scored"
     if claim.is_whole:
-        named = [f"{stage}/{name}" for stage in record.stages for name in CHECKPOINT]
-        yield from (f"the record does not name {path}" for path in named if path not in recorded)
+        for stage, facts in record.stages.items():
+            yield from (f"the record does not name {stage}/{name}" for name in unnamed(facts.sha256))
         yield from (f"{path} is missing" for path in [*recorded, CLOCK] if path not in source.files)
 
 

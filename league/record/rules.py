@@ -114,10 +114,14 @@ def broken_in_stage(name: str, record: Record, rules: League) -> list[BrokenRule
     facts, asked, task = record.stages[name], record.asked, task_of(rules, name)
     tuned = {key: asked.get(key) for key in names_tuned(rules, name)}
     before = {key: asked.get(key) for key in names_tuned(rules, "pretrain")}
+    if name == "pretrain" and task.is_given:
+        return _differences(name, task.expected_structure(before), facts.effective) + _steps_problems(name, 0, facts)
     arguments = rules.training | (tuned if name == "finetune" else {}) | getattr(rules, name).arguments
     decay, is_adam = arguments["weight_decay"], str(arguments["optim"]).startswith("adam")
     expected = task.expected_structure(before | tuned) | {
-        "num_parameters": task.num_parameters(before | tuned),
+        "num_parameters": facts.effective.get("num_parameters")  # of which a rule book need not know the size
+        if task.is_given and task.num_parameters({}) is None
+        else task.num_parameters(before | tuned),
         "optimizer": OPTIMIZERS.get(arguments["optim"], arguments["optim"]),
         "weight_decay": [0.0, decay] if decay else [0.0],
         "batch_size": rules.batch_size,
@@ -128,8 +132,7 @@ def broken_in_stage(name: str, record: Record, rules: League) -> list[BrokenRule
         "label_smoothing_factor": arguments["label_smoothing_factor"],
     }
     broken = _differences(name, expected, facts.effective)
-    if facts.steps != arguments["max_steps"]:
-        broken.append(BrokenRule(f"{name}.steps", arguments["max_steps"], facts.steps))
+    broken += _steps_problems(name, arguments["max_steps"], facts)
     can_run = name != "finetune" or _can_run(task, rules, tuned)
     if not can_run:
         broken.append(BrokenRule(f"asked of {name}", "values that the script takes", tuned))
@@ -140,8 +143,13 @@ def broken_in_stage(name: str, record: Record, rules: League) -> list[BrokenRule
         before = record.stages["pretrain"].sha256
         broken += _differences(f"{name}.started_from", before, facts.started_from)
         tokenizer = "tokenizer.json"
-        broken += _differences(f"{name}.tokenizer", before.get(tokenizer), facts.sha256.get(tokenizer))
+        if not task.is_given:
+            broken += _differences(f"{name}.tokenizer", before.get(tokenizer), facts.sha256.get(tokenizer))
     return broken
+
+
+def _steps_problems(name: str, expected: int, facts: StageFacts) -> list[BrokenRule]:
+    return [] if facts.steps == expected else [BrokenRule(f"{name}.steps", expected, facts.steps)]
 
 
 def _off_schedule(name: str, facts: StageFacts, arguments: dict[str, Any]) -> list[BrokenRule]:

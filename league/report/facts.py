@@ -70,7 +70,8 @@ class Facts:
     @property
     def compares_stages(self) -> bool:
         """Tell whether what the stages reach on validation is of one kind."""
-        return self.rules is None or self.rules.has_one_task
+        is_judged = all(facts.validation for facts in self.stages.values())  # a checkpoint of the Hub is not
+        return is_judged and (self.rules is None or self.rules.has_one_task)
 
     def change(self, domain: str) -> float:
         """Return by how much the last stage changed a domain's score."""

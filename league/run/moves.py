@@ -5,6 +5,7 @@ from typing import Any
 
 from league.data.corpora import Split
 from league.errors import Diverged, UserError
+from league.record.folder import GIVEN
 from league.record.rules import names_tuned
 from league.record.shape import DataFacts, Divergence, ScoreFacts, StageFacts
 from league.run.entry import Entry
@@ -41,7 +42,7 @@ def completed(entry: Entry, stage: str) -> StageFacts | None:
     """Return what is recorded of a stage that is complete."""
     facts = entry.record.stages.get(stage)
     if facts:
-        if not (entry.checkpoint(stage) / "model.safetensors").is_file():
+        if not any((entry.checkpoint(stage) / name).is_file() for name in ("model.safetensors", GIVEN)):
             raise UserError(
                 f"{entry.record_path} says that {stage} is complete, but {entry.checkpoint(stage)} holds no model; "
                 f"put it back from a copy, or delete {entry.folder} to start over."

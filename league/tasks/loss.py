@@ -93,6 +93,18 @@ class MaskedLoss(SmoothedLoss):
         return hidden.flatten(0, 1).index_select(0, chosen), labels.flatten().index_select(0, chosen)
 
 
+class LogitsLoss:
+    """The label-smoothed cross-entropy of any encoder-decoder, from the logits that it returns."""
+
+    def __init__(self, args):
+        self.epsilon = args.label_smoothing_factor
+
+    def __call__(self, outputs: Any, labels: torch.Tensor, num_items_in_batch=None) -> torch.Tensor:
+        logits, labels = outputs["logits"].float().flatten(0, 1), labels.flatten()
+        total = F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum", label_smoothing=self.epsilon)
+        return total / (labels.ne(IGNORED).sum() if num_items_in_batch is None else num_items_in_batch)
+
+
 class LabelLoss:
     """The loss of a classifier: label-smoothed cross-entropy over its labels."""
 

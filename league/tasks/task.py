@@ -14,6 +14,7 @@ class Task:
 
     predictions_file = "predictions.txt"  # of an entry, a line for each row of the test set
     report_parts: tuple[str, ...] = ()  # of the report, beside those that every task has
+    is_given = False  # stage A: a checkpoint of the Hub, which is fetched and not trained
     divides_long_texts = False  # into parts that are predicted one by one and joined; else they are cut
 
     def __init__(self, rules: League, stage: str = "finetune"):

@@ -1,0 +1,134 @@
+"""A checkpoint from the Hub that a league starts from: fetched as data, and refused where it cannot summarize."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from league.errors import UserError
+from league.files import digest_of
+
+# Without folders, and without code: what a configuration, a tokenizer and its vocabulary are made of.
+SMALL = (".json", ".txt", ".model", ".spm")
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
+LAST = "config.json"  # to be downloaded: where it is, all else is
+
+
+@dataclass(frozen=True)
+class Given:
+    """Where a rule book's checkpoint lies on this machine."""
+
+    repo_id: str
+    folder: Path
+
+    def digests(self) -> dict[str, str]:
+        files = sorted(path for path in self.folder.iterdir() if path.name.endswith((*SMALL, ".safetensors", ".bin")))
+        return {path.name: digest_of(path) for path in files if not path.name.startswith(".")}
+
+    def digest(self) -> str:
+        """Return the sha256 over the sha256 of all files."""
+        return hashlib.sha256(json.dumps(self.digests()).encode()).hexdigest()
+
+    def config(self):
+        from transformers import AutoConfig, AutoModelForSeq2SeqLM
+
+        import modeling  # noqa: F401  which makes our own known
+
+        with self.readable():
+            config = AutoConfig.from_pretrained(self.folder, trust_remote_code=False)
+            if type(config) not in AutoModelForSeq2SeqLM._model_mapping:
+                raise ValueError(f"a {config.model_type} model is no encoder-decoder that writes texts")
+        return config
+
+    def tokenizer(self):
+        from transformers import AutoTokenizer
+
+        with self.readable():
+            tokenizer = AutoTokenizer.from_pretrained(self.folder, trust_remote_code=False)
+            if tokenizer.pad_token_id is None or tokenizer.eos_token_id is None:
+                raise ValueError("its tokenizer has no padding token, or none that ends a text")
+            if tokenizer.pad_token_id == tokenizer.eos_token_id:
+                raise ValueError("its tokenizer pads with the token that ends a text")
+        return tokenizer
+
+    def model(self):
+        """Load the weights in float32: safetensors, or else a pickle, of which only tensors are read."""
+        import torch
+        from transformers import AutoModelForSeq2SeqLM
+
+        with self.readable():
+            model, info = AutoModelForSeq2SeqLM.from_pretrained(
+                self.folder,
+                config=self.config(),
+                dtype=torch.float32,
+                trust_remote_code=False,
+                use_safetensors=any((self.folder / name).exists() for name in WEIGHTS[:2]),
+                output_loading_info=True,
+            )
+            if missing := sorted(map(str, info["missing_keys"])) + sorted(map(str, info["mismatched_keys"])):
+                raise ValueError(f"its weights lack {', '.join(missing[:3])}")
+        return model
+
+    def readable(self):
+        return in_one_line(f"{self.repo_id} is not a checkpoint to start from")
+
+
+class in_one_line:
+    """Turn whatever several libraries raise into one line."""
+
+    def __init__(self, about: str):
+        self.about = about
+
+    def __enter__(self):
+        pass
+
+    def __exit__(self, kind: type | None, error: BaseException | None, traceback: Any) -> None:
+        from league.hardware import is_out_of_memory
+
+        if isinstance(error, Exception) and not isinstance(error, UserError) and not is_out_of_memory(error):
+            raise UserError(f"{self.about}: {' '.join(str(error).split())[:300]}") from None
+
+
+def fetch(repo_id: str, revision: str, with_weights: bool = True) -> Given:
+    """Return a checkpoint, from the cache where it was downloaded before."""
+    with in_one_line(f"cannot load {repo_id} (revision {revision}) from the Hub"):
+        return Given(repo_id, _cached(repo_id, revision, with_weights) or _download(repo_id, revision, with_weights))
+
+
+def _cached(repo_id: str, revision: str, with_weights: bool) -> Path | None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(repo_id, revision=revision, local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None
+    has_weights = any((folder / name).exists() for name in WEIGHTS)
+    return folder if (folder / LAST).exists() and (has_weights or not with_weights) else None
+
+
+def _download(repo_id: str, revision: str, with_weights: bool) -> Path:
+    from huggingface_hub import HfApi, hf_hub_download
+
+    info = HfApi().model_info(repo_id, revision=revision)
+    names = [sibling.rfilename for sibling in info.siblings or () if "/" not in sibling.rfilename]
+    wanted = [name for name in names if name.endswith(SMALL) and name not in (LAST, *WEIGHTS)]
+    weights = next((name for name in WEIGHTS if name in names), None)
+    if LAST not in names or weights is None:
+        raise ValueError(f"it holds no {LAST if LAST not in names else WEIGHTS[0]}")
+    if with_weights:
+        wanted += [name for name in names if name.endswith(".safetensors")] if "index" in weights else []
+        wanted.append(weights)
+    for name in [*wanted, LAST]:
+        path = hf_hub_download(repo_id, name, revision=info.sha)
+    _remember(Path(path).parent, revision, info.sha)
+    return Path(path).parent
+
+
+def _remember(folder: Path, revision: str, commit: str) -> None:
+    """Note which commit a branch stood at, as the client does only where it is asked for a branch."""
+    if revision != commit:
+        place = folder.parents[1] / "refs" / revision
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(commit)

@@ -211,7 +211,8 @@ class League:
     def validated(self, stage: str) -> tuple[Corpus, ...]:
         """Return the corpora that a stage is validated on, the one that decides first."""
         corpora = (self.pretrain.corpus, self.finetune.corpus)
-        return corpora if self.has_one_task else (getattr(self, stage).corpus,)
+        is_one = corpora[0].name == corpora[1].name  # where stage A is a checkpoint that others have trained
+        return corpora if self.has_one_task and not is_one else (getattr(self, stage).corpus,)
 
     def fixed(self) -> dict[str, Any]:
         """Return every FIXED value as plain JSON; what came into the rule book later stays out where it is as ever."""

@@ -46,6 +46,8 @@ def print_validation(entry: Entry) -> None:
         return
     domains = [corpus.domain for corpus in rules.validated("finetune")]
     scores = {name: stages[name].validation for name in NEXT if name in stages and stages[name].validation}
+    if not scores:
+        return  # stage A was a checkpoint of the Hub
     rows = {name: [values.get(domain, math.nan) for domain in domains] for name, values in scores.items()}
     title = f"validation {metric_of(rules).LABEL}"
     print(f"{title:<16}" + "".join(f"{domain:>10}" for domain in domains))

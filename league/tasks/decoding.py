@@ -9,6 +9,7 @@ from transformers import GenerationConfig
 
 from league.data.batches import pad
 from league_config import League
+from modeling import AingForConditionalGeneration
 
 
 def decoding_config(league: League, model) -> GenerationConfig:
@@ -44,6 +45,8 @@ def search(model, rows: Sequence[list[int]], num_beams: int | None = None, n_bes
     """Return the `n_best` candidates for each row of a batch, best first, as the model's generation config says."""
     config = model.generation_config
     num_beams = num_beams or config.num_beams
+    # A greedy search has its steps' scores, and no sum; the library's own beam search has a sum only with them.
+    has_sum = isinstance(model, AingForConditionalGeneration) and not (config.min_length or config.no_repeat_ngram_size)
     input_ids = pad(rows, config.pad_token_id).to(model.device)  # B S
     output = model.generate(
         input_ids=input_ids,
@@ -51,7 +54,7 @@ def search(model, rows: Sequence[list[int]], num_beams: int | None = None, n_bes
         num_beams=num_beams,
         num_return_sequences=n_best,
         return_dict_in_generate=True,
-        **({"output_scores": True} if num_beams == 1 else {}),  # a greedy search has its steps' scores, and no sum
+        **({"output_scores": True} if num_beams == 1 or not has_sum else {}),
     )
     sequences = [_up_to_end(ids, config.eos_token_id) for ids in output.sequences[:, 1:].tolist()]
     scores = _greedy_scores(model, output, sequences) if num_beams == 1 else output.sequences_scores.tolist()

@@ -23,15 +23,17 @@ def effective(name: str, num_layers: int) -> str:
 
 def freeze(encoder, name: str) -> None:
     """Take parts of an encoder out of the training, and note how all of it was."""
-    num_layers = len(encoder.layers)
+    embeddings, layers, others = _parts(encoder)
+    num_layers = len(layers)
     name = effective(name, num_layers)
     num_kept = {"all": 0, "nothing": num_layers, "embeddings": num_layers}.get(name)
     if num_kept is None:
         num_kept = int(PATTERN.fullmatch(name)[1])
-    encoder.embed_tokens.requires_grad_(name == "nothing")
-    for layer in encoder.layers[: num_layers - num_kept]:
+    embeddings.requires_grad_(name == "nothing")
+    for layer in layers[: num_layers - num_kept]:
         layer.requires_grad_(False)
-    encoder.layer_norm.requires_grad_(num_kept > 0)
+    for weight in others:
+        weight.requires_grad_(num_kept > 0)
     encoder.started_with = _digests(encoder)
 
 
@@ -41,15 +43,24 @@ def frozen(encoder) -> str:
     has_moved = any(
         now[name] != before[name] for name, weight in encoder.named_parameters() if not weight.requires_grad
     )
-    trained = [{weight.requires_grad for weight in layer.parameters()} for layer in encoder.layers]
+    embeddings, layers, others = _parts(encoder)
+    trained = [{weight.requires_grad for weight in layer.parameters()} for layer in layers]
     num_layers, num_kept = len(trained), sum(flags == {True} for flags in trained)
     as_named = [{False}] * (num_layers - num_kept) + [{True}] * num_kept
-    if has_moved or trained != as_named or encoder.layer_norm.weight.requires_grad != (num_kept > 0):
+    if has_moved or trained != as_named or any(weight.requires_grad != (num_kept > 0) for weight in others):
         return "something else"
-    reads = encoder.embed_tokens.weight.requires_grad
+    reads = embeddings.weight.requires_grad
     if num_kept == num_layers:
         return "nothing" if reads else "embeddings"
     return "something else" if reads else f"all_but_last_{num_kept}" if num_kept else "all"
+
+
+def _parts(encoder) -> tuple:
+    """Return an encoder's embeddings, its layers, and the weights of its norms and whatever else it has."""
+    embeddings = encoder.get_input_embeddings()
+    layers = encoder.layers if hasattr(encoder, "layers") else encoder.block  # T5's name for them
+    named = {id(weight) for part in (embeddings, *layers) for weight in part.parameters()}
+    return embeddings, layers, [weight for weight in encoder.parameters() if id(weight) not in named]
 
 
 def _digests(module) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """What the tasks of the summaries' leagues share: an encoder-decoder that reads and writes texts of several lines."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -26,6 +27,15 @@ class Writer(Translate):
         config = super().config_of(values)
         config.mask_token_id = marks().mask
         return config
+
+    def predict_rows(self, model, tokenizer, rows: Sequence[list[int]]) -> list[str]:
+        """Return what a search finds, without the scores on its way: of a large vocabulary they fill the memory."""
+        from league.data.batches import pad
+
+        padding = model.generation_config.pad_token_id
+        ids = pad(rows, padding).to(model.device)
+        output = model.generate(input_ids=ids, attention_mask=(ids != padding).long())
+        return tokenizer.batch_decode(output, skip_special_tokens=True)
 
     def expected_decoding(self) -> dict[str, Any]:
         return {"max_length": self.rules.max_length, "do_sample": False} | self.rules.decoding

@@ -1,0 +1,249 @@
+"""Stage A from the Hub: BART, T5, Marian and KoBART are fetched, fine-tuned, scored, proven and pushed."""
+
+import dataclasses
+import importlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny_checkpoints import KINDS, files_of
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+import league_config
+from league.errors import UserError
+from league.record import rules
+from league.record.shape import read_record
+from league.tasks.task import task_of
+from league_config import DEMO_SUMMARIES, DIALOGUES, Generated
+
+pytest_plugins = "hub_entry"
+
+PAIRS = {"train": 150, "validation": 10, "test": 20}
+CORPUS = dataclasses.replace(
+    DEMO_SUMMARIES.finetune.corpus, num_train_pairs=120, origin=Generated("dialogues", PAIRS, seed=3)
+)
+
+
+def league_of(kind: str, **settings) -> league_config.League:
+    settings = {"checkpoint": f"club/{kind}", "revision": "main", "prefix": "", **settings}
+    return dataclasses.replace(
+        DIALOGUES,
+        name=f"tiny-{kind}",
+        batch_size=8,
+        max_length=64,
+        minutes=5.0,
+        pretrain=dataclasses.replace(DIALOGUES.pretrain, corpus=CORPUS, settings=settings),
+        finetune=dataclasses.replace(DIALOGUES.finetune, corpus=CORPUS, arguments={"max_steps": 6}),
+        decoding=DIALOGUES.decoding | {"max_length": 20, "min_length": 2, "num_beams": 2},
+    )
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory) -> dict[str, dict[str, bytes]]:
+    root = tmp_path_factory.mktemp("checkpoints")
+    return {kind: files_of(kind, root / kind) for kind in KINDS}
+
+
+@pytest.fixture
+def club(on_hub, checkpoints, monkeypatch, tmp_path):
+    """A Hub with the checkpoints on it, whose leagues are published, and an empty cache."""
+    for kind, files in checkpoints.items():
+        on_hub.files |= {f"club/{kind}/{name}": content for name, content in files.items()}
+        on_hub.files |= {f"club/{kind}/pytorch_model.bin.index.json.txt": b"", f"club/{kind}/modeling_evil.py": b"1/0"}
+        monkeypatch.setitem(league_config.LEAGUES, f"tiny-{kind}", league_of(kind))
+    published = rules.published
+
+    def published_here(name: str, version: int) -> dict | None:
+        league = league_config.LEAGUES.get(name)
+        return {"fixed": league.fixed(), "data": {}} if name.startswith("tiny-") else published(name, version)
+
+    monkeypatch.setattr(rules, "published", published_here)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return on_hub
+
+
+def run(module: str, *words: str) -> None:
+    importlib.import_module(module).main([*words])
+
+
+def play(kind: str, *flags: str) -> None:
+    named = ["--league", f"tiny-{kind}", "--entry", kind]
+    run("train_pretrain", *named)
+    run("train_finetune", *named, "--learning_rate", "1e-3", "--warmup_steps", "2", *flags)
+    run("evaluate_bleu", *named)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_is_played_proven_pushed_and_loaded_again(club, kind, capsys, tmp_path):
+    play(kind, "--freeze", "all_but_last_1")
+    record = read_record(Path(f"runs/{kind}/record.json"))
+    assert capsys.readouterr().out.splitlines()[-1] == f"FINAL_TEST_ROUGE_L = {record.score.value:.2f}"
+    assert record.official, record.broken_rules
+    assert "pretrain" in record.clock.spent and record.stages["pretrain"].minutes == 0
+    assert record.stages["finetune"].effective["freeze"] == "all_but_last_1"
+    assert all(json.loads(line) for line in Path(f"runs/{kind}/summaries.jsonl").read_text().splitlines())
+    run("tools.verify", f"runs/{kind}")
+    assert "PROVEN" in capsys.readouterr().out
+
+    run("tools.push", f"runs/{kind}", "--hub_model_id", f"club/fine-{kind}")
+    again = tmp_path / "again"
+    again.mkdir()
+    for name, content in club.tree(f"club/fine-{kind}").items():
+        if "/" not in name:
+            (again / name).write_bytes(content)
+    model, tokenizer = AutoModelForSeq2SeqLM.from_pretrained(again), AutoTokenizer.from_pretrained(again)
+    text = list(task_of(league_of(kind)).inputs(task_of(league_of(kind)).load_split(CORPUS, "test", None)))[0]
+    inputs = tokenizer(text, return_tensors="pt", truncation=True, max_length=64, return_token_type_ids=False)
+    assert model.generate(**inputs).shape[1] > 1
+
+
+@pytest.mark.parametrize("kind", ["bart", "kobart"])
+def test_the_entry_refers_to_the_checkpoint_and_holds_no_copy(club, kind):
+    run("train_pretrain", "--league", f"tiny-{kind}", "--entry", kind)
+    (only,) = Path(f"runs/{kind}/pretrain").iterdir()
+    named = json.loads(only.read_text())
+    weights = "pytorch_model.bin" if kind == "kobart" else "model.safetensors"
+    assert named["repo_id"] == f"club/{kind}" and weights in named["sha256"]
+    assert named["commit"] == club.commit_of(f"club/{kind}", "main")
+    assert "modeling_evil.py" not in {path.rpartition("/")[2] for _, path in club.requests}
+
+
+def test_once_fetched_it_needs_no_network(club, monkeypatch):
+    run("train_pretrain", "--league", "tiny-bart", "--entry", "bart")
+    club.status = 500
+    run("train_finetune", "--league", "tiny-bart", "--entry", "bart", "--warmup_steps", "2")
+
+
+def loaded(kind: str) -> tuple:
+    task = task_of(league_of(kind))
+    model, tokenizer = task.start_from(Path(), {"freeze": "nothing"})
+    task.prepare(model)
+    return task, model, tokenizer
+
+
+# KoBART's traps: its begin, end and start are one token; its tokenizer adds no end, and gives token types.
+
+
+def test_kobarts_texts_are_ended_and_a_cut_one_too(club):
+    task, _, tokenizer = loaded("kobart")
+    short, long = task.encode(tokenizer, ["민수는 내일", "민수는 내일 학교에 간다. " * 50])
+    assert short[-1] == 1 and short.count(1) == 1
+    assert len(long) == 64 and long[-1] == 1 and long.count(1) == 1
+    split = task.load_split(CORPUS, "validation", None)
+    tokens = task.tokenize(split, tokenizer, Path("cache"))
+    assert all(tokens[i]["labels"][-1] == 1 for i in range(len(tokens)))
+    assert set(tokens[0]) == {"input_ids", "labels"}, "token types are not for a model without them"
+
+
+def test_kobarts_decoder_starts_with_its_end_and_the_summary_does_not(club):
+    task, model, tokenizer = loaded("kobart")
+    batch = task.collator(model, 1)(
+        [{"input_ids": [5, 6, 1], "labels": [7, 8, 1]}, {"input_ids": [5, 1], "labels": [7, 1]}]
+    )
+    assert batch["decoder_input_ids"].tolist() == [[1, 7, 8], [1, 7, 1]]
+    assert batch["labels"].tolist() == [[7, 8, 1], [7, 1, -100]]
+    model.generation_config.forced_bos_token_id = 1  # as some of its fine-tunes say
+    task.prepare(model)
+    assert model.generation_config.forced_bos_token_id is None
+    with torch.inference_mode():
+        assert all(task.predict_rows(model.eval(), tokenizer, task.encode(tokenizer, ["회의는 세 시에 시작한다."] * 2)))
+
+
+def test_a_checkpoints_own_search_is_not_the_leagues_but_its_forced_tokens_are_kept(club):
+    task, model, _ = loaded("bart")
+    assert (model.generation_config.num_beams, model.generation_config.forced_bos_token_id) == (2, 0)
+    assert model.generation_config.early_stopping is False
+    assert task.decoding_in_effect(model) == task.expected_decoding()
+    assert loaded("marian")[1].generation_config.bad_words_ids
+
+
+def test_a_prefix_is_read_and_t5_starts_with_its_padding(club):
+    task = task_of(league_of("t5", prefix="read: "))
+    model, tokenizer = task.start_from(Path(), {"freeze": "nothing"})
+    with_prefix = task.encode(tokenizer, ["Ben: Hello."])[0]
+    assert tokenizer.decode(with_prefix, skip_special_tokens=True).startswith("read")
+    batch = task.collator(model, 1)([{"input_ids": with_prefix, "labels": [7, 1]}])
+    assert batch["decoder_input_ids"].tolist() == [[0, 7]]
+
+
+# Refusals.
+
+
+def refused(kind: str, **settings) -> str:
+    league = league_of(kind, **settings)
+    with pytest.raises(UserError) as error:
+        task_of(league).start_from(Path(), {"freeze": "nothing"})
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def edit(hub, name: str, **values) -> None:
+    hub.files[name] = json.dumps(json.loads(hub.files[name]) | values).encode()
+
+
+def test_what_cannot_summarize_is_refused_in_a_line(club):
+    edit(club, "club/bart/config.json", model_type="bert")
+    assert "a bert model is no encoder-decoder" in refused("bart")
+    edit(club, "club/t5/config.json", model_type="evil", auto_map={"AutoConfig": "modeling_evil.X"})
+    assert "club/t5 is not a checkpoint to start from" in refused("t5")
+    for name in [name for name in club.files if name.startswith("club/marian/") and name.endswith(".safetensors")]:
+        del club.files[name]
+    assert "holds no model.safetensors" in refused("marian")
+    assert "cannot load club/nowhere" in refused("bart", checkpoint="club/nowhere")
+
+
+def test_a_tokenizer_of_another_checkpoint_is_refused(club):
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        club.files[f"club/t5/{name}"] = club.files[f"club/bart/{name}"]
+    assert "a tokenizer of 500 tokens and weights for 320" in refused("t5")
+
+
+def test_a_pickle_that_would_run_code_is_refused(club):
+    class Evil:
+        def __reduce__(self):
+            return (Path.touch, (Path("ran"),))
+
+    torch.save({"model.shared.weight": Evil()}, "evil.bin")
+    club.files["club/kobart/pytorch_model.bin"] = Path("evil.bin").read_bytes()
+    assert "club/kobart is not a checkpoint to start from" in refused("kobart")
+    assert not Path("ran").exists()
+
+
+def test_a_league_that_asks_for_more_room_than_there_is_is_refused(club):
+    league = dataclasses.replace(league_of("bart"), max_length=4000)
+    with pytest.raises(UserError, match="has room for 128 tokens, the league asks for 4000"):
+        task_of(league).loss_of_a_guess()
+
+
+@pytest.fixture
+def entry(club, tmp_path):
+    """A fine-tuned checkpoint, to break."""
+    task, model, tokenizer = loaded("bart")
+    model.save_pretrained(tmp_path / "entry")
+    tokenizer.save_pretrained(tmp_path / "entry")
+    return tmp_path / "entry"
+
+
+def test_a_strangers_weights_are_held_against_the_rule_books_checkpoint(entry):
+    task = task_of(league_of("bart"))
+    model, _ = task.load_checkpoint(entry)
+    edited = json.loads((entry / "config.json").read_text()) | {"d_model": 99_999_999}
+    (entry / "config.json").write_text(json.dumps(edited))
+    again, _ = task.load_checkpoint(entry)
+    assert all(torch.equal(one, other) for one, other in zip(model.parameters(), again.parameters(), strict=True))
+    weights = load_file(entry / "model.safetensors")
+    for name, change in {"final_logits_bias": torch.zeros(1, 9), "stranger": torch.zeros(2)}.items():
+        save_file(weights | {name: change}, entry / "model.safetensors")
+        with pytest.raises(UserError, match="unlike club/bart"):
+            task.load_checkpoint(entry)
+    some = {name: weight for name, weight in weights.items() if "encoder.layers.0" not in name}
+    save_file(some, entry / "model.safetensors")
+    with pytest.raises(UserError, match="it lacks"):
+        task.load_checkpoint(entry)
+    shutil.move(entry / "model.safetensors", entry / "pytorch_model.bin")
+    with pytest.raises(UserError, match="model.safetensors is not a file"):
+        task.load_checkpoint(entry)

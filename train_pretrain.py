@@ -43,9 +43,9 @@ def pretrain(entry, model_hp: Any, splits=None) -> bool:
 
     options, rules, task = entry.options, entry.rules, task_of(entry.rules, "pretrain")
     if task.is_given:
-        from league.run.given import take
+        from league.run.takeover import take_given
 
-        return take(entry, task)
+        return take_given(entry, task)
     args = Seq2SeqTrainingArguments(**training.fixed_arguments(entry, rules.pretrain, "pretrain"))
 
     splits = splits or loading.Splits(rules, options.data_dir)

@@ -4,16 +4,19 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import torch
 from msgspec.structs import replace
 
 from league.errors import UserError
-from league.files import digests_of, new_folder
+from league.files import digests_of, new_folder, write_json
+from league.hardware import device_name
 from league.record.clock import Clock
-from league.record.folder import MODELING, RUNS, is_plain, with_own_code
+from league.record.folder import GIVEN, MODELING, RUNS, is_plain, with_own_code
 from league.record.rules import names_tuned
-from league.record.shape import Record, read_record
+from league.record.shape import Record, StageFacts, read_record
 from league.run import moves
 from league.run.entry import Entry
+from league.tasks.task import Task
 from league.values import check_entry_name, check_repo_name
 
 SCRIPTS = {"pretrain": "train_pretrain.py", "finetune": "train_finetune.py"}
@@ -134,3 +137,43 @@ def _charge(entry: Entry, folder: Path, other: Record, stage: str) -> None:
     recorded = max(other.stages[stage].minutes, other.clock.spent.get(stage, 0.0)) * 60
     entry.clock.restore({stage: spent.get(stage, recorded)}, 0)
     entry.clock.save()
+
+
+def take_given(entry: Entry, task: Task) -> bool:
+    """Make the rule book's checkpoint an entry's stage A. Tell whether it was so before."""
+    moves.start(entry, {"seed": entry.options.seed})
+    if moves.completed(entry, "pretrain"):
+        return True
+    given = task.given()
+    if entry.writes:
+        with new_folder(entry.checkpoint("pretrain")) as folder:
+            names = {"repo_id": given.repo_id, "commit": given.folder.name}
+            write_json(folder / GIVEN, names | {"sha256": given.digests()})
+    with entry.clock.charge("pretrain"):
+        pass
+    if entry.writes:
+        moves.complete(entry, "pretrain", _facts_of_given(entry, task))
+    return False
+
+
+def _facts_of_given(entry: Entry, task: Task) -> StageFacts:
+    return StageFacts(
+        steps=0,
+        tokens=0,
+        sentences_cut=0,
+        loss=None,
+        curve=[],
+        effective=task.structure_in_effect(None),
+        order="0" * 64,
+        started_from=None,
+        reused=False,
+        device=device_name(),
+        precision="fp32",
+        num_processes=1,
+        num_threads=torch.get_num_threads(),
+        minutes=0.0,
+        out_of_time=False,
+        validation={},
+        validation_seconds=0.0,
+        sha256=digests_of(entry.checkpoint("pretrain")),
+    )

@@ -16,7 +16,7 @@ class Denoise(Writer):
         return split.sources
 
     def collator(self, model, seed: int):
-        from league.data.infilling import InfillingCollator
+        from league.tasks.infilling import InfillingCollator
 
         return InfillingCollator(model, seed, marks(), self.settings)
 
@@ -37,7 +37,7 @@ class Denoise(Writer):
         from torch.nn import functional as F
 
         from league.data.batches import PairCollator, pad
-        from league.data.infilling import corrupt
+        from league.tasks.infilling import corrupt
 
         collate = PairCollator(model)
 

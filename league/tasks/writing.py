@@ -44,7 +44,7 @@ class Writer(Translate):
 @cache
 def marks():
     """Return the ids of what the noise looks at: in every tokenizer they come before all that it learns."""
-    from league.data.infilling import Marks
+    from league.tasks.infilling import Marks
     from modeling import train_tokenizer
 
     ids = train_tokenizer([], 261, 1, masks=True).convert_tokens_to_ids

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from league.data.infilling import InfillingCollator, Marks, corrupt
+from league.tasks.infilling import InfillingCollator, Marks, corrupt
 from modeling import AingConfig, AingForConditionalGeneration
 
 MARKS = Marks(mask=4, line_end=9, sentence_ends=(7, 8))

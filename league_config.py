@@ -174,6 +174,7 @@ class League:
     max_length: int = 128  # tokens, <eos> included, on either side
     batch_size: int = 64  # pairs a step, over all processes
     minutes: float = 120.0
+    needs_game: bool = False  # whether an entry played as practice, without --game, is open
     training: dict[str, Any] = field(
         default_factory=lambda: {
             "optim": "adamw_torch_fused",
@@ -217,7 +218,7 @@ class League:
     def fixed(self) -> dict[str, Any]:
         """Return every FIXED value as plain JSON; what came into the rule book later stays out where it is as ever."""
         values = asdict(self)
-        for name in ("task", "scored_on"):
+        for name in ("task", "scored_on", "needs_game"):
             if values[name] == getattr(League, name):
                 del values[name]
         for stage, usual in DEFAULT_TUNED.items():

@@ -22,15 +22,16 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Replace a file in one move."""
+def write_bytes(path: Path, content: bytes, is_precious: bool = True) -> None:
+    """Replace a file in one move; what is not precious need not survive a power cut, and waits for no disk."""
     temporary = None
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             temporary = file.name
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            if is_precious:
+                os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~MASK)  # a temporary file is its owner's alone, and a page could not be served
         os.replace(temporary, path)
     except OSError as error:
@@ -39,9 +40,10 @@ def write_bytes(path: Path, content: bytes) -> None:
         raise UserError(f"cannot write {path}: {error.strerror}; what was there before is untouched.") from None
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, is_precious: bool = True) -> None:
     """Replace a JSON file in one move."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    content = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_bytes(path, content.encode(), is_precious)
 
 
 # flock itself, not the `filelock` package, which was looked at: it asks whether a file is locked only by locking it,

@@ -10,6 +10,7 @@ from league_config import LEAGUES, FinetuneHP, League, ModelHP
 
 # Far beyond what 120 minutes can train: a slip of the finger should not fill the memory.
 MOST = {"d_model": 4096, "nhead": 256, "num_layers": 64, "d_ff": 65_536}
+GAME_VARIABLE = "LEAGUE_GAME"
 SCHEDULERS = get_type_hints(FinetuneHP, include_extras=True)["lr_scheduler_type"].__metadata__[0]
 
 
@@ -29,6 +30,10 @@ class Options:
         default=None,
         metadata=_help("folder with local text files, DIR/CORPUS/{train,validation,test}.{de,en}, instead of the Hub"),
     )
+    game: str | None = field(
+        default=None,
+        metadata=_help("game whose clock all its entries share; LEAGUE_GAME says it once (default: practice)"),
+    )
     seed: int = field(default=1, metadata=_help("seed of weights, dropout and data order (default: 1)"))
     report_to: str = field(default="none", metadata=_help("experiment tracker: tensorboard, wandb, trackio"))
     push_to_hub: bool = field(default=False, metadata=_help("upload the entry to the Hub when done"))
@@ -46,6 +51,8 @@ class Options:
     def __post_init__(self):
         if self.entry is None:
             self.entry = "demo" if self.league == "demo" else "baseline"
+        if self.game is None:  # an empty one is practice, whatever the environment says
+            self.game = os.environ.get(GAME_VARIABLE, "")
 
     @property
     def rules(self) -> League:
@@ -83,6 +90,8 @@ def check_data_dir(data_dir: str | None) -> None:
 def check_options(options: Options) -> None:
     """Refuse what cannot be a run, naming the flag, the value and the rule."""
     check_entry_name("--entry", options.entry)
+    if options.game:
+        check_entry_name("--game", options.game)
     if not 0 <= options.seed < 2**31:
         raise UserError(f"--seed {options.seed}: must be between 0 and {2**31 - 1}.")
     check_data_dir(options.data_dir)

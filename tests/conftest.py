@@ -23,7 +23,7 @@ pytest.register_assert_rewrite("app_site", "hub_entry", "splits", "translating")
 
 FIXED = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "ACCELERATE_USE_CPU": "true"}  # which hides a GPU, too
 USUAL = {**os.environ, **FIXED}
-READ_LATE = {"HF_TOKEN", "SIGNAL_AT", "SAVE_EVERY", "MINUTES", "SLOW_STEPS"}  # in the fork: see play.py
+READ_LATE = {"HF_TOKEN", "SIGNAL_AT", "SAVE_EVERY", "MINUTES", "SLOW_STEPS", "WORK_NOTED"}  # in the fork: see play.py
 PATIENCE = 240  # seconds that no command takes, on a busy machine either
 LONGEST = ["test_tune", "test_recipes", "test_checkpoints", "test_hub_fetch", "test_hub_accidents", "test_tools"]
 LONGEST += ["test_tune_simulated", "test_torture", "test_faults", "test_entry_report", "test_verify", "test_splits"]

@@ -11,6 +11,8 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
+from contextlib import contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -56,9 +58,34 @@ def play(script: str, *flags: str) -> None:
     importlib.import_module(script).main(["--league", "tiny", *flags])
 
 
+def _note_work(path: str) -> Callable[[str], None]:
+    """Write down, apart from all clocks, when a process is at work."""
+    from league.record import clock
+
+    def note(what: str) -> None:
+        with open(path, "a") as file:
+            file.write(f"{os.getpid()} {what} {time.time()}\n")
+
+    charge = clock.Clock.charge
+
+    @contextmanager
+    def noted_charge(self, purpose):
+        note("begins")
+        try:
+            with charge(self, purpose) as charged:
+                yield charged
+        finally:
+            note("ends")
+
+    clock.Clock.charge = noted_charge
+    return note
+
+
 def _stage_accidents() -> None:
     from league.hub import connection
     from league.run import stage, watch
+
+    note = _note_work(os.environ["WORK_NOTED"]) if "WORK_NOTED" in os.environ else lambda what: None
 
     connection.WAITS = ()  # a Hub out of reach is not asked again
     if "NO_GRAPHS" in os.environ:
@@ -69,6 +96,7 @@ def _stage_accidents() -> None:
 
     def on_step_end_with_accident(self, args, state, control, **kwargs):
         if name and state.global_step == int(step) and state.is_world_process_zero:
+            note("ends" if name == "SIGKILL" else "stops")
             os.kill(os.getpid(), getattr(signal, name))
         time.sleep(float(os.environ.get("SLOW_STEPS", "0")))
         on_step_end(self, args, state, control, **kwargs)

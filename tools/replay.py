@@ -8,6 +8,7 @@ from pathlib import Path
 from league.errors import UserError
 from league.record.rules import names_tuned
 from league.record.shape import Record
+from league.values import GAME_VARIABLE
 from league_config import LEAGUES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -19,7 +20,8 @@ def replay(record: Record, entry: str, seed: int, data_dir: str | None, folder: 
     shared = ["--league", asked["league"], "--entry", entry, "--seed", str(seed)]
     if data_dir:
         shared += ["--data_dir", str(Path(data_dir).resolve())]
-    settings = {**os.environ, "OMP_NUM_THREADS": str(threads)}  # sums round by how they are split
+    # Practice, whatever the terminal's game is; and sums round by how they are split.
+    settings = {**os.environ, GAME_VARIABLE: "", "OMP_NUM_THREADS": str(threads)}
     tuned = {f"train_{stage}": names_tuned(LEAGUES[asked["league"]], stage) for stage in ("pretrain", "finetune")}
     for script, names in (tuned | {"evaluate_bleu": ()}).items():
         values = [word for name in names for word in (f"--{name}", str(asked[name]))]

@@ -30,6 +30,7 @@ def finish_stage(entry: Entry, name: str, was_complete: bool = False) -> None:
     )
     print_validation(entry)
     print(f"clock: {entry.clock.used / 60:.1f} of {entry.rules.minutes:g} min used")
+    print_game(entry)
     push_if_asked(entry)
     following = f"python {NEXT[name]} --league {entry.rules.name} --entry {entry.name}"
     print(f"saved in {entry.checkpoint(name)}; next: {following}")
@@ -58,6 +59,12 @@ def print_validation(entry: Entry) -> None:
         print(f"{'change':<16}" + "".join(f"{change:>+10.2f}" for change in changes))
 
 
+def print_game(entry: Entry) -> None:
+    """Print what is left of the game, where there is one."""
+    if entry.game:
+        print(entry.game.summary())
+
+
 def draw_report(entry: Entry, test: Split | None = None, loaded: tuple | None = None) -> None:
     """Draw the report of a scored entry, with what is at hand; a failure is one line, and is not the run's."""
     if entry.conduct.is_quiet:
@@ -83,6 +90,7 @@ def finish_score(entry: Entry) -> None:
     print(f"\ntest: {figures(score)}")
     print(f"{score.signature}; test set opened {record.test_openings} time(s)")
     print(f"clock: {record.clock.minutes:.1f} of {entry.rules.minutes:g} min used; trials: {record.trials}")
+    print_game(entry)
     print("verdict: official" if record.official else "verdict: open, not ranked, because")
     for broken in record.broken_rules:
         print(f"  {in_words(broken)}")

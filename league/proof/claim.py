@@ -9,9 +9,10 @@ import numpy as np
 
 from league.errors import UserError
 from league.proof.data import DataAtHand
-from league.proof.source import CLOCK, STAGES, Refused, Source, printable
+from league.proof.source import CLOCK, GAME, STAGES, Refused, Source, printable
 from league.record.clock import State
 from league.record.folder import unnamed
+from league.record.game import GameLog, game_of, game_problems
 from league.record.rules import broken_rules, clock_problems
 from league.record.shape import Record
 from league.record.wording import in_words
@@ -44,6 +45,7 @@ class Claim:
     keep: Callable[[str, Callable[[], np.ndarray]], np.ndarray] = lambda key, compute: compute()
     notes: list[str] = field(default_factory=list)
     statistics: np.ndarray | None = None  # of the test's rows, once the score is checked
+    game: GameLog | None = None
 
     @property
     def league(self) -> League | None:
@@ -60,6 +62,7 @@ def quick_checks(claim: Claim) -> Iterator[Check]:
     yield Check("the verdict follows from the rules", list(verdict_problems(claim.record)))
     yield Check("the files are those that the record describes", list(file_problems(claim)))
     yield Check("the clock is the record's", list(_clock_problems(claim)))
+    yield Check("the game's clock is the record's", list(_game_problems(claim)))
     yield Check(f"the score is that of the {claim.what}", list(score_problems(claim)))
 
 
@@ -95,7 +98,8 @@ def file_problems(claim: Claim) -> Iterator[str]:
     if claim.is_whole:
         for stage, facts in record.stages.items():
             yield from (f"the record does not name {stage}/{name}" for name in unnamed(facts.sha256))
-        yield from (f"{path} is missing" for path in [*recorded, CLOCK] if path not in source.files)
+        clocks = [CLOCK, GAME] if game_of(record) else [CLOCK]
+        yield from (f"{path} is missing" for path in [*recorded, *clocks] if path not in source.files)
 
 
 def _clock_problems(claim: Claim) -> Iterator[str]:
@@ -107,6 +111,21 @@ def _clock_problems(claim: Claim) -> Iterator[str]:
         yield f"{CLOCK} is damaged"
         return
     yield from clock_problems(state.spent, claim.record)
+
+
+def _game_problems(claim: Claim) -> Iterator[str]:
+    try:
+        claim.game = read_game(claim.source)
+    except ValueError:
+        yield f"{GAME} is damaged"
+        return
+    if claim.game:
+        yield from game_problems(claim.game, claim.record)
+
+
+def read_game(source: Source) -> GameLog | None:
+    """Return an entry's copy of its game's clock; a ValueError says that it is none."""
+    return as_type(GameLog, parse_json(source.read(GAME))) if GAME in source.files else None
 
 
 def score_problems(claim: Claim) -> Iterator[str]:

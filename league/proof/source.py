@@ -16,7 +16,7 @@ from league.errors import UserError
 from league.tasks.predictions import predictions_files
 from league.untrusted import MAX_BYTES
 
-RECORD, CLOCK = "record.json", "clock.json"
+RECORD, CLOCK, GAME = "record.json", "clock.json", "game.json"
 STAGES = ("pretrain", "finetune")
 # Each far beyond what the largest model or test set of a league takes.
 MOST_CLOCK, MOST_PREDICTIONS, MOST_WEIGHTS, MOST_BESIDE_WEIGHTS = 100_000, 5_000_000, 2_000_000_000, 50_000_000
@@ -28,11 +28,15 @@ class Refused(UserError):
     """What was handed in cannot be read; the message says why."""
 
 
+class Unscored(Refused):
+    """An entry that is still being played."""
+
+
 def most_bytes(path: str) -> int | None:
     """Return how large a file of an entry may be; None for what is no file of an entry."""
     stage, _, name = path.rpartition("/")
     if not stage:
-        most = {RECORD: MAX_BYTES, CLOCK: MOST_CLOCK}
+        most = {RECORD: MAX_BYTES, CLOCK: MOST_CLOCK, GAME: MAX_BYTES}
         return most.get(path, MOST_PREDICTIONS if path in predictions_files() else None)
     if stage not in STAGES or not re.fullmatch(r"[A-Za-z0-9_][\w.-]{0,79}", name):
         return None

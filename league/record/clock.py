@@ -2,7 +2,7 @@
 
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -27,7 +27,8 @@ class State(Struct, forbid_unknown_fields=True):
 class Clock:
     """Seconds by purpose in `clock.json`. Only the first process writes; the others read."""
 
-    def __init__(self, path: Path, limit_minutes: float, writes: bool = True):
+    def __init__(self, path: Path, limit_minutes: float, writes: bool = True, game=None):
+        self.game, self.entry = game, path.parent.name  # a GameClock, where the entry belongs to a game
         self.path, self.limit, self.writes = path, limit_minutes * 60, writes
         self.spent: dict[str, float] = {}
         self.interruptions = 0
@@ -66,23 +67,24 @@ class Clock:
     @contextmanager
     def charge(self, purpose: str):
         """Count the time inside the block; a second thread saves it now and then."""
-        self.running, self._since = purpose, time.monotonic()
-        self.save()
-        ended = threading.Event()
-        heart = threading.Thread(target=self._beat, args=(ended,), daemon=True)
-        heart.start()
-        try:
-            yield self
-        except BaseException:
-            self.interruptions += 1
-            raise
-        finally:
-            ended.set()
-            heart.join()
-            with self._lock:
-                self._tick()
-                self.running = None
+        with self.game.charge(self.entry, purpose) if self.game else nullcontext():
+            self.running, self._since = purpose, time.monotonic()
             self.save()
+            ended = threading.Event()
+            heart = threading.Thread(target=self._beat, args=(ended,), daemon=True)
+            heart.start()
+            try:
+                yield self
+            except BaseException:
+                self.interruptions += 1
+                raise
+            finally:
+                ended.set()
+                heart.join()
+                with self._lock:
+                    self._tick()
+                    self.running = None
+                self.save()
 
     def _beat(self, ended: threading.Event) -> None:
         while not ended.wait(SAVE_EVERY):
@@ -112,4 +114,5 @@ class Clock:
 
     @property
     def left(self) -> float:
-        return self.limit - self.used
+        own = self.limit - self.used
+        return min(own, self.game.left) if self.game else own

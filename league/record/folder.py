@@ -71,6 +71,10 @@ def files_to_hand_in(folder: Path) -> dict[str, Path]:
     if not is_plain(folder / "clock.json"):
         raise UserError(f"{folder} lacks clock.json: put it back from a copy.")
     places = ["record.json", "clock.json", *record.score.sha256]
+    if record.game not in (None, "practice"):
+        if not is_plain(folder / "game.json"):
+            raise UserError(f"{folder} lacks game.json: put it back from a copy.")
+        places.append("game.json")
     places += [f"{stage}/{file}" for stage, facts in record.stages.items() for file in facts.sha256]
     return {f"{name}/{place}": folder / place for place in places}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from league.errors import UserError
+from league.record.game import game_of
 from league.record.shape import BrokenRule, Record, StageFacts
 from league.tasks.metric import metric_of
 from league.tasks.task import task_of
@@ -74,7 +75,7 @@ def broken_rules(record: Record) -> list[BrokenRule]:
             broken.append(BrokenRule(name, "a complete stage", None))
     if record.score:
         broken += _in_score(record, rules)
-    return broken + _in_clock(record, rules)
+    return broken + _in_clock(record, rules) + _in_game(record, rules)
 
 
 def clock_problems(spent: dict[str, float], record: Record) -> Iterator[str]:
@@ -222,6 +223,13 @@ def _in_clock(record: Record, rules: League) -> list[BrokenRule]:
         broken.append(BrokenRule("clock.minutes", round(parts, 2), clock.minutes))
     done = [*record.stages, *(["score"] if record.score else [])]
     return broken + [BrokenRule(f"clock.spent.{name}", "time", None) for name in done if name not in clock.spent]
+
+
+def _in_game(record: Record, rules: League) -> list[BrokenRule]:
+    game = game_of(record)
+    if game is None:
+        return [BrokenRule("game", "a game", "practice")] if rules.needs_game else []
+    return [BrokenRule("game.minutes", rules.minutes, game.minutes)] if game.minutes > rules.minutes else []
 
 
 def _differences(path: str, expected: Any, found: Any) -> list[BrokenRule]:

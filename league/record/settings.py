@@ -7,6 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from league.errors import UserError
+from league.record.shape import GameId
 from league.untrusted import Count, Key, Name, Scalar, as_type, read_as
 from league_config import LEAGUES
 
@@ -20,6 +21,12 @@ class Settings(Struct, forbid_unknown_fields=True):
     finetune_hp: dict[Key, Scalar]
     trials: Count
     minutes: Annotated[float, Meta(ge=0, lt=1e15)]
+    game: GameId | None = None  # in which the search was made
+
+    @property
+    def what(self) -> str:
+        """Return by what a game knows this search."""
+        return f"search of {self.trials} trials in {self.minutes:g} minutes"
 
     @property
     def values(self) -> dict[str, int | float | str]:

@@ -78,6 +78,7 @@ class StageFacts(_Facts):
     validation_seconds: Number
     sha256: Digests
     figures: dict[Key, Number] = {}  # further ones of the validation
+    from_search: bool = False  # taken over from a trial of the entry's own search
 
     def __post_init__(self):
         demand_plain_texts(self.effective)
@@ -114,6 +115,19 @@ class ClockFacts(_Facts):
     interruptions: Count
 
 
+GameId = Annotated[str, Meta(pattern=r"\A[0-9a-f]{12}\Z")]
+
+
+class GameFacts(_Facts):
+    """The game that an entry belongs to, as it stood at its last command."""
+
+    name: Name
+    id: GameId
+    minutes: Number
+    entries: Count
+    test_openings: Count
+
+
 class BrokenRule(_Facts):
     rule: Text
     expected: Plain
@@ -133,6 +147,7 @@ class Record(_Facts, kw_only=True):
     diverged: Divergence | None = None
     score: ScoreFacts | None = None
     clock: ClockFacts
+    game: GameFacts | Literal["practice"] | None = None  # None in records from before there were games
     trials: Count
     test_openings: Count
     versions: dict[Key, Text]

@@ -28,6 +28,10 @@ def in_words(broken: BrokenRule) -> str:
         if broken.found > broken.expected:
             return f"The clock stands at {found} minutes; no more than {expected} can be."
         return f"The clock stands at {found} minutes, and its parts come to {expected}."
+    if rule == "game.minutes":
+        return f"The game's clock stands at {found} minutes; a game has {expected}."
+    if rule == "game":
+        return "It was played as practice; this league counts entries of a game alone."
     if head == "data":
         return _about_data(rest, expected, found)
     if rule.endswith(".steps"):

@@ -10,11 +10,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from msgspec import to_builtins
+
 from league.errors import UserError
-from league.files import lock, owner_of, sweep
+from league.files import lock, owner_of, sweep, write_json
 from league.record.clock import Clock
 from league.record.code import code_digest
 from league.record.folder import RUNS
+from league.record.game import LOG, facts_of, game_of
+from league.record.game_clock import GameClock
 from league.record.rules import broken_rules
 from league.record.shape import RECORD_FORMAT, ClockFacts, LeagueFacts, Record, read_record, write_record
 from league.values import Options, check_options
@@ -50,7 +54,7 @@ class Entry:
         self.writes = os.environ.get("RANK", "0") == "0"
         self.folder = folder or RUNS / options.entry
         self.record_path = self.folder / "record.json"
-        self._is_locked = False
+        self._is_locked, self.game = False, None
         self.read()
         played = self.record.asked["league"]
         if played != self.rules.name:
@@ -123,9 +127,23 @@ class Entry:
             self.record = read_record(self.record_path)
         except FileNotFoundError:
             self.record = self._new_record()
-        self.clock = Clock(self.folder / "clock.json", self.rules.minutes, self.writes)
+        self.game = self.game or self._find_game()
+        self.clock = Clock(self.folder / "clock.json", self.rules.minutes, self.writes, self.game)
         spent = {name: minutes * 60 for name, minutes in self.record.clock.spent.items()}
         self.clock.restore(spent, self.record.clock.interruptions)
+
+    def _find_game(self) -> GameClock | None:
+        recorded, asked = game_of(self.record), self.options.game
+        if asked and self.record_path.exists() and (recorded is None or asked != recorded.name):
+            where = f"belongs to game {recorded.name!r}" if recorded else "was begun as practice, without a game"
+            raise UserError(f"--game {asked}: entry {self.name!r} {where}: leave it as it is, or take another --entry.")
+        name = recorded.name if recorded else asked
+        if not name:
+            return None
+        game = GameClock(name, self.rules, self.writes)
+        if recorded and game.begun and game.begun.id != recorded.id:
+            raise UserError(f"{game.folder} is the clock of another game {name!r} than this entry's: put it back.")
+        return game
 
     def _new_record(self) -> Record:
         return Record(
@@ -154,9 +172,16 @@ class Entry:
         self.clock.restore({"trials": max(0.0, seconds)}, 0)
         self.clock.save()
 
+    def charge_game(self, what: str, seconds: float, other: str | None) -> None:
+        """Charge the game, once, for something taken over; `other` is the game that it was made in."""
+        if self.game and other != self.game.id:
+            self.game.take(what, seconds)
+
     def write(self) -> None:
         """Bring the record up to date, with its verdict, and write it."""
         record = self.record
+        log = self.game.log() if self.game and self.writes else None
+        record.game = facts_of(log) if log else record.game or "practice"
         record.league = self._league_facts(record.data_digests())
         record.clock = ClockFacts(
             minutes=round(self.clock.used / 60, 2),
@@ -168,6 +193,8 @@ class Entry:
         record.broken_rules = broken_rules(record)
         record.official = record.score is not None and not record.broken_rules
         if self.writes:
+            if log:
+                write_json(self.folder / LOG, to_builtins(log))
             write_record(self.record_path, record)
 
 

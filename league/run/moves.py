@@ -35,6 +35,7 @@ def start(entry: Entry, asked: dict[str, Any], *splits: Split) -> None:
     seen |= data
     if settings := entry.options.settings:
         entry.charge_search(settings.trials, settings.minutes * 60)
+        entry.charge_game(settings.what, settings.minutes * 60, settings.game)
     entry.write()
 
 

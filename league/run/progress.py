@@ -4,20 +4,29 @@ import math
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from msgspec import Struct, to_builtins
+from msgspec import Meta, Struct, to_builtins
 
 from league.errors import UserError
 from league.files import is_locked, write_json
-from league.untrusted import Count, Name, Number, read_as
+from league.untrusted import Count, Key, Name, Number, Text, read_as
 
 if TYPE_CHECKING:  # which loads all that training needs; who only looks on needs none of it
     from league.run.entry import Entry
 
-WRITE_EVERY = 5.0  # seconds
+WRITE_EVERY = 1.0  # seconds
 MOST_POINTS = 60  # of the loss so far
-MAX_BYTES = 20_000
+MOST_GLIMPSES = 200  # of a stage: the ones in between go
+MAX_BYTES = 200_000
+
+
+class Glimpse(Struct):
+    """What was seen of the model after a step."""
+
+    step: Count
+    scores: dict[Key, Number]  # of a small sample, by domain
+    prediction: Text  # of one sentence
 
 
 class Progress(Struct, forbid_unknown_fields=True):
@@ -29,7 +38,9 @@ class Progress(Struct, forbid_unknown_fields=True):
     loss: Number | None
     learning_rate: Number | None
     seconds: Number
-    curve: list[Number]
+    curve: Annotated[list[Number], Meta(max_length=MOST_POINTS)]
+    sentence: Text = ""  # whose prediction changes as the training goes on
+    glimpses: Annotated[list[Glimpse], Meta(max_length=MOST_GLIMPSES)] = []
 
 
 class ProgressFile:
@@ -40,7 +51,7 @@ class ProgressFile:
         self.path = entry.folder / "progress.json"
         self._next = 0.0
 
-    def update(self, step: int, max_steps: int, history: list[dict[str, Any]]) -> None:
+    def update(self, step: int, max_steps: int, history: list[dict[str, Any]], glimpses=None) -> None:
         """Write how far the stage is, now and then; `history` is the Trainer's log."""
         if time.monotonic() < self._next:
             return
@@ -54,9 +65,11 @@ class ProgressFile:
             learning_rate=rates[-1] if rates else None,
             seconds=round(self.entry.clock.spent.get(self.stage, 0.0), 1),
             curve=[round(loss, 4) for loss in thinned(losses)],
+            sentence=glimpses.sentence if glimpses else "",
+            glimpses=glimpses.seen if glimpses else [],
         )
         with suppress(UserError):  # a full disk: the next checkpoint reports it
-            write_json(self.path, to_builtins(progress))
+            write_json(self.path, to_builtins(progress), is_precious=False)
         self._next = time.monotonic() + WRITE_EVERY
 
     def remove(self) -> None:

@@ -21,6 +21,7 @@ from league.run import moves
 from league.run.checkpoints import last_complete_checkpoint
 from league.run.entry import Entry
 from league.run.failures import clear_failures
+from league.run.glimpse import Glimpses
 from league.run.graphs import use_graphs
 from league.run.watch import StageWatch
 from league_config import Stage
@@ -93,6 +94,8 @@ def run_stage(trainer: Seq2SeqTrainer, watch: StageWatch, validation: dict[str, 
     entry, name = watch.entry, watch.name
     trainer.remove_callback(PrinterCallback)
     watch.time_validation = lambda: _time_validation(entry, trainer, name, validation)
+    if watch.progress and (entry.rules.has_one_task or name == "finetune"):  # whose predictions the metric judges
+        watch.glimpses = Glimpses(entry, trainer, name, validation)
     started_from = digests_of(entry.checkpoint("pretrain")) if name == "finetune" else None
     with trainer.args.main_process_first():
         checkpoint = last_complete_checkpoint(entry.checkpoints(name), trainer.args.world_size)

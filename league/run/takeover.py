@@ -12,6 +12,7 @@ from league.files import digests_of, new_folder, write_json
 from league.hardware import device_name
 from league.record.clock import Clock
 from league.record.folder import GIVEN, MODELING, RUNS, is_plain, with_own_code
+from league.record.game import game_of
 from league.record.rules import names_tuned
 from league.record.shape import Record, StageFacts, read_record
 from league.run import moves
@@ -64,15 +65,21 @@ def take_over(entry: Entry, folder: Path, stage: str, what: str, downloaded: Pat
     facts = with_own_code(other.stages[stage]) if downloaded else other.stages[stage]
     moves.start(entry, _asked(entry, other, stage, what))
     _copy_checkpoint(entry.checkpoint(stage), downloaded or folder / stage, facts.sha256, what)
-    _charge(entry, folder, other, stage)
+    seconds, game = _charge(entry, folder, other, stage), game_of(other)
+    is_own = folder.is_relative_to(entry.folder)  # of its own search, whose time is on the game's clock already
+    if not is_own:
+        entry.charge_game(facts.sha256.get("model.safetensors", stage), seconds, game and game.id)
     seen = {f"{getattr(entry.rules, stage).corpus.name}.train"}
     seen |= {f"{corpus.name}.validation" for corpus in entry.rules.validated(stage)}
     entry.record.data |= {name: digests for name, digests in other.data.items() if name in seen}
     # A search for these values, too, and what was seen of the test set: written with the stage itself.
-    entry.charge_search(other.trials, other.clock.spent.get("trials", 0.0) * 60)
+    searched = other.clock.spent.get("trials", 0.0) * 60
+    entry.charge_search(other.trials, searched)
+    if not is_own:
+        entry.charge_game(f"search of entry {other.entry}"[:80], searched, game and game.id)
     if stage == "finetune":
         entry.record.test_openings = max(entry.record.test_openings, other.test_openings)
-    moves.complete(entry, stage, replace(facts, reused=True))
+    moves.complete(entry, stage, replace(facts, reused=True, from_search=is_own))
 
 
 def build_on(entry: Entry, folder: Path, what: str) -> None:
@@ -132,11 +139,13 @@ def _copy_checkpoint(target: Path, folder: Path, digests: dict[str, str], what: 
             )
 
 
-def _charge(entry: Entry, folder: Path, other: Record, stage: str) -> None:
+def _charge(entry: Entry, folder: Path, other: Record, stage: str) -> float:
+    """Charge the entry for a stage; return what it cost, in seconds."""
     spent = Clock(folder / "clock.json", entry.rules.minutes, writes=False).spent
     recorded = max(other.stages[stage].minutes, other.clock.spent.get(stage, 0.0)) * 60
     entry.clock.restore({stage: spent.get(stage, recorded)}, 0)
     entry.clock.save()
+    return spent.get(stage, recorded)
 
 
 def take_given(entry: Entry, task: Task) -> bool:

@@ -39,6 +39,7 @@ class StageWatch(TrainerCallback):
         self.time_validation = time_validation
         self.loss_of_a_guess = task_of(entry.rules, name).loss_of_a_guess()
         self.progress = None if entry.conduct.is_quiet or not entry.writes else ProgressFile(entry, name)
+        self.glimpses = None
         self.deadline: float | None = None  # on the entry's clock, by which the stage has ended or is given up
         self.stopped_for: int | None = None
         self.diverged: tuple[int, float] | None = None
@@ -75,7 +76,9 @@ class StageWatch(TrainerCallback):
         self.step, self.max_steps = state.global_step, state.max_steps
         self.bar.update(1)
         if self.progress:
-            self.progress.update(state.global_step, state.max_steps, state.log_history)
+            if self.glimpses:
+                self.glimpses.look(state.global_step)
+            self.progress.update(state.global_step, state.max_steps, state.log_history, self.glimpses)
         verdict = self._verdict(args, state)
         control.should_save |= verdict not in (CONTINUE, GIVE_UP)
         self.save_began = time.monotonic()

@@ -80,6 +80,7 @@ def test_fingerprint_changes_with_every_fixed_value_and_with_the_data():
         dataclasses.replace(AING, metric="chrf"),
         dataclasses.replace(AING, task="summarize"),
         dataclasses.replace(AING, scored_on="finetune"),
+        dataclasses.replace(AING, needs_game=True),
         dataclasses.replace(AING, finetune=dataclasses.replace(AING.finetune, task="summarize")),
         dataclasses.replace(AING, finetune=dataclasses.replace(AING.finetune, metric="chrf")),
         dataclasses.replace(AING, finetune=dataclasses.replace(AING.finetune, settings={"labels": "a"})),

@@ -23,6 +23,8 @@ GOOD = {
     "learning_rate": 0.001,
     "seconds": 2.5,
     "curve": [6.0, 5.5],
+    "sentence": "",
+    "glimpses": [],
 }
 
 
@@ -63,7 +65,7 @@ def test_before_the_first_loss_there_is_none(folder):
 
 
 def test_a_full_disk_does_not_stop_the_training(folder, monkeypatch):
-    def full(path, value):
+    def full(path, value, is_precious):
         raise UserError("no space")
 
     monkeypatch.setattr("league.run.progress.write_json", full)
@@ -91,6 +93,8 @@ def test_the_curve_is_short_and_goes_from_the_first_loss_to_the_last(num_losses)
         json.dumps(GOOD | {"more": 1}),
         json.dumps(GOOD | {"loss": 1e999}),
         json.dumps(GOOD | {"curve": [1.5] * 10_000}),
+        json.dumps(GOOD | {"glimpses": [{"step": 1, "scores": {"<b>": 1.0}, "prediction": ""}]}),
+        json.dumps(GOOD | {"glimpses": [{"step": 1, "scores": {}, "prediction": ""}] * 1000}),
     ],
 )
 def test_a_damaged_one_is_none(folder, content):

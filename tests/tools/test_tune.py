@@ -26,10 +26,11 @@ from tunables import SCHEDULE, STRUCTURE
 import league_config
 import train_pretrain
 from league.errors import UserError
+from league.record.game import GameLog, game_problems
 from league.record.shape import read_record
 from league.run import takeover
 from league.run.entry import Entry
-from league.untrusted import read_json
+from league.untrusted import read_as, read_json
 from league.values import TrainingOptions
 from tools import verify
 from tools.tune import presence
@@ -51,8 +52,18 @@ def searched(tmp_path_factory) -> Process:
     """A search that was played to its end, entry `t`; `words` names its outputs, in the folder of runs/."""
     folder = tmp_path_factory.mktemp("searched")
     write_from(folder)
-    process = Process(folder, "--from", "from.json", "--entry", "t", "--preset", "best", minutes=SEARCH_MINUTES)
-    return process.end()
+    words = ("--from", "from.json", "--entry", "t", "--preset", "best", "--game", "day")
+    return Process(folder, *words, minutes=SEARCH_MINUTES).end()
+
+
+def test_a_search_and_its_entry_are_charged_to_their_game_once(searched):
+    entry = searched.words.parent / "runs" / "t"
+    record, log = read_record(entry / "record.json"), read_as(GameLog, entry / "game.json")
+    assert record.game.minutes == pytest.approx(record.clock.minutes, abs=0.1)
+    assert (record.game.name, record.game.entries, record.game.test_openings) == ("day", 1, 1)
+    assert list(game_problems(log, record)) == [] and not log.taken
+    assert all(stage.from_search for stage in record.stages.values() if stage.reused)
+    assert read_json(entry / "tune" / "best.json")["game"] == record.game.id
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from msgspec import Struct, to_builtins
 from league.errors import UserError
 from league.files import is_locked, lock, write_json
 from league.record.clock import SAVE_EVERY
+from league.record.game import union
 from league.untrusted import Name, Number, Text, read_as
 
 GONE = 15.0  # seconds without a sign of life, after which a process on another machine is given up
@@ -100,15 +101,6 @@ class Presence:
     def count(self) -> int:
         """Return how many processes ever took part."""
         return sum(1 for _ in self.folder.glob("*.json"))
-
-
-def union(spans: list[tuple[float, float]]) -> float:
-    """Return how long at least one of the spans lasted."""
-    total, reached = 0.0, float("-inf")
-    for began, ended in sorted(spans):
-        total += max(0.0, ended - max(began, reached))
-        reached = max(reached, ended)
-    return total
 
 
 def _end(state: State) -> float:

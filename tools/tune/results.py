@@ -58,7 +58,7 @@ def settings_of(search) -> dict[str, Any]:
         "finetune_hp": winner["finetune"],
         "trials": search.num_trials,
         "minutes": round((search.earlier + search.used) / 60, 2),
-    }
+    } | ({"game": search.entry.game.id} if search.entry.game else {})
 
 
 def commands_of(search) -> list[str]:

@@ -3,6 +3,7 @@
 import shutil
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
@@ -69,7 +70,9 @@ class Search:
 
     def run(self) -> None:
         """Search until the plan says that it is time for the score."""
-        with Presence(self.folder / "processes") as self.presence:
+        game = self.entry.game
+        in_game = game.charge(self.entry.name, "trials") if game else nullcontext()
+        with Presence(self.folder / "processes") as self.presence, in_game:
             spans = {stage: ranges(self.rules, stage) for stage in STAGES}
             sampling = Sampling(self.request.sampler, self.options.seed, spans)
             self.study = Study(self.folder, self.identity, sampling, self.presence)
@@ -83,6 +86,8 @@ class Search:
     def _charge_earlier(self) -> None:
         # The search whose best this one starts from: noted, or the same command without --from would forget it.
         given = self.request.given
+        if given:
+            self.entry.charge_game(given.what, given.minutes * 60, given.game)
         with self.study.locked():
             trials, minutes = self.study.noted("earlier", [0, 0.0])
             earlier = [max(trials, given.trials), max(minutes, given.minutes)] if given else [trials, minutes]
@@ -100,7 +105,8 @@ class Search:
     @property
     def budget(self) -> float:
         """Return the seconds of the whole search: what an earlier one has spent of the clock is gone."""
-        return min(self.request.minutes * 60, self.entry.clock.limit - self.earlier)
+        seconds, game = min(self.request.minutes * 60, self.entry.clock.limit - self.earlier), self.entry.game
+        return min(seconds, game.left + self.used) if game else seconds
 
     @property
     def left(self) -> float:

@@ -58,7 +58,9 @@ class Runner:
     def entry(self, folder: Path, rules: League, conduct: Conduct, **options: Any) -> Entry:
         """Make the entry of a trial."""
         folder.mkdir(parents=True, exist_ok=True)
-        trial = Entry(replace(self.options, entry=f"trial-{folder.name}", **options), rules, folder, conduct)
+        # Without a game: the search charges it, with all that it does between two trials.
+        played = replace(self.options, entry=f"trial-{folder.name}", game="", **options)
+        trial = Entry(played, rules, folder, conduct)
         trial.hold()
         return trial
 

@@ -14,7 +14,7 @@ needs_browser = pytest.mark.browser
 
 
 @contextmanager
-def browsing(width: int = 1280, height: int = 900, dark: bool = False):
+def browsing(width: int = 1280, height: int = 900, dark: bool = False, korean: bool = False, **context):
     """Yield a blank page; `page.said` collects what its scripts complained about, and every dialog they opened."""
     if not CHROMIUM:
         pytest.skip("no Chromium here (apt install chromium, or set CHROMIUM)")
@@ -23,7 +23,11 @@ def browsing(width: int = 1280, height: int = 900, dark: bool = False):
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         page = browser.new_page(
-            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", accept_downloads=True
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+            locale="ko-KR" if korean else "en-US",
+            accept_downloads=True,
+            **context,
         )
         page.said = []
         page.on("pageerror", lambda error: page.said.append(f"error: {error}"))

@@ -5,20 +5,24 @@ import re
 import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
+from html import unescape
 from typing import Any
 
 import matplotlib
 from markupsafe import Markup, escape
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from league.report.look import LIGHT
+from league.report.look import LIGHT, attribute
+from league.report.texts import PHRASES
 
 VARIABLES = {color: f"var(--{name})" for name, color in LIGHT.items()}
+STYLE_OF_PART = re.compile(' style="[^"]*"')
 STYLE = {
-    "font.size": 8,
+    "font.size": 9,  # on a phone a picture is 1.2 times as wide as here: 10 pixels and more
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": LIGHT["faint"],
@@ -27,7 +31,7 @@ STYLE = {
     "axes.axisbelow": True,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
-    "axes.titlesize": 9,
+    "axes.titlesize": 10,
     "grid.color": LIGHT["rule"],
     "grid.linewidth": 0.6,
     "xtick.color": LIGHT["muted"],
@@ -36,7 +40,7 @@ STYLE = {
     "text.parse_math": False,  # a name with two dollars in it is not a formula
     "figure.facecolor": LIGHT["card"],
     "axes.facecolor": LIGHT["card"],
-    "legend.fontsize": 7,
+    "legend.fontsize": 8.5,
     "legend.frameon": False,
     "svg.fonttype": "none",
 }
@@ -50,7 +54,11 @@ def styled(**more: Any):
 
 
 def as_svg(name: str, label: str, size: tuple[float, float], draw: Callable[..., None], *things: Any) -> Markup:
-    """Return a panel as inline SVG whose colours are the page's own, with a text for those who cannot see it."""
+    """Return a panel as inline SVG whose colours are the page's own, with a text for those who cannot see it.
+
+    What is said while it is drawn is there in both languages; what was given marks answers when one points at it.
+    """
+    PHRASES.clear()
     with styled(**{"svg.hashsalt": name}):
         figure = Figure(figsize=size, layout="constrained")
         draw(figure.add_subplot(), *things)
@@ -59,13 +67,52 @@ def as_svg(name: str, label: str, size: tuple[float, float], draw: Callable[...,
         FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})
     text = file.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    text = re.sub(r"(\.\d\d)\d+", r"\1", text)  # no eye sees more of a coordinate
+    text, has_marks = _with_marks(_in_both_languages(text))
     box = re.search(r'viewBox="[^"]+"', text).group()
-    tag = f'<svg {box} role="img" aria-label="{escape(label)}">'
+    tag = f'<svg {box} role="{"group" if has_marks else "img"}" {attribute("aria-label", label)}>'
     text = re.sub(r"<svg [^>]*>", lambda _: tag, text, count=1)
     used = set(re.findall(r'#(\w+)[")]', text))
     text = re.sub(r' id="([^"]+)"', lambda found: f' id="{name}-{found[1]}"' if found[1] in used else "", text)
     text = re.sub(r'(xlink:href="|url\()#(?=\w+[")])', rf"\1#{name}-", text).replace("xlink:href", "href")
     return Markup(re.sub(r"#[0-9a-f]{6}\b", lambda color: VARIABLES.get(color.group(), color.group()), text))
+
+
+def marked(artist: Artist, *keys: str) -> None:
+    """Let the parts of an artist, or the whole of it where there is one key, answer by these keys."""
+    artist.set_gid(f"marks:{','.join(keys)}")
+
+
+def _with_marks(text: str) -> tuple[str, bool]:
+    # matplotlib draws the parts of a collection in order: the i-th <use> or <path> outside of <defs> is the i-th part.
+    def answer(found: re.Match) -> str:
+        keys, inside = found[1].split(","), found[2]
+        if len(keys) == 1:
+            return f'<g data-mark="{keys[0]}">{inside}'
+        left = iter(keys)
+        defs, end, parts = inside.rpartition("</defs>")
+        give = lambda part: f'<{part[1]} data-mark="{next(left)}"'  # noqa: E731
+        marked = re.sub("<(use|path)(?= )", give, parts, count=len(keys))
+        styles = set(STYLE_OF_PART.findall(marked))
+        if len(styles) == 1:  # said once, of hundreds of dots
+            return f"<g>{defs}{end}<g{styles.pop()}>{STYLE_OF_PART.sub('', marked)}</g>"
+        return f"<g>{defs}{end}{marked}"
+
+    has_marks = 'id="marks:' in text
+    # A group ends where its indentation does.
+    return re.sub(r'<g id="marks:([^"]*)">(.*?)(?=\n   </g>)', answer, text, flags=re.DOTALL), has_marks
+
+
+def _in_both_languages(text: str) -> str:
+    def translated(found: re.Match) -> str:
+        english = unescape(found[2])
+        korean = PHRASES.get(english, english)
+        if korean == english:
+            return found[0]
+        tspans = f'<tspan lang="en">{found[2]}</tspan><tspan lang="ko">{escape(korean)}</tspan>'
+        return f"{found[1]}{tspans}</text>"
+
+    return re.sub(r"(<text [^>]*>)([^<]+)</text>", translated, text)
 
 
 def as_png(size: tuple[float, float], draw: Callable[[Figure], None], dpi: int = 100) -> bytes:

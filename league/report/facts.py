@@ -1,23 +1,29 @@
 """What the report of an entry shows, gathered from its folder, whoever made it; what is missing is named."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from msgspec import Struct
 
 from league.data.corpora import Split
 from league.errors import UserError
 from league.files import digest_of
 from league.proof.checks import read_predictions
+from league.proof.comparison import Comparison
+from league.proof.noise import seed_deviation
 from league.record.clock import Clock
 from league.record.folder import read_entry
 from league.record.rules import broken_rules
-from league.record.shape import BrokenRule, Record, ScoreFacts, StageFacts
+from league.record.shape import BrokenRule, CurvePoint, Record, ScoreFacts, StageFacts
 from league.report.sentences import MOST_LETTERS, Sentences
+from league.run.checkpoints import last_step
 from league.tasks.attention import Attention, attend
 from league.tasks.metric import metric_of
 from league.tasks.task import task_of
+from league.untrusted import Count, Number, as_type, read_json
 from league_config import LEAGUES, League
 
 STAGES = ("pretrain", "finetune")
@@ -31,7 +37,26 @@ EXAMPLES = {  # by source language; read by every model, so that entries can be 
 ALWAYS = ("learning", "forgetting", "clock")  # the parts of every report; a task names what else there is to see
 OF_UNKNOWN_TASKS = ("lengths", "examples", "attention")  # which say why they are empty
 MOST_LETTERS_OF_TITLE = 60
+MOST_BYTES_OF_STATE = 20_000_000  # of a checkpoint's trainer_state.json, which has every step's loss
 MOST_TOKENS = 40  # of a side, in a map of attention
+
+
+class Logged(Struct):
+    """What a Trainer logs of a step, as far as it is shown."""
+
+    step: Count
+    loss: Number
+    learning_rate: Number
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """A stage that stopped on its way, as its last checkpoint has it."""
+
+    stage: str
+    step: int
+    max_steps: int
+    curve: list[CurvePoint]
 
 
 @dataclass
@@ -43,6 +68,8 @@ class Facts:
     rules: League | None
     broken: list[BrokenRule]
     spent: dict[str, float]  # minutes by purpose
+    noise: float | None = None  # how far apart two runs may be that differ in nothing but the seed
+    under_way: UnderWay | None = None
     sentences: Sentences | None = None
     attention: list[tuple[str, Attention]] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
@@ -62,6 +89,16 @@ class Facts:
             return [corpus.domain for corpus in self.rules.validated("finetune")]
         named = [name for facts in self.stages.values() for name in facts.validation]
         return list(dict.fromkeys(named))[:2]
+
+    def curve(self, stage: str) -> list[CurvePoint]:
+        """Return the learning curve of a stage, as far as it came."""
+        if stage in self.stages:
+            return self.stages[stage].curve
+        return self.under_way.curve if self.under_way and self.under_way.stage == stage else []
+
+    def is_noise(self, change: float) -> bool:
+        """Tell whether the seed alone may explain a change in the score."""
+        return self.noise is not None and abs(change) <= self.noise
 
     def validation(self, domain: str) -> list[float]:
         """Return a domain's score before any training, and after each stage."""
@@ -109,6 +146,9 @@ def gather(
     record = read_entry(folder)
     rules = LEAGUES.get(record.league.name)
     facts = Facts(record.entry, record, rules, broken_rules(record), spent_minutes(folder, record))
+    facts.under_way = find_under_way(folder, record, rules)
+    deviation = seed_deviation(record.league.name, record.league.version)
+    facts.noise = Comparison(("", ""), (0.0, 0.0), 1.0, deviation, {}).reach_of_seeds
     if {"lengths", "examples", "baselines"} & set(facts.parts):
         try:
             facts.sentences = find_sentences(folder, record, rules, data_dir, test)
@@ -132,6 +172,22 @@ def spent_minutes(folder: Path, record: Record) -> dict[str, float]:
         except UserError:
             pass  # the record's will do
     return record.clock.spent
+
+
+def find_under_way(folder: Path, record: Record, rules: League | None) -> UnderWay | None:
+    """Return the stage that an entry stopped in, where it left a checkpoint."""
+    stage = next((name for name in STAGES if name not in record.stages), None)
+    step = last_step(folder / "under_way" / stage) if stage and rules else 0
+    if not step:
+        return None
+    try:
+        path = folder / "under_way" / stage / f"checkpoint-{step}" / "trainer_state.json"
+        state = read_json(path, MOST_BYTES_OF_STATE)
+        points = [as_type(Logged, log) for log in state["log_history"] if "loss" in log]
+    except (OSError, ValueError, TypeError, KeyError):
+        points = []
+    curve = [CurvePoint(point.step, point.loss, point.learning_rate) for point in points if math.isfinite(point.loss)]
+    return UnderWay(stage, step, getattr(rules, stage).arguments["max_steps"], curve)
 
 
 def find_sentences(

@@ -2,11 +2,15 @@
 
 import base64
 import hashlib
+import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+
+from league.report.texts import korean_of, plain, say, texts_of
 
 ROOT = Path(__file__).parents[2]
 LIGHT = {
@@ -19,6 +23,7 @@ LIGHT = {
     "pretrain": "#1f5fbe",
     "finetune": "#bf500f",
     "best": "#0b7a41",
+    "lit": "#dbe8fb",  # behind what one points at
 }
 DARK = {
     "ink": "#e9ecf0",
@@ -30,6 +35,7 @@ DARK = {
     "pretrain": "#7db0ff",
     "finetune": "#ff9d5c",
     "best": "#57d795",
+    "lit": "#22344f",
 }
 COMPACT = {"separators": (",", ":"), "allow_nan": False}  # JSON in a page
 
@@ -42,6 +48,22 @@ def render(template: str, **values: Any) -> str:
 def source(name: str) -> Markup:
     """Return a style sheet or a script as it is in its file."""
     return Markup((ROOT / name).read_text(encoding="utf-8"))
+
+
+def attribute(name: str, text: str) -> Markup:
+    """Return an attribute in English, and what lets page.js change it with the language."""
+    korean, english = korean_of(text), Markup('{}="{}"').format(name, plain(text))
+    return english if korean == plain(text) else english + Markup(" data-ko='{}'").format(json.dumps([name, korean]))
+
+
+def said(name: str, key: str, **values: Any) -> Markup:
+    """Return an attribute whose text stands in the table."""
+    return attribute(name, say(key, **values))
+
+
+def in_both(texts: dict[str, str]) -> dict[str, list[str]]:
+    """Return texts as a page's script reads them: English, Korean."""
+    return {key: [plain(text), korean_of(text)] for key, text in texts.items()}
 
 
 def digest(script: str) -> str:
@@ -57,6 +79,11 @@ TEMPLATES = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
-TEMPLATES.globals |= {"LIGHT": LIGHT, "DARK": DARK, "source": source}
-TEMPLATES.filters["digest"] = digest
+TEMPLATES.globals |= {"LIGHT": LIGHT, "DARK": DARK, "source": source, "say": say, "said": said, "texts_of": texts_of}
+TEMPLATES.filters |= {
+    "digest": digest,
+    "in_both": in_both,
+    "english": plain,
+    "as_label": partial(attribute, "aria-label"),
+}
 TEMPLATES.policies["json.dumps_kwargs"] = COMPACT

@@ -6,30 +6,36 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+from league.record.game import game_of
 from league.record.wording import in_words, short
 from league.report import attention, baselines
+from league.report.advice import advice
 from league.report.drawing import as_svg
 from league.report.facts import STAGES, Facts
 from league.report.look import render
-from league.report.pictures import PICTURES, number, signed
+from league.report.pictures import PICTURES, marks_of, number, signed
 from league.report.sentences import Sentences, Word, as_text, difference
+from league.report.texts import Text, joined, say
 
 MOST_RULES = 30  # that are shown
-NUM_SHOWN = {"Best": 6, "In the middle": 6, "Worst": 8}
+NUM_SHOWN = {"best": 6, "middle": 6, "worst": 8}
 MOST_LETTERS = 700  # of a shown text
 
 
-def entry_page(facts: Facts) -> str:
-    """Return the whole page."""
+def entry_page(facts: Facts, links: dict[str, str] | None = None) -> str:
+    """Return the whole page; `links` are addresses of other pages, by what they show."""
     return render(
         "league/report/templates/entry.html",
-        title=f"Entry {facts.name}",
+        title=say("report.title", entry=facts.name),
         facts=facts,
+        links=links or {},
         setting=setting(facts),
         numbers=first_numbers(facts),
         notices=notices(facts),
+        advice=advice(facts),
         broken=broken_rules(facts),
         pictures=panels(facts),
+        marks=marks_of(facts),
         values=tuned_values(facts),
         sections={name: values(facts) for name, values in SECTIONS.items() if name in facts.parts},
     )
@@ -38,18 +44,23 @@ def entry_page(facts: Facts) -> str:
 def setting(facts: Facts) -> list[str]:
     """Say what was played, and on what."""
     record = facts.record
-    words = [f"League {record.league.name}, version {short(record.league.version)}"]
+    words = [say("setting.league", league=record.league.name, version=short(record.league.version))]
+    if game := game_of(record):
+        words.append(say("setting.game", game=game.name, entries=game.entries, openings=game.test_openings))
+    else:
+        words.append(say("setting.practice"))
     if "seed" in record.asked:
-        words.append(f"seed {record.asked['seed']}")
+        words.append(say("setting.seed", seed=record.asked["seed"]))
     for stage in list(facts.stages.values())[-1:]:
-        words.append(f"{short(stage.precision)} on {short(stage.device)}")
+        words.append(say("setting.device", precision=short(stage.precision), device=short(stage.device)))
         size = stage.effective.get("num_parameters")
         if isinstance(size, int) and not isinstance(size, bool):
-            words.append(f"{number(size / 1e6)}M parameters")
-    if facts.score and isinstance(chrf := facts.score.extras.get("chrf"), float):
-        words.append(f"chrF {number(chrf)}")
-    words.append(f"trials of a search: {short(record.trials)}")
-    return [*words, f"openings of the test set: {short(record.test_openings)}"]
+            words.append(say("setting.parameters", millions=number(size / 1e6)))
+    for name, value in (facts.score.extras if facts.score else {}).items():
+        if isinstance(value, float):
+            words.append(f"{name.replace('_', ' ')} {number(value)}")
+    words.append(say("setting.trials", trials=short(record.trials)))
+    return [*words, say("setting.openings", openings=short(record.test_openings))]
 
 
 def first_numbers(facts: Facts) -> Iterable[tuple[str, str]]:
@@ -57,54 +68,79 @@ def first_numbers(facts: Facts) -> Iterable[tuple[str, str]]:
     record, score = facts.record, facts.score
     if score:
         low, high = score.interval
-        yield number(score.value), f"test {facts.metric} (95 % interval {number(low)} to {number(high)})"
-        yield ("open", "not ranked") if facts.broken else ("official", "breaks no rule")
+        yield number(score.value), say("number.test", metric=facts.metric, low=number(low), high=number(high))
+        state = "open" if facts.broken else "official"
+        yield say(f"state.{state}"), say(f"number.{state}")
     if len(facts.stages) == 2 and facts.compares_stages:
         for domain in facts.domains:
             change = facts.change(domain)
-            words = "gained by the fine-tune" if change >= 0 else "forgotten by the fine-tune"
-            yield signed(change), f"validation {facts.metric} on {domain}, {words}"
-    yield number(sum(facts.spent.values())), f"of {record.clock.limit:g} minutes used"
+            key = "noise" if facts.is_noise(change) else "gained" if change >= 0 else "forgotten"
+            yield signed(change), say(f"number.{key}", metric=facts.metric, domain=domain)
+    yield number(sum(facts.spent.values())), say("number.minutes", limit=f"{record.clock.limit:g}")
+    if game := game_of(record):
+        yield number(game.minutes), say("number.game", limit=f"{record.clock.limit:g}", game=game.name)
 
 
 def notices(facts: Facts) -> Iterable[str]:
     """Say how far the entry is, and what happened to it."""
     record = facts.record
     if diverged := record.diverged:
-        loss = "was not a number" if diverged.loss is None else f"was {number(diverged.loss)}"
-        yield f"The stage {diverged.stage} diverged: at step {short(diverged.step)} its loss {loss}."
+        loss = say("loss.nan") if diverged.loss is None else say("loss.was", loss=number(diverged.loss))
+        yield say("notice.diverged", stage=say_stage(diverged.stage), step=short(diverged.step), loss=loss)
+    elif under_way := facts.under_way:
+        names = {"stage": say_stage(under_way.stage), "step": f"{under_way.step:,}", "most": f"{under_way.max_steps:,}"}
+        yield say("notice.stopped", **names)
     elif not facts.stages:
-        yield "No stage is complete yet: train_pretrain.py comes first."
+        yield say("notice.nothing")
     elif "finetune" not in facts.stages:
-        yield "Only stage A is complete: train_finetune.py comes next."
+        yield say("notice.stage_a")
     elif not facts.score:
-        yield "There is no score yet: evaluate_bleu.py gives it one."
+        yield say("notice.no_score")
     for name, stage in facts.stages.items():
         if stage.out_of_time:
-            yield f"The clock cut {name} off after {short(stage.steps)} steps."
-        if stage.reused:
-            yield f"The stage {name} was taken over from another entry, for the time that it cost there."
+            yield say("notice.cut", stage=say_stage(name), steps=short(stage.steps))
+    yield from taken_over(facts)
     if facts.score and facts.sentences and abs(facts.sentences.value - facts.score.value) >= 0.005:
-        yield (
-            f"The {facts.predictions} come to a {facts.metric} of {number(facts.sentences.value)} on this test set, "
-            f"the record says {number(facts.score.value)}."
+        yield say(
+            "notice.other_score",
+            predictions=facts.predictions,
+            metric=facts.metric,
+            found=number(facts.sentences.value),
+            recorded=number(facts.score.value),
         )
+
+
+def taken_over(facts: Facts) -> Iterable[Text]:
+    """Say which stages came from elsewhere, in one sentence for each place."""
+    reused = {name: stage for name, stage in facts.stages.items() if stage.reused}
+    own = [say_stage(name) for name, stage in reused.items() if stage.from_search]
+    others = [say_stage(name) for name, stage in reused.items() if not stage.from_search]
+    if own:
+        yield say("notice.from_search", stages=joined(own, " + "))
+    if others:
+        # Older records do not tell a trial of the own search from another entry.
+        key = "notice.from_somewhere" if facts.record.trials and len(others) == 2 else "notice.from_entry"
+        yield say(key, stages=joined(others, " + "))
+
+
+def say_stage(name: str) -> str:
+    return say(f"stage.{name}") if name in STAGES else name
 
 
 def broken_rules(facts: Facts) -> list[str]:
     """Return the broken rules in words."""
     words = [in_words(broken) for broken in facts.broken[:MOST_RULES]]
     more = len(facts.broken) - len(words)
-    return [*words, f"And {more:,} more."] if more else words
+    return [*words, say("rules.more", more=f"{more:,}")] if more else words
 
 
 def panels(facts: Facts) -> Iterable[tuple]:
     """Return the pictures of the run, each with what to see there."""
     for picture in PICTURES.values():
-        if picture.words and picture.name in facts.parts:
-            words = picture.about(facts)
-            label = f"{picture.title}. {words}"
-            yield picture, words, as_svg(picture.name, label, picture.size, picture.draw, facts)
+        if picture.words and picture.name in facts.parts and picture.has_something(facts):
+            words, title = picture.about(facts), say(picture.title)
+            label = joined([title, words], ". ")
+            yield picture, title, words, as_svg(picture.name, label, picture.size, picture.draw, facts)
 
 
 def tuned_values(facts: Facts) -> list[tuple[str, str, str, bool]]:
@@ -133,11 +169,11 @@ def examples(facts: Facts) -> dict[str, list[dict]]:
     if sentences is None:
         return groups
     ranked = sentences.ranked()
-    middle = max(0, len(ranked) // 2 - NUM_SHOWN["In the middle"] // 2)
+    middle = max(0, len(ranked) // 2 - NUM_SHOWN["middle"] // 2)
     places = {
-        "Best": ranked[: NUM_SHOWN["Best"]],
-        "In the middle": ranked[middle : middle + NUM_SHOWN["In the middle"]],
-        "Worst": ranked[: -NUM_SHOWN["Worst"] - 1 : -1],
+        "best": ranked[: NUM_SHOWN["best"]],
+        "middle": ranked[middle : middle + NUM_SHOWN["middle"]],
+        "worst": ranked[: -NUM_SHOWN["worst"] - 1 : -1],
     }
     for title, chosen in places.items():
         groups[title] = [pair(sentences, i) for i in chosen if i not in seen]

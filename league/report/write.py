@@ -9,6 +9,7 @@ from league.report.drawing import as_png
 from league.report.facts import Facts, gather
 from league.report.page import entry_page
 from league.report.pictures import PICTURES
+from league.report.texts import say
 
 DPI = 200
 
@@ -29,7 +30,7 @@ def write_entry_report(
 
 
 def write_report(facts: Facts, out: Path) -> Path:
-    page = entry_page(facts)
+    page = entry_page(facts, links_from(out))
     try:
         out.mkdir(parents=True, exist_ok=True)
         with new_folder(out / "plots") as plots:
@@ -40,14 +41,21 @@ def write_report(facts: Facts, out: Path) -> Path:
     return out / "report.html"
 
 
+def links_from(out: Path) -> dict[str, str]:
+    """Return the addresses of the pages that lie around an entry's: its search's, and the board's."""
+    around = {"tune": Path("tune/report.html"), "board": Path("../../board/index.html")}
+    return {name: path.as_posix() for name, path in around.items() if (out / path).is_file()}
+
+
 def write_plots(facts: Facts, plots: Path) -> None:
     """Write the pictures that there is something to show in."""
     for picture in PICTURES.values():
-        if picture.name not in facts.parts or (picture.name == "attention" and not facts.attention):
+        has_none = picture.name == "attention" and not facts.attention
+        if picture.name not in facts.parts or has_none or not picture.has_something(facts):
             continue
 
         def draw(figure, picture=picture) -> None:
             picture.draw(figure.add_subplot(), facts)
-            figure.suptitle(f"{facts.name[:40]}: {picture.title}", fontsize=10, fontweight="bold")
+            figure.suptitle(f"{facts.name[:40]}: {say(picture.title)}", fontsize=10, fontweight="bold")
 
         write_bytes(plots / f"{picture.name}.png", as_png(picture.size, draw, DPI))

@@ -1,5 +1,6 @@
 """The report of an entry: its pictures and numbers are right, and it says what is missing."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -109,7 +110,11 @@ def test_the_translations_are_shown_with_their_references(entry):
 STATES = {
     "stage A only": (("finetune",), "Only stage A is complete", ["train_finetune.py"]),
     "not scored": ((), "There is no score yet", ["evaluate_bleu.py"]),
-    "nothing": (("pretrain", "finetune"), "No stage is complete yet", ["not trained yet"]),
+    "nothing": (
+        ("pretrain", "finetune"),
+        "No stage is complete yet",
+        ["python train_pretrain.py --league tiny --entry one"],
+    ),
 }
 
 
@@ -135,11 +140,36 @@ def test_what_happened_to_an_entry_is_told(entry):
         record["diverged"] = {"stage": "finetune", "step": 7, "loss": 1e14}
     page = drawn(entry)
     for words in (
-        "The clock cut pretrain off",
-        "taken over from another entry",
+        "The clock cut stage A off",
+        "Taken over from another entry",
         "diverged: at step 7 its loss was 1.00e+14",
     ):
         assert words in page.text
+
+
+@pytest.mark.parametrize("from_search", [True, False])
+def test_stages_of_the_entrys_own_search_are_not_called_another_entrys(entry, from_search):
+    with change(entry) as record:
+        for stage in record["stages"].values():
+            stage.update(reused=True, from_search=from_search)
+    text = drawn(entry).text
+    assert ("Found by its own search" in text) == from_search
+    assert text.count("Taken over from another entry") == (not from_search)
+
+
+def test_an_entry_that_stopped_in_a_stage_says_at_which_step_and_shows_its_curve(entry):
+    with change(entry) as record:
+        del record["score"], record["stages"]["finetune"], record["stages"]["pretrain"]
+    checkpoint = entry / "under_way" / "pretrain" / "checkpoint-16"
+    checkpoint.mkdir(parents=True)
+    logs = [{"step": step, "loss": 6.0 - step / 10, "learning_rate": 1e-4} for step in range(1, 17)]
+    (checkpoint / "trainer_state.json").write_text(json.dumps({"log_history": logs}))
+    page = drawn(entry)
+    assert "Stopped in stage A at step 16 of 24, and saved" in page.text
+    assert "No stage is complete yet" not in page.text and "Learning curves" in page.text
+    assert "Gained and forgotten" not in page.text, "there is nothing to see in it yet"
+    (checkpoint / "trainer_state.json").write_text("[" * 100_000)
+    assert "Stopped in stage A at step 16 of 24" in drawn(entry).text
 
 
 MISSING = {
@@ -172,7 +202,7 @@ def test_what_is_missing_is_told_and_the_rest_shown(entry, tmp_path, name):
     page = drawn(entry, has_attention=True, **settings)
     assert MISSING[name] in page.text
     assert "better" not in page.text
-    assert "The ten values" in page.text and "Learning curves" in page.text
+    assert "The tuned values" in page.text and "Learning curves" in page.text
     if name == "unknown league":
         assert "attention-data" not in page.ids and "There is no published rule book for mars 1." in page.text
 

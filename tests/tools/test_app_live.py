@@ -7,19 +7,21 @@ import re
 import shutil
 from pathlib import Path
 
-import play  # noqa: F401  (the tiny league)
 import pytest
 from msgspec import to_builtins
+from play import TINY
 
 from league.errors import UserError
 from league.files import lock
+from league.record.game_clock import GameClock
 from league.run.progress import Progress
 from tools.app.folder import Folder
-from tools.app.live import LiveEntry, look
-from tools.app.live_page import live_page
+from tools.app.live import LiveEntry, games, look
+from tools.app.live_page import HEIGHT, WIDTH, lasting, live_page
 
 HOSTILE = "<img src=x onerror=alert(1)>${alert(2)}{{alert(3)}}"
-PROGRESS = {
+NOTHING = {"sentence": "", "glimpses": []}
+PROGRESS = NOTHING | {
     "stage": "finetune",
     "step": 5,
     "max_steps": 10,
@@ -76,9 +78,61 @@ def test_an_entry_that_trains_shows_how_far_it_is(runs):
         assert found.is_running and found.state == "training stage B" and to_builtins(found.progress) == PROGRESS
         assert found.minutes_left == pytest.approx(4.0)
         page = live_page([found])
-    assert "step 5 of 10, 1 min to go" in page and "loss 4.250" in page and "<polyline" in page
+    assert "step 5 of 10, 60 s to go" in page and ">4.250<" in page and "<polyline" in page
     found = row(runs)
     assert found.progress is None and found.state == "interrupted" and not found.is_running
+
+
+GLIMPSES = [
+    {"step": step, "scores": {"captions": 40.0 - step, "talks": step / 2}, "prediction": f"A dog {HOSTILE} {step}"}
+    for step in (1, 3, 5)
+]
+
+
+def test_both_domains_are_seen_while_a_fine_tune_runs_and_what_the_model_writes(runs):
+    without_score(runs / "one", "pretrain")
+    progress = PROGRESS | {"sentence": "Ein Hund", "glimpses": GLIMPSES}
+    (runs / "one" / "progress.json").write_text(json.dumps(progress))
+    with at_work(runs / "one", "finetune"):
+        page = live_page([row(runs)])
+    assert "captions <b>35.0</b>" in page and "talks <b>2.5</b>" in page and "<img" not in page
+    assert "Ein Hund" in page and "A dog" in page and page.count("<polyline") == 3
+    assert "updated" in page
+
+
+def test_earlier_runs_of_the_stage_lie_behind_its_loss(runs):
+    shutil.copytree(runs / "one", runs / "before")
+    without_score(runs / "one", "pretrain")
+    (runs / "one" / "progress.json").write_text(json.dumps(PROGRESS))
+    with at_work(runs / "one", "finetune"):
+        assert len(row(runs).behind) == 1 and 'class="behind"' in live_page([row(runs)])
+
+
+def test_a_score_whose_report_is_drawn_is_not_loading(runs):
+    with at_work(runs / "one", None):
+        assert row(runs).state == "drawing the report"
+
+
+def test_an_entry_that_stopped_says_at_which_step(runs):
+    without_score(runs / "one", "pretrain")
+    for step in (3, 7):
+        (runs / "one" / "under_way" / "finetune" / f"checkpoint-{step}").mkdir(parents=True)
+    assert row(runs).state == "stopped in stage B at step 7 of 10"
+
+
+def test_the_best_ten_are_ranked_and_a_games_clock_is_seen(runs):
+    for number in range(12):
+        shutil.copytree(runs / "one", runs / f"e{number}")
+    clock = GameClock("day", TINY, runs=runs)
+    clock.take("a" * 64, 90.0)
+    page = live_page(look(Folder(runs)), games(Folder(runs)))
+    assert page.count('class="place"') == 10
+    assert "game day: 1.5 of 5 min used, 4 min left" in page
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(-3, "0 s"), (59.6, "60 s"), (119, "119 s"), (150, "2 min")])
+def test_a_time_is_said_in_what_one_counts_it_in(seconds, words):
+    assert lasting(seconds) == words
 
 
 @pytest.mark.parametrize(
@@ -116,11 +170,15 @@ STUDY = {"state": "searching", "used_minutes": 15.0, "budget_minutes": 60.0, "tr
     [
         (
             STUDY | {"best": {"validation": None, "pretrain_validation": 31.5}},
-            "2 trials in 15 of 60 min, best 31.50 BLEU",
+            "2 trials; the search took 15 of its 60 min; best 31.50 BLEU",
         ),
-        (STUDY | {"best": None}, "2 trials in 15 of 60 min<"),
-        (STUDY | {"best": {"validation": HOSTILE}}, "2 trials in 15 of 60 min<"),
-        (STUDY | {"best": None, "budget_minutes": 0}, "2 trials in 15 of 0 min<"),
+        (STUDY | {"best": None}, "2 trials; the search took 15 of its 60 min<"),
+        (STUDY | {"best": {"validation": HOSTILE}}, "2 trials; the search took 15 of its 60 min<"),
+        (STUDY | {"best": None, "budget_minutes": 0}, "2 trials; the search took 15 of its 0 min<"),
+        (
+            STUDY | {"best": None, "trials": [{"number": 0, "stage": HOSTILE, "validation": 3.5}, {"number": 1}]},
+            'class=""',
+        ),
         (STUDY | {"best": None, "used_minutes": "x"}, "searching"),
         ([], "searching"),
         ({"trials": 3}, "searching"),
@@ -163,11 +221,11 @@ def test_words_of_others_never_become_html():
 
 
 @pytest.mark.parametrize("values", [[], [1.0], [1.0, 1.0], [3.0, 2.0, 1e14]])
-def test_a_sparkline_stays_in_its_box(values):
+def test_a_curve_stays_in_its_box(values):
     page = live_page([LiveEntry("one", "training", is_running=True, progress=Progress(**PROGRESS | {"curve": values}))])
     points = re.findall(r"([\d.-]+),([\d.-]+)", (re.search(r'points="([^"]*)"', page) or ["", ""])[1])
     assert len(points) == (len(values) if len(values) > 1 else 0)
-    assert all(0 <= float(x) <= 100 and 0 <= float(y) <= 30 for x, y in points)
+    assert all(0 <= float(x) <= WIDTH and 0 <= float(y) <= HEIGHT for x, y in points)
 
 
 # The folder

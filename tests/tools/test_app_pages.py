@@ -1,5 +1,6 @@
 """The app's pages, in a real browser."""
 
+import json
 import os
 import re
 import shutil
@@ -7,12 +8,21 @@ import subprocess
 
 import pytest
 from app_site import HOSTILE, fetch, visiting
-from browser import needs_browser
-from conftest import ROOT, SMALL, command
+from browser import browsing, needs_browser
+from conftest import FIXED, ROOT, SMALL, command
+
+from league.report.look import render
+from league.report.texts import say
+from tools.app.live import LiveEntry
+from tools.app.live_page import live_page
 
 pytest_plugins = "app_site"
 pytest.importorskip("gradio", reason="pip install -r requirements-app.txt")
 
+SEES = """step => {
+  const said = [...document.querySelectorAll(".running .doing")].map((one) => one.innerText.match(/step (\\d+)/));
+  return said.some((found) => found && Number(found[1]) >= step);
+}"""
 CHOSEN = "name => [...document.querySelectorAll('input')].some(one => one.value === name)"
 
 
@@ -21,12 +31,16 @@ CHOSEN = "name => [...document.querySelectorAll('input')].some(one => one.value 
 def test_a_translation_with_its_alternatives_and_what_was_looked_at(site, screen):
     with visiting(f"{site}/translate?entry=two", **screen) as page:
         page.wait_for_function(CHOSEN, arg="two")
-        text = page.get_by_label("German")
+        page.locator(".translation").wait_for()  # a first result, before anything is pressed
+        assert page.locator("h1").inner_text() == "Translate"
+        text = page.get_by_label("Text, a sentence")
         text.fill("Ein Hund läuft.")
         text.press("Shift+Enter")
-        page.locator(".translation").wait_for()
-        assert page.locator(".translation tbody tr").count() == 4
-        scores = [float(cell) for cell in page.locator(".translation tbody td:last-child").all_inner_texts()]
+        page.locator(".translation .quiet", has_text="Ein Hund läuft.").wait_for()
+        assert page.locator(".side h3").all_inner_texts() == ["two", "two · stage A"]
+        side = page.locator(".side").first
+        assert side.locator("tbody tr").count() == 4
+        scores = [float(cell) for cell in side.locator("tbody td:last-child").all_inner_texts()]
         assert scores == sorted(scores, reverse=True)
         seen = page.frame_locator("iframe[title=Attention]")
         tokens, says = seen.locator("button.token"), seen.locator("[data-part=says]")
@@ -46,17 +60,17 @@ def test_a_translation_with_its_alternatives_and_what_was_looked_at(site, screen
 def test_what_a_visitor_writes_never_becomes_html_or_code(site):
     with visiting(f"{site}/translate?entry=one") as page:
         page.wait_for_function(CHOSEN, arg="one")
-        page.get_by_label("German").fill(f"{HOSTILE}\nEin Hund läuft.")
-        page.get_by_role("button", name="Translate").click()
+        page.get_by_label("Text, a sentence").fill(f"{HOSTILE}\nEin Hund läuft.")
+        page.get_by_role("button", name="Translate now").click()
         page.locator(".translation").nth(1).wait_for()
         assert page.locator(".translation .quiet").first.inner_text() == HOSTILE
         assert page.frame_locator("iframe[title=Attention]").locator("select[name=sentence] option").count() == 2
-        page.get_by_label("German").fill("   ")
-        page.get_by_role("button", name="Translate").click()
+        page.get_by_label("Text, a sentence").fill("   ")
+        page.get_by_role("button", name="Translate now").click()
         page.get_by_text("there is nothing to translate").wait_for()
-        page.get_by_label("German").fill("Hund")
+        page.get_by_label("Text, a sentence").fill("Hund")
         page.get_by_label("or a model on the Hub").fill(str(ROOT))
-        page.get_by_role("button", name="Translate").click()
+        page.get_by_role("button", name="Translate now").click()
         page.locator(".refused").get_by_text("Hub id").wait_for()
 
 
@@ -64,10 +78,10 @@ def test_what_a_visitor_writes_never_becomes_html_or_code(site):
 def test_the_report_is_ours_and_the_keyboard_chooses_the_entry(site):
     with visiting(f"{site}/report?entry=two", width=390, height=844) as page:
         page.frame_locator("iframe").get_by_role("heading", name="Entry one").wait_for()  # as its record calls it
-        chooser = page.get_by_role("combobox", name="Entry").or_(page.get_by_label("Entry")).first
-        chooser.focus()
-        chooser.fill("one")
-        chooser.press("Enter")
+        chooser = page.locator(".chooser input").first
+        chooser.click()
+        page.keyboard.type("one")  # what is typed takes the place of the name that stands there
+        page.keyboard.press("Enter")
         page.locator("iframe[src='reports/one']").wait_for()
         page.frame_locator("iframe").get_by_role("heading", name="Entry one").wait_for()
         assert page.locator("iframe").get_attribute("sandbox") == "allow-scripts allow-downloads"
@@ -103,17 +117,99 @@ def test_the_board_sorts_filters_and_compares(site):
 
 
 @needs_browser
+def test_the_switch_changes_every_part_of_the_app(site):
+    with visiting(f"{site}/report?entry=two", korean=True) as page:
+        report = page.frame_locator("iframe")
+        report.get_by_role("heading", name="학습 곡선").wait_for()
+        assert page.locator("h1").inner_text() == "엔트리 리포트"
+        page.get_by_text("순위표", exact=True).first.wait_for()  # Gradio's own label
+        page.get_by_role("button", name="English").click()
+        report.get_by_role("heading", name="Learning curves").wait_for()
+        assert page.locator("h1").inner_text() == "Report of an entry"
+        page.get_by_text("Board", exact=True).first.wait_for()
+        assert report.locator("#language").is_hidden(), "the app has the one switch"
+        page.goto(f"{site}/live")
+        page.locator("h1", has_text="Live").wait_for()
+
+
+@needs_browser
+def test_an_example_is_translated_at_a_press(site):
+    with visiting(f"{site}/translate?entry=two") as page:
+        page.locator(".translation").wait_for()
+        page.get_by_role("button", name="Zwei Kinder spielen").click()
+        page.locator(".translation .quiet", has_text="Zwei Kinder spielen").wait_for()
+
+
+@needs_browser
+def test_an_entry_that_trains_is_not_refused_on_the_board(site, runs):
+    record = json.loads((runs / "one" / "record.json").read_text())
+    del record["score"]
+    (runs / "three").mkdir()
+    (runs / "three" / "record.json").write_text(json.dumps(record | {"official": False}))
+    try:
+        with visiting(site) as page:
+            board = page.frame_locator("iframe[title=Board]")
+            board.locator("#under-way").wait_for()
+            assert board.locator("#under-way b").all_inner_texts() == ["three"]
+            assert board.locator("#refused li").count() == 1
+    finally:
+        shutil.rmtree(runs / "three")
+
+
+@needs_browser
+def test_a_long_name_leaves_the_state_in_one_line():
+    row = LiveEntry("a-name-that-is-as-long-as-a-name-may-be-which-is-sixty-four-lett", say("live.searching"), True)
+    page_of = render("tools/app/templates/head.html") + f'<div class="ours">{live_page([row])}</div>'
+    for width in (390, 1440):
+        with browsing(width=width) as page:
+            page.set_content(page_of)
+            box = page.locator(".state").bounding_box()
+            assert box["height"] < 1.8 * page.evaluate(
+                "parseFloat(getComputedStyle(document.querySelector('.state')).fontSize)"
+            )
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@needs_browser
+def test_live_follows_a_whole_run(site, runs):
+    """From the first step to the score: each change is seen within three seconds of its file."""
+    environment = {**os.environ, **FIXED, "SLOW_STEPS": "0.3"}
+    with visiting(f"{site}/live", width=1920, height=1080) as page:
+        page.locator(".live").wait_for()
+        last = lambda: page.locator(".updated").inner_text()  # noqa: E731
+        before = last()
+        page.wait_for_function("said => !document.querySelector('.updated').innerText.includes(said)", arg=before)
+        for script, stage, flags in (("train_pretrain", "A", SMALL), ("train_finetune", "B", ["--warmup_steps", "2"])):
+            words = command(script, "--entry", "whole", "--game", "spring", *flags)
+            training = subprocess.Popen(words, cwd=runs.parent, env=environment, stderr=subprocess.DEVNULL)
+            section = page.locator(".running", has_text="whole")
+            section.get_by_text(f"training stage {stage}").wait_for()
+            progress = runs / "whole" / "progress.json"
+            step = json.loads(progress.read_text())["step"]
+            # Three seconds on a machine that does nothing else.
+            page.wait_for_function(SEES, arg=step, timeout=8000)
+            section.locator(".loss polyline").first.wait_for(state="attached")
+            assert training.wait(120) == 0
+        page.locator(".game", has_text="game spring").wait_for()
+        words = command("evaluate_bleu", "--entry", "whole", "--game", "spring")
+        subprocess.run(words, cwd=runs.parent, env=environment, capture_output=True, check=True)
+        page.locator(".top-ten li", has_text="whole").wait_for()
+        assert page.locator(".running", has_text="whole").count() == 0
+    shutil.rmtree(runs / "whole")
+
+
+@needs_browser
 def test_an_entry_appears_while_it_trains_and_goes_when_it_is_gone(site, runs):
     words = command("train_pretrain", "--entry", "late", *SMALL)
     environment = {**os.environ, "SLOW_STEPS": "0.4", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     with visiting(f"{site}/live", width=1280, height=720) as page:
-        page.get_by_text("scored").first.wait_for()
+        page.locator(".tile", has_text="scored").first.wait_for()
         assert page.locator(".running").count() == 1  # the damaged one
         training = subprocess.Popen(words, cwd=runs.parent, env=environment, stderr=subprocess.DEVNULL)
         try:
             page.get_by_text("training stage A").wait_for()
             assert re.search(r"step \d+ of 24", page.locator(".pretrain .doing").inner_text())
-            page.locator(".pretrain polyline").wait_for(state="attached")
+            page.locator(".pretrain polyline").first.wait_for(state="attached")
         finally:
             training.kill()
             training.wait()

@@ -26,7 +26,9 @@ def site(played, targets, tmp_path_factory) -> Path:
     """A board of sound, open and hostile entries."""
     day, one = tmp_path_factory.mktemp("day"), read(played / "runs" / "one")
     blunt = [f"A man and {line}" if i % 2 else line for i, line in enumerate(targets)]
-    deal(day / "best", varied(one, 1, learning_rate=2e-5), targets)
+    in_game = varied(one, 1, learning_rate=3e-6)
+    in_game["game"] = {"name": "day", "id": "0" * 12, "minutes": 4.0, "entries": 2, "test_openings": 1}
+    deal(day / "best", judged(in_game), targets)
     deal(day / "blunt", varied(one, 2), blunt)
     deal(day / "poor", varied(one, 3), [EVIL, "</script><script>alert(2)</script>", *(["A man."] * 23)])
     other = varied(one, 4, bleu=50.0)
@@ -107,6 +109,65 @@ def compare(page, *chosen: str) -> None:
     page.wait_for_selector("#comparison:not([hidden])")
 
 
+@pytest.mark.parametrize("written", ["3e-6", "0.000003", "3.0e-06"])
+def test_a_number_is_found_however_it_is_written(page, written):
+    page.fill("#search", written)
+    assert names(page) == ["best"]
+
+
+def test_a_game_filters_and_groups(page):
+    page.select_option("#game", label="day")
+    assert names(page) == ["best"] and not page.locator("#unranked").is_visible()
+    page.select_option("#game", "")
+    page.select_option("#group", "game")
+    heads = page.locator("#ranked tr.group").all_text_contents()
+    assert heads == ["day: 4.0 min, 2 entries, test opened 1 times", "practice"]
+    assert names(page) == ["best", "blunt", "poor"]
+
+
+def test_columns_in_which_all_agree_are_folded(page):
+    assert page.locator("#ranked th", has_text="d_model").count() == 0
+    assert "d_model 32" in page.locator("#ranked .folded").text_content()
+    page.locator("#ranked .folded button").click()
+    assert page.locator("#ranked th", has_text="d_model").count() == 1 and names(page) == ["best", "blunt", "poor"]
+
+
+def test_a_dot_and_its_row_light_up_together(page):
+    page.locator("#intervals [data-mark]").first.hover()
+    assert page.locator("#answer").inner_text().startswith("best")
+    assert page.locator("#ranked tr.lit").count() == 1 and page.locator("#against circle.lit").count() == 1
+    assert page.locator("#intervals .apart").count() >= 1, "groups that the test tells apart"
+    page.locator("#against circle").first.focus()
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#answer").is_visible() and page.locator("tr.lit").count() == 1
+    page.keyboard.press("Escape")
+
+
+def test_the_dialogs_title_names_the_place(page):
+    for name, title in (("best", "Rank 1: best"), ("poor", "Rank 3: poor")):
+        page.locator("#ranked button.name", has_text=name).click()
+        assert page.locator("#details-title").text_content() == title
+        page.keyboard.press("Escape")
+
+
+def test_a_comparison_goes_with_its_entries(page):
+    compare(page, "best", "blunt")
+    page.fill("#search", "nothing has this name")
+    assert not page.locator("#comparison").is_visible()
+    page.fill("#search", "")
+
+
+def test_the_board_speaks_korean(page):
+    page.get_by_role("button", name="한국어").click()
+    assert (
+        page.locator("#ranked h2").text_content() == "순위" and page.locator(".state").first.text_content() == "미증명"
+    )
+    compare_button = page.locator("td.choose input").first
+    assert compare_button.get_attribute("aria-label") == "best 비교"
+    page.get_by_role("button", name="English").click()
+    assert page.locator("#ranked h2").text_content() == "Ranked"
+
+
 def test_two_entries_are_compared_by_the_test_of_ours(page, targets):
     compare(page, "best", "blunt")
     told = page.locator("#comparison").text_content()
@@ -116,8 +177,12 @@ def test_two_entries_are_compared_by_the_test_of_ours(page, targets):
     assert f"difference {better - worse:.2f}" in told
     shown = float(told.split("p = ")[1].split()[0])
     assert shown == pytest.approx(p_value, abs=0.01)
-    assert f"{len(targets) // 2} of {len(targets)} sentences differ" in told
-    assert page.locator("#comparison .pair").first.locator("mark").all_text_contents()[0].startswith("A man and")
+    assert f"{len(targets) // 2} of {len(targets)} rows differ" in told
+    assert page.locator("#comparison .heads b").all_text_contents() == ["source", "reference", "blunt", "best"]
+    pair = page.locator("#comparison .pair:not(.heads)").first
+    line = int(pair.locator(".quiet").text_content().split(":")[0].removeprefix("line ")) - 1
+    assert targets[line] in pair.locator(".given").nth(1).text_content()
+    assert pair.locator("mark").all_text_contents()[0].startswith("A man and")
 
 
 def test_bleu_in_the_browser_is_ours(page):
@@ -126,6 +191,22 @@ def test_bleu_in_the_browser_is_ours(page):
     rows = [[9, 9, 9, 8, 7, 6, 9, 8, 7, 6], [9, 12, 5, 2, 0, 0, 9, 8, 7, 6], [2, 9, 1, 0, 0, 0, 2, 1, 0, 0], [0] * 10]
     rows += [[9, 9, 0, 0, 0, 0, 9, 8, 7, 6]]
     assert page.evaluate("rows => rows.map(bleuOf)", rows) == pytest.approx([bleu_of(row).item() for row in rows])
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "texts"),
+    [
+        ("accuracy", "accuracy", [["cat", "dog", "cat", "cow"], ["cat", "dog", "dog", "cow"]]),
+        ("rouge", "rouge_l", [["a man runs", "two dogs", "no"], ["a man is running", "two dogs play", "yes"]]),
+    ],
+)
+def test_other_metrics_in_the_browser_are_ours_too(page, module, name, texts):
+    metric = pytest.importorskip(f"league.tasks.{module}")
+    statistics = metric.statistics(*texts)
+    totals = [statistics.sum(0).tolist(), statistics[0].tolist()]
+    assert metric.NAME == name
+    found = page.evaluate("([name, rows]) => rows.map(VALUES[name])", [name, totals])
+    assert found == pytest.approx([float(metric.value(statistics.sum(0))), float(metric.value(statistics[0]))])
 
 
 def test_hostile_translations_are_text(page):
@@ -142,7 +223,7 @@ def test_hostile_records_are_text_wherever_they_stand(page):
         assert not page.locator("#details").is_visible()
     page.locator("#refused summary").click()
     assert EVIL in page.locator("#refused").text_content()
-    assert page.locator("img").count() == 0 and page.locator("script").count() == 2
+    assert page.locator("img").count() == 0 and page.locator("script").count() == 4
 
 
 def test_a_script_that_got_in_would_not_run(page):
@@ -155,8 +236,9 @@ def test_a_script_that_got_in_would_not_run(page):
 
 
 def test_the_page_is_used_by_keyboard(page):
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.id") == "search"
+    for name in ("language", "search"):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.id") == name
     page.locator("#ranked button.name").first.focus()
     page.keyboard.press("Enter")
     assert page.locator("#details").is_visible() and "best" in page.locator("#details-title").text_content()
@@ -199,3 +281,14 @@ def test_many_rows_stay_quick(page, played, tmp_path):
         assert min(page.evaluate(act) for _ in range(5)) < 500  # 100 on a machine that does nothing else
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     assert page.locator("#ranked tbody tr").count() == 1000
+
+
+def test_two_hundred_entries_are_painted_at_once(page, played, tmp_path):
+    one = read(played / "runs" / "one")
+    for number in range(200):
+        deal(tmp_path / "day" / f"e{number}", varied(one, number, bleu=5.0 + number / 10))
+    write(build(tmp_path / "day"), tmp_path / "out", reports=0)
+    page.goto((tmp_path / "out" / "index.html").as_uri())
+    page.wait_for_timeout(500)  # an entry of the timeline comes a little after what it speaks of
+    assert page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime") < 1500
+    assert (tmp_path / "out" / "index.html").stat().st_size < 1_500_000

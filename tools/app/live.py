@@ -9,17 +9,32 @@ from msgspec import Struct
 
 from league.errors import UserError
 from league.record.clock import State
-from league.record.shape import Record
+from league.record.folder import last_stage
+from league.record.game import game_of
+from league.record.game_clock import GameClock, game_names, opened
+from league.record.shape import Record, StageFacts
+from league.report.texts import say
 from league.run.progress import Progress, is_running, read_progress
 from league.tasks.metric import metric_of
-from league.untrusted import Name, Number, read_as
+from league.untrusted import Count, Name, Number, read_as
 from league_config import LEAGUES
 
 from .folder import Folder, record_of
 
-STAGES = {"pretrain": "stage A", "finetune": "stage B"}
+STAGES = ("pretrain", "finetune")
+MOST_TRIALS, MOST_BEHIND = 200, 4  # trials of a search, and curves of earlier runs, that are drawn
 RECENT = 3 * 3600.0  # seconds after which an entry that nobody works on is left out
 MAX_STUDY_BYTES = 20_000_000
+
+
+class Trial(Struct):
+    """A trial of a search, as far as it is shown."""
+
+    number: Count = 0
+    stage: str = ""
+    state: str = ""
+    fidelity: Number = 1.0
+    validation: Number | None = None
 
 
 class Study(Struct):
@@ -28,15 +43,15 @@ class Study(Struct):
     state: Name
     used_minutes: Number
     budget_minutes: Number
-    trials: list[Any]
+    trials: list[Trial]
     best: dict[str, Any] | None
 
 
 @dataclass
 class LiveSearch:
-    """How far a search is: its trials so far, and the best BLEU on validation."""
+    """How far a search is: its trials so far, and the best of them on validation."""
 
-    num_trials: int
+    trials: list[Trial]
     used_minutes: float
     budget_minutes: float
     best: float | None
@@ -53,10 +68,16 @@ class LiveEntry:
     minutes_left: float | None = None
     progress: Progress | None = None
     search: LiveSearch | None = None
-    validation: dict[str, float] = field(default_factory=dict)  # BLEU after the last complete stage
+    validation: dict[str, float] = field(default_factory=dict)  # the scores after the last complete stage
+    behind: list[list[tuple[float, float]]] = field(default_factory=list)  # the curves of earlier runs of this stage
     score: float | None = None
-    metric: str = "BLEU"
+    metric: str = "score"
+    validated_by: str = "score"  # the metric of the last complete stage
     is_official: bool = False
+    minutes: float = 0.0
+    game: str = ""
+    league: str = ""
+    curves: dict[str, list[tuple[float, float]]] = field(default_factory=dict)  # of complete stages, by share and loss
 
 
 def look(folder: Folder) -> list[LiveEntry]:
@@ -67,10 +88,20 @@ def look(folder: Folder) -> list[LiveEntry]:
         try:
             rows.append(row_of(path))
         except UserError:  # the board tells what is wrong with it
-            rows.append(LiveEntry(name, "its record is damaged", changed=changed(path)))
+            rows.append(LiveEntry(name, say("live.damaged"), changed=changed(path)))
         except OSError:
             continue
+    for row in rows:
+        if row.progress:
+            row.behind = earlier(rows, row)
     return rows
+
+
+def earlier(rows: list[LiveEntry], row: LiveEntry) -> list[list[tuple[float, float]]]:
+    """Return the curves of the last runs of the same stage and league."""
+    stage = row.progress.stage
+    others = [one for one in rows if one is not row and one.league == row.league and stage in one.curves]
+    return [one.curves[stage] for one in sorted(others, key=lambda one: -one.changed)[:MOST_BEHIND]]
 
 
 def row_of(folder: Path) -> LiveEntry:
@@ -80,7 +111,7 @@ def row_of(folder: Path) -> LiveEntry:
     stages, score = record.stages, record.score
     search = read_search(folder) if running and not stages and score is None else None
     spent = sum(clock.spent.values()) / 60 if clock else record.clock.minutes
-    league = record.league.name
+    league, game = record.league.name, game_of(record)
     last = stages.get("finetune") or stages.get("pretrain")
     return LiveEntry(
         name=folder.name,
@@ -92,7 +123,12 @@ def row_of(folder: Path) -> LiveEntry:
         search=None if progress else search,
         validation=last.validation if last else {},
         score=score and score.value,
+        minutes=spent,
+        game=game.name if game else "",
+        league=league,
+        curves={name: curve_of(facts) for name, facts in stages.items() if facts.steps},
         metric=metric_of(LEAGUES[league]).LABEL if league in LEAGUES else "score",
+        validated_by=metric_of(LEAGUES[league], last_stage(record)).LABEL if league in LEAGUES else "score",
         is_official=record.official,
     )
 
@@ -102,19 +138,54 @@ def state_of(folder: Path, record: Record, clock: State | None, running: bool, p
     purpose = clock.running if clock else None
     if running:
         if progress:
-            return f"training {STAGES.get(progress.stage, progress.stage)}"
+            return say("live.training", stage=say_stage(progress.stage))
         if search or (folder / "tune").is_dir() and not record.stages:
-            return "searching"
+            return say("live.searching")
+        if record.score and purpose is None:
+            return say("live.drawing")
         doing = {None: "loading", "score": "scoring"}
-        return doing.get(purpose, "validating")
+        return say(f"live.{doing.get(purpose, 'validating')}")
     if record.score:
-        return "done, official" if record.official else "done, open"
+        return say("live.official") if record.official else say("live.open")
     if record.diverged:
-        return f"diverged in {STAGES.get(record.diverged.stage, 'training')}"
+        return say("live.diverged", stage=say_stage(record.diverged.stage))
+    if stopped := stopped_at(folder, record):
+        return stopped
     if purpose is not None:
-        return "interrupted"
-    complete = [words for name, words in STAGES.items() if name in record.stages]
-    return f"{complete[-1]} complete" if complete else "stopped"
+        return say("live.interrupted")
+    complete = [name for name in STAGES if name in record.stages]
+    return say("live.complete", stage=say_stage(complete[-1])) if complete else say("live.stopped")
+
+
+def stopped_at(folder: Path, record: Record) -> str | None:
+    """Say at which step an entry stopped, where it left a checkpoint in the midst of a stage."""
+    stage = next((name for name in STAGES if name not in record.stages), None)
+    found = [path.name.rsplit("-", 1)[1] for path in (folder / "under_way" / str(stage)).glob("checkpoint-*")]
+    steps = [int(step) for step in found if step.isdecimal() and len(step) < 12]
+    if not steps or record.league.name not in LEAGUES:
+        return None
+    most = getattr(LEAGUES[record.league.name], stage).arguments["max_steps"]
+    return say("live.stopped_at", stage=say_stage(stage), step=f"{max(steps):,}", most=f"{most:,}")
+
+
+def say_stage(name: str) -> str:
+    return say(f"stage.{name}") if name in STAGES else name
+
+
+def curve_of(facts: StageFacts) -> list[tuple[float, float]]:
+    """Return a learning curve by the share of the steps."""
+    return [(point.step / facts.steps, point.loss) for point in facts.curve]
+
+
+def games(folder: Folder) -> list[GameClock]:
+    """Return the clocks of the games that are played in a folder."""
+    found = []
+    for name in game_names(folder.path):
+        try:
+            found.append(opened(name, folder.path))
+        except UserError:
+            continue
+    return found
 
 
 def read_clock(folder: Path) -> State | None:
@@ -135,7 +206,7 @@ def read_search(folder: Path) -> LiveSearch | None:
         return None
     scores = [(study.best or {}).get(name) for name in ("validation", "pretrain_validation")]
     best = next((score for score in scores if isinstance(score, float) and abs(score) < 1e15), None)
-    return LiveSearch(len(study.trials), study.used_minutes, study.budget_minutes, best)
+    return LiveSearch(study.trials[-MOST_TRIALS:], study.used_minutes, study.budget_minutes, best)
 
 
 def changed(folder: Path) -> float:

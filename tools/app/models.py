@@ -17,12 +17,28 @@ MOST_LETTERS, MOST_LINES, MOST_BEAMS = 2000, 20, 8
 MOST_MAPS, MOST_TOKENS = 8, 128
 
 
+STAGE_A = " · stage A"  # behind an entry's name: its model before the fine-tune
+NO_OTHER = "nothing"  # beside it
+
+
+@dataclass
+class Side:
+    """What a model makes of a line: all that its beam search returns, best first."""
+
+    name: str
+    hypotheses: list["Hypothesis"]
+
+
 @dataclass
 class Translated:
-    """One line, and what a beam search returns for it, best first."""
+    """One line, and what each of the models that stand side by side makes of it."""
 
     source: str
-    hypotheses: list["Hypothesis"]
+    sides: list[Side]
+
+    @property
+    def hypotheses(self) -> list["Hypothesis"]:
+        return self.sides[0].hypotheses
 
 
 @dataclass
@@ -42,7 +58,11 @@ class Models:
         self._lock = threading.Lock()
 
     def translate(self, entry: str | None, hub_id: str, text: str, num_beams: int) -> Answer:
-        """Translate each line of a text, with all that the beam search ends with."""
+        """Translate each line of a text with one model."""
+        return self.beside(entry, NO_OTHER, hub_id, text, num_beams)
+
+    def beside(self, entry: str | None, other: str | None, hub_id: str, text: str, num_beams: int) -> Answer:
+        """Translate each line of a text with a model, and with another one beside it."""
         if len(text) > MOST_LETTERS:
             raise UserError(f"{len(text):,} letters: at most {MOST_LETTERS:,} at a time.")
         lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -52,10 +72,15 @@ class Models:
             raise UserError(f"{len(lines)} lines: at most {MOST_LINES} at a time.")
         num_beams = min(max(1, int(num_beams)), MOST_BEAMS)
         with self._lock:
-            translator = self._translator(entry, hub_id)
-            results = translator.search(lines, num_beams=num_beams, n_best=num_beams)
-            translated = [Translated(*pair) for pair in zip(lines, results, strict=True)]
-            return Answer(translated, attention_page(translator, translated))
+            sides = {}
+            for name, hub in [(entry, hub_id), *([(other, "")] if other not in (None, NO_OTHER, entry) else [])]:
+                translator = self._translator(name, hub)
+                sides[hub.strip() or name] = translator.search(lines, num_beams=num_beams, n_best=num_beams)
+            translated = [
+                Translated(line, [Side(name, results[i]) for name, results in sides.items()])
+                for i, line in enumerate(lines)
+            ]
+            return Answer(translated, attention_page(self._translator(entry, hub_id), translated))
 
     def _translator(self, entry: str | None, hub_id: str):
         from league.hub.transfer import fetch
@@ -68,9 +93,12 @@ class Models:
             where = fetch(hub_id)
             key = (where,)
         elif entry:
-            where = self.folder.entry(entry)
+            is_stage_a = isinstance(entry, str) and entry.endswith(STAGE_A)
+            where = self.folder.entry(entry.removesuffix(STAGE_A) if is_stage_a else entry)
             # Another model under the same name is another model.
-            key = (where, *(stamp(where / stage / "model.safetensors") for stage in ("finetune", "pretrain")))
+            stages = ("finetune", "pretrain")
+            key = (where, is_stage_a, *(stamp(where / stage / "model.safetensors") for stage in stages))
+            where = where / "pretrain" if is_stage_a else where
         else:
             raise UserError("choose an entry first.")
         if key not in self._held:
@@ -79,6 +107,21 @@ class Models:
             self._held[key] = Translator(where)
         self._held.move_to_end(key)
         return self._held[key]
+
+
+def choices(folder: Folder) -> list[str]:
+    """Return the models of a folder: each entry's last one, and its stage A where that is another."""
+    names = []
+    for name in folder.names():
+        names.append(name)
+        if all((folder.path / name / stage / "model.safetensors").is_file() for stage in ("pretrain", "finetune")):
+            names.append(name + STAGE_A)
+    return names
+
+
+def other_of(name: str | None, names: list[str]) -> str:
+    """Return what stands beside a model at first: the same entry before its fine-tune."""
+    return f"{name}{STAGE_A}" if f"{name}{STAGE_A}" in names else NO_OTHER
 
 
 def attention_page(translator, translated: list[Translated]) -> str:

@@ -7,16 +7,17 @@ from urllib.parse import quote
 import gradio as gr
 
 from league.errors import UserError
+from league.report.facts import EXAMPLES
 from league.report.look import render
+from league.report.texts import plain, say
 
 from . import live
 from .folder import Folder
 from .live_page import live_page
-from .models import MOST_BEAMS, MOST_LETTERS, Models
+from .models import MOST_BEAMS, MOST_LETTERS, NO_OTHER, Models, choices, other_of
 
 TRANSLATIONS = "tools/app/templates/translations.html"
-EVERY = 3.0  # seconds between two looks at what is running
-EXAMPLE = "Ein Hund läuft durch den Schnee."
+EVERY = 1.5  # seconds between two looks at what is running
 PRIVATE = {"api_visibility": "private"}
 WAITING = 16  # translations that may wait for their turn
 
@@ -24,23 +25,25 @@ WAITING = 16  # translations that may wait for their turn
 def pages(folder: Folder, models: Models) -> gr.Blocks:
     """Return the whole app."""
     with gr.Blocks(title="League", analytics_enabled=False, fill_width=True) as app:
-        navbar()
+        head("board", is_seen=False)
         gr.HTML(frame("Board", src="board/index.html"), elem_classes="framed whole")
     with app.route("Translate", "translate"):
-        navbar()
+        head("translate")
         translate_page(folder, models)
     with app.route("Report", "report"):
-        navbar()
+        head("report")
         report_page(folder)
     with app.route("Live", "live"):
-        navbar()
+        head("live")
         live_tab(folder)
     app.queue(max_size=WAITING, default_concurrency_limit=1, api_open=False)
     return app
 
 
-def navbar() -> None:
+def head(name: str, is_seen: bool = True) -> None:
+    """Put the way to the other pages and the page's title."""
     gr.Navbar(main_page_name="Board")
+    gr.HTML(render("tools/app/templates/title.html", name=name, is_seen=is_seen), elem_classes="title")
 
 
 def frame(title: str, **content: str) -> str:
@@ -53,8 +56,8 @@ def ours() -> gr.HTML:
     return gr.HTML(elem_classes="ours", apply_default_css=False)
 
 
-def entry_chooser(folder: Folder) -> gr.Dropdown:
-    return gr.Dropdown(folder.names(), label="Entry", min_width=260)
+def chooser(names: list, label: str) -> gr.Dropdown:
+    return gr.Dropdown(names, label=label, min_width=240, elem_classes="chooser")
 
 
 def chosen(folder: Folder, request: gr.Request) -> tuple[list[str], str | None]:
@@ -68,46 +71,51 @@ def chosen(folder: Folder, request: gr.Request) -> tuple[list[str], str | None]:
 
 def translate_page(folder: Folder, models: Models) -> None:
     with gr.Row():
-        entry = entry_chooser(folder)
+        entry = chooser(choices(folder), plain(say("g.entry")))
+        other = chooser([NO_OTHER, *choices(folder)], plain(say("g.beside")))
         hub_id = gr.Textbox(
-            label="or a model on the Hub",
+            label=plain(say("g.hub")),
             placeholder="name/model",
             max_length=100,
-            min_width=260,
+            min_width=240,
             visible=models.allows_hub,
         )
-        num_beams = gr.Slider(1, MOST_BEAMS, value=4, step=1, label="Beams", min_width=260)
-    text = gr.Textbox(
-        EXAMPLE,
-        label="German, a sentence a line (Shift+Enter translates)",
-        lines=3,
-        max_lines=8,
-        max_length=MOST_LETTERS,
-    )
-    button = gr.Button("Translate", variant="primary")
+        num_beams = gr.Slider(1, MOST_BEAMS, value=4, step=1, label=plain(say("g.beams")), min_width=240)
+    text = gr.Textbox(EXAMPLES["de"][0], label=plain(say("g.text")), lines=3, max_lines=8, max_length=MOST_LETTERS)
+    with gr.Row():
+        button = gr.Button(plain(say("g.translate")), variant="primary")
+        examples = [gr.Button(example, size="sm", min_width=160) for example in EXAMPLES["de"]]
     results = ours()
     attention = gr.HTML(elem_classes="framed low")
 
-    def translate(entry, hub_id, text, num_beams):
+    def translate(entry, other, hub_id, text, num_beams):
         try:
-            answer = models.translate(entry, hub_id, text, num_beams)
+            answer = models.beside(entry, other, hub_id, text, num_beams)
         except UserError as error:
             return render(TRANSLATIONS, refused=folder.public(error), lines=[]), ""
         return render(TRANSLATIONS, refused=None, lines=answer.lines), frame("Attention", srcdoc=answer.attention)
 
     def load(request: gr.Request):
-        names, name = chosen(folder, request)
-        return gr.Dropdown(names, value=name)
+        names, (_, name) = choices(folder), chosen(folder, request)
+        return gr.Dropdown(names, value=name), gr.Dropdown([NO_OTHER, *names], value=other_of(name, names))
 
-    gr.on([button.click, text.submit], translate, [entry, hub_id, text, num_beams], [results, attention], **PRIVATE)
-    gr.on(None, load, None, entry, queue=False, **PRIVATE)
+    inputs, outputs = [entry, other, hub_id, text, num_beams], [results, attention]
+    gr.on([button.click, text.submit], translate, inputs, outputs, **PRIVATE)
+    for one, example in zip(examples, EXAMPLES["de"], strict=True):
+        one.click(lambda example=example: example, None, text, queue=False, **PRIVATE).then(
+            translate, inputs, outputs, **PRIVATE
+        )
+    # With a first result as soon as it opens, where there is an entry.
+    gr.on(None, load, None, [entry, other], queue=False, **PRIVATE).then(
+        lambda *asked: translate(*asked) if asked[0] else ("", ""), inputs, outputs, **PRIVATE
+    )
 
 
 # Report
 
 
 def report_page(folder: Folder) -> None:
-    entry = entry_chooser(folder)
+    entry = chooser(folder.names(), plain(say("g.entry")))
     shown = gr.HTML(elem_classes="framed")
 
     def load(request: gr.Request):
@@ -120,7 +128,7 @@ def report_page(folder: Folder) -> None:
 
 def report_frame(name: str | None) -> str:
     if not name:
-        return "<p>There is no entry in this folder yet.</p>"
+        return render("tools/app/templates/none.html")
     return frame("Report", src=f"reports/{quote(name, safe='')}")
 
 
@@ -145,6 +153,6 @@ class Now:
     def page(self) -> str:
         with self._lock:
             if time.monotonic() >= self._until:
-                self._page = live_page(live.look(self.folder))
+                self._page = live_page(live.look(self.folder), live.games(self.folder))
                 self._until = time.monotonic() + EVERY / 2
             return self._page

@@ -22,6 +22,7 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 from league.errors import UserError
 from league.files import write_text
 from league.report.look import render
+from league.report.texts import say
 from league.tasks.predictions import predictions_files
 
 from .folder import Folder, stamp
@@ -73,7 +74,7 @@ def server(folder: Folder, data_dir: str | None = None, allows_hub: bool = True)
 
     @app.exception_handler(UserError)
     def refuse(request: Request, error: UserError) -> Response:
-        page = render("league/report/templates/base.html", title="Not here", words=folder.public(error))
+        page = render("league/report/templates/base.html", title=say("app.not_here"), words=folder.public(error))
         return HTMLResponse(page, 404, {"Content-Security-Policy": FRAMED})
 
     warnings.filterwarnings("ignore", message="SSR mode")
@@ -153,7 +154,8 @@ class Files:
             if self._shown.get(place) != version:
                 with opened() as folder:
                     out.mkdir(parents=True, exist_ok=True)
-                    write_text(out / "report.html", entry_page(gather(folder, self.data_dir)))
+                    page = entry_page(gather(folder, self.data_dir), {"board": "../board/index.html"})
+                    write_text(out / "report.html", page)
                 self._shown[place] = version
         return out / "report.html"
 

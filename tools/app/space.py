@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CODE = ("league", "modeling", "tools")
 PARTS = {"README.md", "app.py", "requirements.txt", "source", "entries"}
 # What the app shows of an entry; no code of it, and stage A's model only where there is no other.
-FILES = ("record.json", "clock.json", *sorted(predictions_files()))
+FILES = ("record.json", "clock.json", "game.json", *sorted(predictions_files()))
 CHECKPOINT = ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 CARD = """---
 title: Translation league

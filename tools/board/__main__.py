@@ -26,6 +26,9 @@ class BoardOptions:
     data_dir: str | None = field(default=None, metadata={"help": "folder with local text files, as for the scripts"})
     verify: bool = field(default=False, metadata={"help": "prove each entry, as python -m tools.verify does"})
     reports: int = field(default=10, metadata={"help": "make the reports of so many entries, the best of each league"})
+    no_references: bool = field(
+        default=False, metadata={"help": "leave the test set's sources and references out of comparisons"}
+    )
     force: bool = field(default=False, metadata={"help": "write over files that were edited by hand"})
     check: bool = field(default=False, metadata={"help": "write nothing; tell whether what is there is up to date"})
 
@@ -51,6 +54,7 @@ def main(argv: list[str] | None = None) -> None:
         cache = Cache.beside(source)
         board = build(source, options.data_dir, options.verify, cache, say, processes=os.cpu_count() or 1)
         board.refused += too_large
+        board.with_references = not options.no_references
         if options.check:
             wrong = differing(board, out)
             for name in wrong:
@@ -59,6 +63,7 @@ def main(argv: list[str] | None = None) -> None:
             sys.exit(1 if wrong else 0)
         write(board, out, options.reports, options.force, say)
     counts = f"{len(board.entries)} ranked, {len(board.unranked)} not ranked, {len(board.refused)} refused"
+    counts += f", {len(board.under_way)} without a score yet" if board.under_way else ""
     print(f"{counts}: {out / MARKDOWN}, {out / PAGE}")
 
 

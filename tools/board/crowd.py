@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 
 from league.proof.data import DataAtHand
-from league.proof.source import Refused, Source
+from league.proof.source import Refused, Source, Unscored
 
 from .cache import Cache
 from .judging import judge
-from .rows import Refusal, Row
+from .rows import Refusal, Row, Unfinished
 
 FEW = 500  # entries, for which a further process is not worth its start
 AT_ONCE = 20  # that a process is given; as long an interruption has to wait
@@ -49,7 +49,7 @@ def _outcome(one: Source | Refusal, data: DataAtHand, cache: Cache) -> Row | Ref
     try:
         return judge(one, data, cache)
     except Refused as reason:
-        return Refusal(one.name, str(reason))
+        return (Unfinished if isinstance(reason, Unscored) else Refusal)(one.name, str(reason))
 
 
 def _begin(data: DataAtHand, cache: Cache) -> None:

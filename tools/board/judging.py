@@ -6,7 +6,8 @@ from typing import Any
 
 from league.proof.claim import Claim, quick_checks
 from league.proof.data import DataAtHand
-from league.proof.source import RECORD, STAGES, Refused, Source, printable
+from league.proof.source import RECORD, STAGES, Refused, Source, Unscored, printable
+from league.record.game import game_of
 from league.record.rules import names_tuned
 from league.record.shape import BrokenRule, Record, parse_record
 from league.record.wording import in_words
@@ -26,7 +27,7 @@ def judge(source: Source, data: DataAtHand, cache: Cache) -> Row:
     except ValueError as error:
         raise Refused(f"{RECORD} is damaged ({printable(str(error), 300)})") from None
     if not record.score:
-        raise Refused("has no score yet")
+        raise Unscored("has no score yet")
     row = _row(source, record, hashlib.sha256(content).hexdigest())
     claim = Claim(record, source, data, is_whole=False, keep=cache.array)
     try:
@@ -34,7 +35,7 @@ def judge(source: Source, data: DataAtHand, cache: Cache) -> Row:
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         # A record that is no shape to be judged by these rules must not stop the board.
         raise Refused(f"{RECORD} cannot be judged ({printable(str(error), 100)})") from None
-    row.notes, row.statistics = claim.notes, claim.statistics
+    row.notes, row.statistics, row.game_log = claim.notes, claim.statistics, claim.game
     if wrong:
         row.refute(_few(wrong))
     elif broken := record.broken_rules:
@@ -61,6 +62,7 @@ def _row(source: Source, record: Record, digest: str) -> Row:
         trials=record.trials,
         test_openings=record.test_openings,
         device=_device(record),
+        game=game_of(record),
         weights=score.weights.get("model.safetensors", ""),
         state="claimed",
         seeds_mean=score.value,
@@ -88,6 +90,8 @@ def _few(reasons: list[str]) -> list[str]:
 
 def _is_lateness(rule: BrokenRule, record: Record) -> bool:
     stage, _, field = rule.rule.partition(".")
+    if rule.rule == "game.minutes":
+        return True
     if rule.rule == "clock.minutes":
         return record.clock.minutes > record.clock.limit
     return field == "steps" and stage in record.stages and record.stages[stage].out_of_time

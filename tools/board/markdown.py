@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 from html import escape
 from typing import Any
 
+from league.report.texts import say
+
 from .rows import STATES, Board, Row, Standing
 from .words import about_ranks, metric_label, rank_of, state_of, value
 
@@ -15,10 +17,15 @@ def as_markdown(board: Board) -> str:
     """Return the whole document."""
     parts = ["# Leaderboard\n"]
     parts += [_standing(standing) for standing in board.standings] or ["Nothing has been handed in yet.\n"]
+    if board.under_way:
+        names = ", ".join(plain(one.name) for one in board.under_way[:MOST_ROWS])
+        parts.append(f"## No score yet\n\n{names}\n")
     if board.refused:
-        table = _table(["what was handed in", "why it is no entry"], lambda refusal: map(plain, refusal), board.refused)
+        head = ["what was handed in", "why it is no entry"]
+        table = _table(head, lambda refusal: map(plain, refusal), board.refused)
         parts.append("## Refused\n\n" + table)
-    states = "\n".join(f"- **{state}**: {words}" for state, words in STATES.items())
+    states = ((say(f"state.{state}"), say(f"about.{state}")) for state in STATES)
+    states = "\n".join(f"- **{state}**: {words}" for state, words in states)
     parts.append(f"## States\n\n{states}\n")
     return "\n".join(parts)
 

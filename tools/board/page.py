@@ -3,7 +3,8 @@
 from typing import Any
 
 from league.proof.comparison import LEVEL, Comparison
-from league.report.look import render
+from league.report.look import in_both, render
+from league.report.texts import say
 from league.tasks.metric import metric_of
 from league.tasks.resampling import NUM_SWAPS
 from league_config import LEAGUES
@@ -13,9 +14,9 @@ from .words import about_ranks, metric_label, state_of
 
 
 def as_page(board: Board, with_entry: set[str], with_report: set[str]) -> str:
-    """Return the page; `with_entry` and `with_report` name the rows that have a file of that kind beside it."""
+    """Return the page; `with_entry` and `with_report` name the rows, or tests, that have such a file beside it."""
     data = _data(board, with_entry, with_report)
-    return render("tools/board/templates/board.html", title="Leaderboard", board=board, states=STATES, data=data)
+    return render("tools/board/templates/board.html", title=say("board.title"), board=board, states=STATES, data=data)
 
 
 def _data(board: Board, with_entry: set[str], with_report: set[str]) -> dict[str, Any]:
@@ -32,7 +33,8 @@ def _league(standing: Standing, with_entry: set[str], with_report: set[str]) -> 
     league = LEAGUES.get(standing.name)
     return {
         "name": f"{standing.name} {standing.version}",
-        "about": about_ranks(standing),
+        "about": in_both({"about": about_ranks(standing)})["about"],
+        "test": name_of_test(standing) if name_of_test(standing) in with_entry else None,
         "metric": {"name": league and metric_of(league).NAME, "label": metric_label(standing)},
         "names": names,
         "reach": standing.reach_of_seeds,
@@ -59,15 +61,25 @@ def _row(row: Row, names: list[str], with_entry: set[str], with_report: set[str]
         "device": row.device,
         "state": state_of(row),
     }
+    if row.game:
+        facts["game"] = {"name": row.game.name, "id": row.game.id, "minutes": row.game.minutes}
+        facts["game"] |= {"entries": row.game.entries, "openings": row.game.test_openings}
     also = {"entry": row.entry if row.entry not in row.name.split("/") else None, "why": row.reasons}
     also |= {"notes": row.notes, "data": row.id in with_entry, "report": row.id in with_report}
     return facts | {name: value for name, value in also.items() if value}
 
 
-def verdicts() -> dict[str, str]:
+def name_of_test(standing: Standing) -> str:
+    """Return what the file with a league's test set is called."""
+    return f"test-{standing.name}-{standing.version}"
+
+
+def verdicts() -> dict[str, list[str]]:
     """Return what a comparison says, in the words of league.proof.comparison, for the browser to choose from."""
     cases = {"same": (1.0, None), "unknown": (0.0, None), "seeds": (0.0, 9.0), "real": (0.0, 0.0)}
-    return {
+    english = {
         case: Comparison(("", "{better}"), (0.0, 1.0), p_value, deviation, {}).verdict()
         for case, (p_value, deviation) in cases.items()
     }
+    texts = {case: say(f"board.verdict.{case}", english=one, better="{better}") for case, one in english.items()}
+    return in_both(texts)

@@ -33,7 +33,7 @@ def _write_report(board: Board, row: Row, folder: Path, say: Callable[[str], Non
         html = board.cache.get("reports", key)
         if html is None:
             say(f"report of {row.name}")
-            html = _report(row, board.data_dir)
+            html = _report(row, board.data.data_dir)
             board.cache.put("reports", key, html)
         write_text(path, html)
     except Exception as error:  # a stranger's entry may upset any of several libraries
@@ -46,7 +46,7 @@ def _code() -> list[str]:
     """Return the digests of what makes a report."""
     from league.record.code import code_digest
 
-    files = [*ROOT.glob("league/report/*.py"), *ROOT.glob("league/report/templates/*")]
+    files = [*ROOT.glob("league/report/*.*"), *ROOT.glob("league/report/templates/*")]
     return [*map(code_digest, LEAGUES.values()), *map(digest_of, sorted(files))]
 
 
@@ -55,4 +55,4 @@ def _report(row: Row, data_dir: str | None) -> str:
     from league.report.page import entry_page
 
     with row.source.unpacked() as folder:
-        return entry_page(gather(folder, data_dir))
+        return entry_page(gather(folder, data_dir), {"board": "../index.html"})

@@ -5,18 +5,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from league.proof.data import DataAtHand
 from league.proof.source import Source
+from league.record.game import GameLog
+from league.record.shape import GameFacts
 
 from .cache import Cache
 
-STATES = {
-    "verified": "official, and proven on these very files: rules, data, weights, translations, score",
-    "claimed": "official by its own record, whose parts agree; not proven yet",
-    "late": "sound, but over the time of the league; not ranked",
-    "open": "plays by other rules or data; not ranked",
-    "copy": "the weights of an entry that came earlier; not ranked",
-    "refuted": "the record is not true; not ranked",
-}
+STATES = ("verified", "claimed", "late", "open", "copy", "refuted")  # whose words stand in the table of texts
 
 
 class Refusal(NamedTuple):
@@ -24,6 +20,10 @@ class Refusal(NamedTuple):
 
     name: str
     reason: str
+
+
+class Unfinished(Refusal):
+    """An entry that has no score yet."""
 
 
 @dataclass
@@ -42,11 +42,13 @@ class Row:
     trials: int
     test_openings: int
     device: str
+    game: GameFacts | None
     weights: str
     state: str
     reasons: list[str] = field(default_factory=list)  # why it is not ranked
     notes: list[str] = field(default_factory=list)  # what could not be checked
     statistics: np.ndarray | None = field(default=None, repr=False)  # of the test's rows, where they were scored again
+    game_log: GameLog | None = field(default=None, repr=False)
     rank: int | None = None
     is_tied: bool = False
     copy_of: str | None = None
@@ -86,7 +88,9 @@ class Board:
 
     standings: list[Standing]
     refused: list[Refusal]
-    data_dir: str | None = None
+    under_way: list[Unfinished] = field(default_factory=list)
+    data: DataAtHand = field(default_factory=lambda: DataAtHand(None))
+    with_references: bool = True  # whether comparisons show the test set's sources and references
     cache: Cache = field(default_factory=lambda: Cache(None))
 
     @property

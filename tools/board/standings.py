@@ -10,6 +10,7 @@ from league.proof.comparison import Comparison
 from league.proof.data import DataAtHand
 from league.proof.noise import seed_deviation
 from league.proof.source import Source
+from league.record.game import hidden_minutes
 from league.tasks.metric import metric_of
 from league.tasks.resampling import p_value
 from league_config import LEAGUES
@@ -18,9 +19,10 @@ from .cache import Cache
 from .crowd import judged
 from .handed_in import find
 from .proofs import prove
-from .rows import Board, Refusal, Row, Standing
+from .rows import Board, Refusal, Row, Standing, Unfinished
 
 MOST_REFUSED = 1000  # that are listed
+MOST_HIDDEN = 0.2  # minutes of a game: entries at work at once see each other's time two seconds late
 
 
 def build(
@@ -42,7 +44,10 @@ def build(
     data = DataAtHand(data_dir)
     results = judged(_under_names_of_their_own(find(source)), data, cache, processes)
     rows = [result for result in results if isinstance(result, Row)]
-    refused = _as_many_as_are_listed([result for result in results if isinstance(result, Refusal)])
+    others = [result for result in results if isinstance(result, Refusal)]
+    refused = _as_many_as_are_listed([one for one in others if not isinstance(one, Unfinished)])
+    under_way = [one for one in others if isinstance(one, Unfinished)]
+    _hold_games_together(rows)
     leagues = defaultdict(list)
     for row in rows:
         leagues[row.league].append(row)
@@ -51,7 +56,7 @@ def build(
         prove(worthwhile, data, cache, say)
     # The league that most play first.
     order = sorted(leagues, key=lambda league: (-len(leagues[league]), league))
-    return Board([_standing(league, leagues[league]) for league in order], refused, data_dir, cache)
+    return Board([_standing(league, leagues[league]) for league in order], refused, under_way, data, cache=cache)
 
 
 def _under_names_of_their_own(sources: Iterable[Source | tuple[str, str]]) -> Iterator[Source | Refusal]:
@@ -82,6 +87,20 @@ def _standing(league: tuple[str, int], rows: list[Row]) -> Standing:
     ranked = _by_score(row for row in rows if row.is_official and not row.copy_of)
     _rank(ranked, seed_deviation(*league))
     return Standing(*league, reach, ranked, _by_score(row for row in rows if row.rank is None))
+
+
+def _hold_games_together(rows: list[Row]) -> None:
+    """Refute an entry whose clock of its game leaves out what other entries of the game spent on it."""
+    games = defaultdict(list)
+    for row in rows:
+        if row.game and row.game_log:
+            games[row.game.id].append(row)
+    for game in games.values():
+        logs = [row.game_log for row in game]
+        for row in game:
+            hidden = hidden_minutes(row.game_log, logs)
+            if hidden > MOST_HIDDEN:
+                row.refute([f"its game's clock leaves out {hidden:.2f} minutes that other entries of the game know of"])
 
 
 def _find_copies(rows: list[Row]) -> None:

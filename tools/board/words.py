@@ -1,5 +1,6 @@
 """What the page and LEADERBOARD.md say alike."""
 
+from league.report.texts import Text, say
 from league.tasks.metric import metric_of
 from league_config import LEAGUES
 
@@ -11,21 +12,11 @@ def metric_label(standing: Standing) -> str:
     return metric_of(LEAGUES[standing.name]).LABEL if standing.name in LEAGUES else "score"
 
 
-def about_ranks(standing: Standing) -> str:
+def about_ranks(standing: Standing) -> Text:
     """Say how the ranks of a league come about."""
-    seeds = (
-        f"a difference of up to {standing.reach_of_seeds:.2f} may be the seed's luck (measured for this league)"
-        if standing.reach_of_seeds is not None
-        else "how far the seed moves the score was never measured for this league"
-    )
-    return (
-        f"Ordered by {metric_label(standing)}, equal scores by when they came. The best entry leads a group: every "
-        "entry after it that cannot be told from it shares its rank, marked =, and the first one that can be leads the "
-        "next group. "
-        f"Two entries cannot be told apart where a paired test over the sentences of the test set shows no difference "
-        f"(p of 0.05 or more; without translations: where their intervals overlap), or where seeds may explain it: "
-        f"{seeds}. When an entry came is the time of its record.json, or of its archive, as the system reports it."
-    )
+    reach = standing.reach_of_seeds
+    seeds = say("board.seeds.unknown") if reach is None else say("board.seeds.known", reach=f"{reach:.2f}")
+    return say("board.about", metric=metric_label(standing), seeds=seeds)
 
 
 def rank_of(row: Row) -> str:

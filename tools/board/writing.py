@@ -16,9 +16,9 @@ from league.tasks.task import task_of
 from league_config import LEAGUES
 
 from .markdown import as_markdown
-from .page import as_page
+from .page import as_page, name_of_test
 from .reports import write_reports
-from .rows import Board, Row
+from .rows import Board, Row, Standing
 
 MARKDOWN, PAGE, ENTRIES, REPORTS = "LEADERBOARD.md", "index.html", "entries", "reports"
 MOST_COMPARED = 300  # entries of a league whose translations the page can show
@@ -81,6 +81,7 @@ def differing(board: Board, out: Path) -> list[str]:
 def _pages(board: Board, out: Path, entries: set[str], on_demand: bool = False) -> dict[str, str]:
     with_report = {row.id for row in _shown(board) if on_demand or (out / REPORTS / f"{row.id}.html").is_file()}
     with_entry = {row.id for row in _compared(board) if _place(row) in entries}
+    with_entry |= {name_of_test(one) for one in board.standings if f"{ENTRIES}/{name_of_test(one)}.js" in entries}
     return {
         MARKDOWN: seal(as_markdown(board)),
         PAGE: seal(as_page(board, with_entry, with_report)),
@@ -106,7 +107,23 @@ def _entries(board: Board) -> dict[str, str]:
             continue
         data = {"lines": lines, "statistics": row.statistics.tolist()}
         texts[_place(row)] = seal(f'showEntry("{row.id}", {htmlsafe_json_dumps(data, **COMPACT)});\n', "// {}")
+    for standing in board.standings:
+        has_any = any(_place(row) in texts for row in standing.rows)
+        if has_any and (test := _test_of(board, standing)):
+            name = name_of_test(standing)
+            text = f'showEntry("{name}", {htmlsafe_json_dumps(test, **COMPACT)});\n'
+            texts[f"{ENTRIES}/{name}.js"] = seal(text, "// {}")
     return texts
+
+
+def _test_of(board: Board, standing: Standing) -> dict[str, list[str]] | None:
+    """Return the test set of a league for comparisons, whose entries were scored on it just now."""
+    if not board.with_references:
+        return None
+    rules = LEAGUES[standing.name]
+    test, task = board.data.test_set(rules), task_of(rules)
+    references = list(map(str, task.references(test)))
+    return {"sources": list(map(str, task.inputs(test))), "references": references}
 
 
 def _place(row: Row) -> str:

@@ -5,37 +5,43 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure, SubFigure
 
-from league.report.drawing import as_png, say_empty
+from league.report.drawing import as_png, marked, say_empty
 from league.report.look import LIGHT
+from league.report.texts import say
 
 from .effects import Effect, Expectation, complete_trials, worth_of
-from .reading import LOST, TITLES, Study, best_so_far, best_trial, best_value, is_full, trials_of, worth_label
+from .reading import LOST, TITLES, Study, Trial, best_so_far, best_trial, best_value, is_full, trials_of, worth_label
 from .scale import Scale, scale_of
 
 MARKERS = {"pretrain": "o", "finetune": "^"}
-MOST_POINTS = 80  # of one learning curve
+MOST_POINTS, FEWEST_POINTS, POINTS_IN_ALL = 80, 12, 6000  # of one learning curve, and of a picture
 
 
 # Panels
 
 
-def draw_dots(axes: Axes, stage: str, full: bool, points: list[tuple], label: str | None = None) -> None:
-    """Draw trials: the shape tells the stage, a hollow one is short."""
-    color, (x, y) = LIGHT[stage], zip(*points, strict=True)
-    fill = color if full else "none"
-    axes.scatter(x, y, s=22, marker=MARKERS[stage], facecolor=fill, edgecolor=color, label=label, zorder=3)
+def draw_dots(axes: Axes, trials: list[Trial], points: list[tuple], label: str | None = None) -> None:
+    """Draw trials of one kind: the shape tells the stage, a hollow one is short."""
+    stage, (x, y) = trials[0]["stage"], zip(*points, strict=True)
+    look = {"marker": MARKERS[stage], "facecolor": LIGHT[stage] if is_full(trials[0]) else "none"}
+    dots = axes.scatter(x, y, s=26, edgecolor=LIGHT[stage], label=label, zorder=3, **look)
+    marked(dots, *map(mark_of, trials))
+
+
+def mark_of(trial: Trial) -> str:
+    return f"trial-{trial['number']}"
 
 
 def draw_progress(axes: Axes, study: Study) -> None:
     """Draw what the minutes brought: each trial where it ended, and the best value so far."""
     for stage, line in (("pretrain", "-"), ("finetune", "--")):
-        name = "structure" if stage == "pretrain" else "fine-tune"
+        name = say(f"stage.{stage}")
         for full in (False, True):
             done = [trial for trial in complete_trials(study, stage) if is_full(trial) == full]
             done = [trial for trial in done if trial["validation"] is not None]
             if done:
                 points = [(trial["ended_minute"], trial["validation"]) for trial in done]
-                draw_dots(axes, stage, full, points, f"{name}, {'full length' if full else 'short'}")
+                draw_dots(axes, done, points, say("tune.full" if full else "tune.short", stage=name))
         minutes, values = best_so_far(study, stage)
         if values:
             end = max(study["used_minutes"], minutes[-1])
@@ -46,16 +52,18 @@ def draw_progress(axes: Axes, study: Study) -> None:
                 where="post",
                 color=LIGHT[stage],
                 linewidth=1.6,
-                label=f"{name}, best so far",
+                label=say("tune.best_so_far", stage=name),
             )
     draw_lost(axes, study)
     draw_end(axes, study)
-    axes.set_xlabel("minutes of the search")
-    axes.set_ylabel(f"validation {study['metric']}, {study['domain']}")
+    axes.set_xlabel(say("tune.axis.minutes"))
+    axes.set_ylabel(say("tune.axis.validation", metric=study["metric"], domain=study["domain"]))
     if not any(complete_trials(study, stage) for stage in TITLES):
-        axes.text(0.5, 0.5, "no finished trial yet", ha="center", transform=axes.transAxes, color=LIGHT["muted"])
+        axes.text(0.5, 0.5, say("tune.no_trial"), ha="center", transform=axes.transAxes, color=LIGHT["muted"])
     wide = axes.get_window_extent().width > 500 * axes.figure.dpi / 100
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4 if wide else 2, borderaxespad=0.2)
+    look = {"handlelength": 2.2, "handletextpad": 0.5, "columnspacing": 1.2}
+    look |= {"bbox_to_anchor": (0 if wide else -0.16, 1.0), "ncols": 4 if wide else 2}
+    axes.legend(loc="lower left", borderaxespad=0.2, **look)
 
 
 def draw_lost(axes: Axes, study: Study) -> None:
@@ -64,23 +72,30 @@ def draw_lost(axes: Axes, study: Study) -> None:
     lost = [trial["ended_minute"] for trial in study["trials"] if trial["state"] in LOST]
     lost = [minute for minute in lost if minute is not None]
     if lost:
-        axes.plot(lost, [0.02] * len(lost), "x", color=LIGHT["muted"], markersize=5, transform=foot, label="no value")
+        axes.plot(
+            lost,
+            [0.02] * len(lost),
+            "x",
+            color=LIGHT["muted"],
+            markersize=5,
+            transform=foot,
+            label=say("tune.no_value"),
+        )
     running = [trial["began_minute"] for trial in study["trials"] if trial["state"] == "running"]
     if running:
-        axes.plot(
-            running, [0.02] * len(running), ">", color=LIGHT["ink"], transform=foot, markersize=5, label="running"
-        )
+        look = {"color": LIGHT["ink"], "transform": foot, "markersize": 5, "label": say("tune.running")}
+        axes.plot(running, [0.02] * len(running), ">", **look)
 
 
 def draw_end(axes: Axes, study: Study) -> None:
     """Draw the end of the budget, and the value of the final run."""
     budget = study["budget_minutes"]
-    axes.axvline(budget, color=LIGHT["ink"], linestyle=":", linewidth=1.2, label="end of the budget")
+    axes.axvline(budget, color=LIGHT["ink"], linestyle=":", linewidth=1.2, label=say("tune.end"))
     if study["final"]:
         value = study["final"]["validation"]
-        axes.plot(
-            [study["used_minutes"]], [value], "*", color=LIGHT["best"], markersize=12, label="final run", zorder=4
-        )
+        # Behind the marks, and larger: it often has the very place of the last one.
+        look = {"markerfacecolor": "none", "markeredgecolor": LIGHT["best"], "markeredgewidth": 1.6, "zorder": 2}
+        axes.plot([study["used_minutes"]], [value], "*", markersize=17, label=say("tune.final"), **look)
     axes.set_xlim(0, max(budget, study["used_minutes"]) * 1.03 or 1.0)
 
 
@@ -88,16 +103,18 @@ def draw_curves(axes: Axes, study: Study, stage: str) -> None:
     """Draw every trial's loss against the share of its steps."""
     trials = [trial for trial in trials_of(study, stage) if len(trial["curve"]) > 1 and trial["steps"]]
     if not trials:
-        return say_empty(axes, "no learning curve yet")
+        return say_empty(axes, say("tune.no_curve"))
     best = best_trial(study, stage)
     groups = {"short": [], "full length": [], "no value": [], "best": []}
     for trial in trials:
         lost = trial["state"] in LOST
         kind = "best" if trial is best else "no value" if lost else "full length" if is_full(trial) else "short"
         curve = np.array(trial["curve"], float)
-        curve = curve[np.unique(np.linspace(0, len(curve) - 1, MOST_POINTS).astype(int))]
-        groups[kind].append(np.column_stack([curve[:, 0] / trial["steps"], curve[:, 1]]))
-    good = np.concatenate([curve[:, 1] for kind in groups if kind != "no value" for curve in groups[kind]] or [[1.0]])
+        most = min(MOST_POINTS, max(FEWEST_POINTS, POINTS_IN_ALL // len(trials)))
+        curve = curve[np.unique(np.linspace(0, len(curve) - 1, most).astype(int))]
+        groups[kind].append((mark_of(trial), np.column_stack([curve[:, 0] / trial["steps"], curve[:, 1]])))
+    kept = [curve[:, 1] for kind in groups if kind != "no value" for _, curve in groups[kind]]
+    good = np.concatenate(kept or [[1.0]])
     low, high = np.quantile(good, [0.0, 0.98])
     margin = 0.05 * (high - low) or 0.5
     looks = {
@@ -110,12 +127,15 @@ def draw_curves(axes: Axes, study: Study, stage: str) -> None:
         if curves:
             color, line, width = looks[kind]
             # What leaves the frame is cut there: a loss of 1e30 is no coordinate.
-            cut = [np.clip(curve, [0, low - 9], [1, high + 9 + margin]) for curve in curves]
-            axes.add_collection(LineCollection(cut, colors=color, linestyles=line, linewidths=width, label=kind))
+            cut = [np.clip(curve, [0, low - 9], [1, high + 9 + margin]) for _, curve in curves]
+            label = say(f"tune.curve.{kind.replace(' ', '_')}")
+            lines = LineCollection(cut, colors=color, linestyles=line, linewidths=width, label=label)
+            marked(lines, *(key for key, _ in curves))
+            axes.add_collection(lines)
     axes.set_xlim(0, 1)
     axes.set_ylim(low - margin, high + margin)
-    axes.set_xlabel("share of the trial's steps")
-    axes.set_ylabel("training loss")
+    axes.set_xlabel(say("tune.axis.share"))
+    axes.set_ylabel(say("axis.loss"))
     axes.legend(loc="upper right")
 
 
@@ -123,10 +143,10 @@ def draw_axis(axes: Axes, row: int, name: str, scale: Scale) -> None:
     """Draw one row of values; the words stand above the lines that cross them."""
     ground = {"facecolor": LIGHT["card"], "edgecolor": "none", "alpha": 0.85, "pad": 0.6}
     axes.plot([0, 1], [row, row], color=LIGHT["faint"], linewidth=1)
-    axes.text(0, row - 0.13, name, va="bottom", fontsize=8, fontweight="bold", bbox=ground, zorder=5)
+    axes.text(0, row - 0.13, name, va="bottom", fontsize=9, fontweight="bold", bbox=ground, zorder=5)
     for position, label in zip(*scale.ticks(), strict=True):
         axes.plot([position] * 2, [row, row + 0.06], color=LIGHT["ink"], linewidth=1)
-        axes.text(position, row + 0.11, label, ha="center", va="top", fontsize=7, bbox=ground, zorder=5)
+        axes.text(position, row + 0.11, label, ha="center", va="top", fontsize=8.5, bbox=ground, zorder=5)
 
 
 def draw_parallel(axes: Axes, study: Study, stage: str) -> None:
@@ -134,7 +154,7 @@ def draw_parallel(axes: Axes, study: Study, stage: str) -> None:
     trials, best = trials_of(study, stage), best_trial(study, stage)
     knobs = study["knobs"].get(stage, {})
     if not trials or not knobs:
-        return say_empty(axes, "no trial yet")
+        return say_empty(axes, say("tune.no_trial"))
     scored = [worth_of(trial) for trial in complete_trials(study, stage)]
     low, high = (min(scored), max(scored)) if scored else (0.0, 1.0)
     last = Scale({"low": low - 0.5 * (low == high), "high": high + 0.5 * (low == high)}, [])
@@ -149,7 +169,7 @@ def draw_parallel(axes: Axes, study: Study, stage: str) -> None:
         if finished:
             path.append((last.position(worth_of(trial)), len(knobs)))
         kind = "lost" if not finished else "full" if is_full(trial) else "short"
-        lines["best" if trial is best else kind].append(path)
+        lines["best" if trial is best else kind].append((mark_of(trial), path))
     looks = {
         "lost": (LIGHT["muted"], ":", 0.7, 0.7),
         "short": (LIGHT["faint"], "-", 0.6, 0.7),
@@ -157,9 +177,12 @@ def draw_parallel(axes: Axes, study: Study, stage: str) -> None:
         "best": (LIGHT["best"], "-", 2.6, 1.0),
     }
     for kind, (color, line, width, alpha) in looks.items():
-        axes.add_collection(
-            LineCollection(lines[kind], colors=color, linestyles=line, linewidths=width, alpha=alpha, zorder=2)
-        )
+        if lines[kind]:
+            keys, paths = zip(*lines[kind], strict=True)
+            look = {"colors": color, "linestyles": line, "linewidths": width, "alpha": alpha, "zorder": 2}
+            drawn = LineCollection(paths, **look)
+            marked(drawn, *keys)
+            axes.add_collection(drawn)
     axes.set_xlim(-0.06, 1.06)
     axes.set_ylim(len(knobs) + 0.45, -0.45)
 
@@ -170,7 +193,7 @@ def draw_knob(axes: Axes, study: Study, stage: str, knob: str) -> None:
     for full in (False, True):
         done = [trial for trial in complete_trials(study, stage) if is_full(trial) == full]
         if done:
-            draw_dots(axes, stage, full, [(scale.position(trial["values"][knob]), worth_of(trial)) for trial in done])
+            draw_dots(axes, done, [(scale.position(trial["values"][knob]), worth_of(trial)) for trial in done])
     best = best_trial(study, stage)
     if best:
         axes.plot(
@@ -190,12 +213,12 @@ def draw_knob(axes: Axes, study: Study, stage: str, knob: str) -> None:
 def draw_effects(axes: Axes, study: Study, effects: list[Effect]) -> None:
     """Draw how far each knob moves the metric, or say that it is not known."""
     if not effects:
-        return say_empty(axes, "no knob to judge")
+        return say_empty(axes, say("tune.no_knob"))
     known = [effect for effect in effects if effect.is_known]
     reach = max([effect.high for effect in known], default=1.0) * 1.05
     for row, effect in enumerate(effects):
         if not effect.is_known:
-            axes.text(0.02 * reach, row, "not known yet", va="center", style="italic", color=LIGHT["muted"])
+            axes.text(0.02 * reach, row, say("tune.not_known"), va="center", style="italic", color=LIGHT["muted"])
             continue
         axes.barh(row, effect.size, height=0.5, color=LIGHT["faint"], edgecolor=LIGHT["ink"], linewidth=0.8)
         axes.plot([effect.low, effect.high], [row, row], "|-", color=LIGHT["ink"], linewidth=1.6, markersize=9)
@@ -203,7 +226,7 @@ def draw_effects(axes: Axes, study: Study, effects: list[Effect]) -> None:
     axes.set_ylim(len(effects) - 0.4, -0.6)
     axes.set_xlim(0, reach)
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel(f"deviation in {study['metric']} that is this knob's doing")
+    axes.set_xlabel(say("tune.axis.effect", metric=study["metric"]))
     if not known:
         axes.set_xticks([])
 
@@ -212,15 +235,15 @@ def draw_expectation(axes: Axes, study: Study, expected: Expectation | None) -> 
     """Draw what the search showed, what is to be expected of it, and what came."""
     final, rows = study["final"], []
     if expected:
-        rows.append(("as tried", expected.value, None, "o"))
-        rows.append(("expected", expected.expected, (expected.low, expected.high), "D"))
+        rows.append((say("tune.as_tried"), expected.value, None, "o"))
+        rows.append((say("tune.expected"), expected.expected, (expected.low, expected.high), "D"))
     elif study["best"] and study["best"]["validation"] is not None:
-        rows.append(("as tried", study["best"]["validation"], None, "o"))
+        rows.append((say("tune.as_tried"), study["best"]["validation"], None, "o"))
     if final:
-        rows.append(("final, validation", final["validation"], None, "*"))
-        rows.append(("final, test", final["test"], final["interval"], "s"))
+        rows.append((say("tune.final_validation"), final["validation"], None, "*"))
+        rows.append((say("tune.final_test"), final["test"], final["interval"], "s"))
     if not rows:
-        return say_empty(axes, "nothing to compare yet")
+        return say_empty(axes, say("tune.nothing"))
     for row, (_, value, interval, marker) in enumerate(rows):
         if interval:
             axes.plot(interval, [row, row], "|-", color=LIGHT["ink"], linewidth=1.4, markersize=9)
@@ -231,7 +254,7 @@ def draw_expectation(axes: Axes, study: Study, expected: Expectation | None) -> 
             (0, 8),
             textcoords="offset points",
             ha="center",
-            fontsize=8,
+            fontsize=9,
             annotation_clip=False,
         )
     axes.set_yticks(range(len(rows)), [row[0] for row in rows])

@@ -4,6 +4,8 @@ import re
 from collections import Counter
 from typing import Any
 
+from league.report.texts import joined, say
+
 from .effects import Effect, Expectation, complete_trials, worth_of
 
 Study = dict[str, Any]
@@ -15,7 +17,7 @@ LOST = ("cut", "diverged", "failed")
 
 def worth_label(study: Study, stage: str) -> str:
     """Return what the trials of a stage are judged by."""
-    return f"change in {study['metric']}" if stage == "finetune" else study["metric"]
+    return say("tune.change_in", metric=study["metric"]) if stage == "finetune" else study["metric"]
 
 
 def trials_of(study: Study, stage: str) -> list[Trial]:
@@ -58,9 +60,9 @@ def best_value(study: Study) -> tuple[float, str] | None:
     """Return the best validation metric, and of what."""
     best = study["best"]
     if best and best["validation"] is not None:
-        return best["validation"], "after the fine-tune"
+        return best["validation"], say("tune.after.finetune")
     if best and best["pretrain_validation"] is not None:
-        return best["pretrain_validation"], "after the pretrain"
+        return best["pretrain_validation"], say("tune.after.pretrain")
     return None
 
 
@@ -76,30 +78,24 @@ def counted(number: int, noun: str) -> str:
 def about_effects(study: Study, effects: list[Effect]) -> str:
     """Say which knobs of a stage mattered."""
     known = [effect for effect in effects if effect.is_known]
-    trials = counted(effects[0].num_trials if effects else 0, "finished trial")
     if not known:
-        return f"not known yet after {trials}"
-    sizes = [
-        f"{effect.knob} ({effect.size:.1f} {study['metric']}, {effect.low:.1f} to {effect.high:.1f})"
-        for effect in known
-    ]
-    rest = "; the others are not known yet" if len(known) < len(effects) else ""
-    return ", ".join(sizes) + rest
+        return say("tune.unknown_effects", n=effects[0].num_trials if effects else 0)
+    sizes = []
+    for effect in known:
+        values = {"size": f"{effect.size:.1f}", "low": f"{effect.low:.1f}", "high": f"{effect.high:.1f}"}
+        sizes.append(say("tune.effect", knob=effect.knob, metric=study["metric"], **values))
+    rest = [say("tune.others_unknown")] if len(known) < len(effects) else []
+    return joined([joined(sizes), *rest], "")
 
 
 def about_expectation(study: Study, expected: Expectation | None) -> str:
     """Say how far the best value is to be believed."""
     if not study["best"]:
-        return "There is no value to judge yet."
+        return say("tune.no_expectation")
     if expected is None:
-        return (
-            "How much of the best value is luck is not known: nobody has published how far chance moves this league's "
-            "scores."
-        )
-    words = (
-        f"Over seeds, expect a validation {study['metric']} of {expected.expected:.1f} "
-        f"(90 % interval {expected.low:.1f} to {expected.high:.1f})"
-    )
+        return say("tune.unknown_noise")
+    luck = ""
     if expected.luck >= 0.05 and expected.num_values > 1:
-        words += f" instead of {expected.value:.1f}: the best of {counted(expected.num_values, 'value')} was also lucky"
-    return words + ". The test has other sentences, which may be harder or easier as a whole."
+        luck = say("tune.luck", value=f"{expected.value:.1f}", n=expected.num_values)
+    values = {name: f"{getattr(expected, name):.1f}" for name in ("expected", "low", "high")}
+    return say("tune.expectation", metric=study["metric"], luck=luck, **values)

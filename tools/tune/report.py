@@ -6,9 +6,19 @@ from typing import Any
 from league.files import write_bytes, write_text
 from league.report.drawing import as_svg
 from league.report.look import render
+from league.report.texts import Text, joined, say
 
-from .charts import draw_curves, draw_effects, draw_expectation, draw_knob, draw_parallel, draw_progress, study_png
-from .effects import Effect, Expectation, expectation, main_effects
+from .charts import (
+    draw_curves,
+    draw_effects,
+    draw_expectation,
+    draw_knob,
+    draw_parallel,
+    draw_progress,
+    mark_of,
+    study_png,
+)
+from .effects import Effect, Expectation, complete_trials, expectation, main_effects
 from .reading import (
     TITLES,
     Study,
@@ -24,14 +34,22 @@ from .reading import (
     worth_label,
 )
 
+FEW = 4  # finished trials of a stage, below which a picture for each value has next to nothing to show
 SMALL, TALL, WIDE = (3.9, 2.8), (3.9, 5.6), (11.6, 3.6)  # inches of a panel; the wide one is for wide screens
 
 
-def as_html(study: Study, effects: dict[str, list[Effect]], expected: Expectation | None) -> str:
-    """Return the whole page."""
+def as_html(
+    study: Study,
+    effects: dict[str, list[Effect]],
+    expected: Expectation | None,
+    links: dict[str, str] | None = None,
+) -> str:
+    """Return the whole page; `links` are addresses of other pages, by what they show."""
     return render(
         "tools/tune/templates/study.html",
-        title=f"Search for entry {study['entry']}",
+        title=say("tune.title", entry=study["entry"]),
+        links=links or {},
+        marks={mark_of(trial): about_trial(study, trial) for trial in study["trials"]},
         study=study,
         setting=setting_of(study),
         numbers=first_numbers(study, expected),
@@ -44,37 +62,47 @@ def as_html(study: Study, effects: dict[str, list[Effect]], expected: Expectatio
 
 def setting_of(study: Study) -> str:
     """Say in a line how the search was set."""
-    only = f", only {study['only']}" if study["only"] else ""
-    processes = f" in {study['num_processes']} processes" if study["num_processes"] > 1 else ""
-    return (
-        f"League {study['league']}, seed {study['seed']}, preset {study['preset']}, sampler {study['sampler']}{only}, "
-        f"on {study['device']}{processes}. All values are validation {study['metric']} on {study['domain']}; "
-        "no trial opens the test set."
-    )
+    names = ("league", "seed", "preset", "sampler", "device", "metric", "domain")
+    values = {name: study[name] for name in names}
+    values["only"] = f", {study['only']}" if study["only"] else ""
+    values["processes"] = f" × {study['num_processes']}" if study["num_processes"] > 1 else ""
+    return say("tune.setting", **values)
 
 
 def first_numbers(study: Study, expected: Expectation | None) -> list[tuple[str, str]]:
     """Return the few numbers that one looks for first."""
-    states = {"searching": "still searching", "final": "training the final entry", "done": "done"}
+    state = say(f"tune.state.{study['state']}")
     numbers = [
-        (f"{study['used_minutes']:.1f}", f"of {study['budget_minutes']:g} minutes; {states[study['state']]}"),
-        (str(len(study["trials"])), "trials: " + (states_of(study["trials"]) or "none yet")),
+        (f"{study['used_minutes']:.1f}", say("tune.minutes", budget=f"{study['budget_minutes']:g}", state=state)),
+        (str(len(study["trials"])), say("tune.trials", states=states_of(study["trials"]) or "–")),
     ]
     if best := best_value(study):
-        numbers.append((f"{best[0]:.2f}", f"best, {best[1]}"))
+        numbers.append((f"{best[0]:.2f}", say("tune.best", what=best[1])))
     if expected:
-        numbers.append((f"{expected.expected:.1f}", "to be expected of these values over seeds"))
+        numbers.append((f"{expected.expected:.1f}", say("tune.to_expect")))
     if final := study["final"]:
-        verdict = "official" if final["official"] else "open, not ranked"
-        numbers.append((f"{final['test']:.2f}", f"{study['metric']} on the test set; {verdict}"))
+        verdict = say("state.official") if final["official"] else say("state.open")
+        numbers.append((f"{final['test']:.2f}", say("tune.test", metric=study["metric"], state=verdict)))
     return numbers
+
+
+def about_trial(study: Study, trial: Trial) -> Text:
+    """Return what the marks of a trial say."""
+    parts = [say("tune.trial", number=trial["number"], stage=say(f"stage.{trial['stage']}"))]
+    if trial["validation"] is not None:
+        parts.append(f"{study['metric']} {trial['validation']:.2f}")
+    if trial["change"] is not None:
+        parts.append(say("tune.change", change=f"{trial['change']:+.2f}"))
+    parts.append(say("tune.steps", steps=trial["steps"], share=f"{trial['fidelity']:.0%}"))
+    parts += [f"{knob} {readable(value)}" for knob, value in trial["values"].items()]
+    return joined([*parts, trial["state"]], "; ")
 
 
 def progress(study: Study) -> dict[str, str]:
     """Return the picture of the best value over time, for wide and for narrow screens."""
-    words = f"Best validation {study['metric']} over the minutes of the search"
+    words = say("tune.progress.label", metric=study["metric"])
     if best := best_value(study):
-        words += f": {best[0]:.2f} {best[1]}"
+        words = joined([words, joined([f"{best[0]:.2f}", best[1]], " ")], ": ")
     sizes = {"wide": WIDE, "narrow": (SMALL[0], 3.6)}
     return {width: as_svg(f"progress-{width}", words, size, draw_progress, study) for width, size in sizes.items()}
 
@@ -99,32 +127,37 @@ def expectation_panel(study: Study, expected: Expectation | None) -> dict[str, s
 def stage_section(study: Study, stage: str, effects: list[Effect]) -> dict[str, Any]:
     """Return what there is to show of a stage: pictures, and a table of its trials."""
     knobs, trials = list(study["knobs"].get(stage, {})), trials_of(study, stage)
-    title, words, fine = TITLES[stage], about_effects(study, effects), stage == "finetune"
+    title, words, fine = say(f"tune.title.{stage}"), about_effects(study, effects), stage == "finetune"
     section = {
         "title": title,
+        "few": "",
         "trials": [],
         "effects": {
             "words": words,
-            "picture": as_svg(f"effects-{stage}", f"{title}: {words}", SMALL, draw_effects, study, effects),
+            "picture": as_svg(f"effects-{stage}", joined([title, words], ": "), SMALL, draw_effects, study, effects),
         },
     }
     if not trials:
         return section
     best = best_trial(study, stage)
-    paths = f"The values and the score of each trial of {stage}"
-    label = f"{worth_label(study, stage)} against {{}}, a mark for each trial"
+    num_finished = len(complete_trials(study, stage))
+    section["few"] = say("tune.few", n=num_finished) if num_finished < FEW else ""
+    section["trials"] = [(trial, mark_of(trial), cells_of(trial, knobs, fine), trial is best) for trial in trials]
+    heads = {name: say(f"tune.head.{name}") for name in ("trial", "structure", "steps", "change", "minutes", "pace")}
+    section["heads"] = [heads["trial"], *knobs, *[heads["structure"]] * fine, heads["steps"], study["metric"]]
+    section["heads"] += [*[heads["change"]] * fine, heads["minutes"], heads["pace"]]
+    section["knobs"] = dict.fromkeys(knobs)
+    if section["few"]:
+        return section
+    paths, curves = say("tune.paths.label", stage=title), say("tune.curves.label", stage=title)
+    labels = {knob: say("tune.knob.label", worth=worth_label(study, stage), knob=knob) for knob in knobs}
     return section | {
         "paths": as_svg(f"parallel-{stage}", paths, TALL, draw_parallel, study, stage),
-        "curves": as_svg(
-            f"curves-{stage}", f"The training loss of each trial of {stage}", SMALL, draw_curves, study, stage
-        ),
+        "curves": as_svg(f"curves-{stage}", curves, SMALL, draw_curves, study, stage),
         "knobs": {
-            knob: as_svg(f"knob-{stage}-{knob}", label.format(knob), SMALL, draw_knob, study, stage, knob)
-            for knob in knobs
+            knob: as_svg(f"knob-{stage}-{knob}", label, SMALL, draw_knob, study, stage, knob)
+            for knob, label in labels.items()
         },
-        "heads": ["trial", *knobs, *["structure"] * fine, "steps", study["metric"], *["change"] * fine]
-        + ["minutes", "steps/s"],
-        "trials": [(trial, cells_of(trial, knobs, fine), trial is best) for trial in trials],
     }
 
 
@@ -146,7 +179,9 @@ def write_report(study: Study, folder: Path) -> Path:
     """Write report.html and report.png into a folder; return the page's path."""
     effects = {stage: main_effects(study, stage) for stage in TITLES}
     expected = expectation(study)
-    page, picture = as_html(study, effects, expected), study_png(study, effects, expected)
+    around = {"report": Path("../report.html"), "board": Path("../../../board/index.html")}
+    links = {name: path.as_posix() for name, path in around.items() if (folder / path).is_file()}
+    page, picture = as_html(study, effects, expected, links), study_png(study, effects, expected)
     write_bytes(folder / "report.png", picture)
     write_text(folder / "report.html", page)
     return folder / "report.html"

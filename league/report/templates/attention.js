@@ -1,17 +1,17 @@
 "use strict";
+// Which tokens a model looks at. Every token is a stranger's text, and enters the page as text alone.
 (() => {
-  const box = document.getElementById("attention");
-  const { sentences } = JSON.parse(document.getElementById("attention-data").textContent);
-  const sides = {
-    cross: ["target", "source", "writes", "and looks at the source"],
-    encoder: ["source", "source", "reads", "and looks at the source"],
-    decoder: ["target", "written", "writes", "and looks at what it has written"],
-  };
-  const part = (name) => box.querySelector(`[data-part="${name}"]`);
-  const picks = Object.fromEntries([...box.querySelectorAll("select")].map((one) => [one.name, one]));
+  const place = document.getElementById("attention");
+  const data = document.getElementById("attention-data");
+  if (!place || !data) return;
+  const { sentences } = JSON.parse(data.textContent);
+  const sides = { cross: ["target", "source"], encoder: ["source", "source"], decoder: ["target", "written"] };
+  const part = (name) => place.querySelector(`[data-part=${name}]`);
+  const picks = Object.fromEntries(["sentence", "kind", "layer", "head"].map((name) =>
+    [name, place.querySelector(`select[name=${name}]`)]));
   const svg = "http://www.w3.org/2000/svg";
-  const cell = 17;
-  const margin = { left: 86, top: 82 };
+  const margin = { left: 92, top: 84 };
+  const SMALLEST = 15, LARGEST = 38; // of a cell, in pixels
   let row = 0;
   let grid = [];
 
@@ -30,15 +30,12 @@
     return sentence[kind];
   };
 
-  // The weights of the picked layer and head, or the mean over all of them: one list a row.
-  const weights = () => {
+  // The weights of the picked layers and heads, as their mean: one list a row.
+  const weights = (layers, heads) => {
     const sentence = sentences[picks.sentence.value];
     const kind = picks.kind.value;
     const [rows, columns] = sides[kind].map((side) => sentence[side] && sentence[side].length);
     const all = bytes(sentence, kind);
-    const range = (picked, size) => (picked === "mean" ? [...Array(size).keys()] : [Number(picked)]);
-    const layers = range(picks.layer.value, sentence.layers);
-    const heads = range(picks.head.value, sentence.heads);
     return Array.from({ length: rows }, (_, i) =>
       Array.from({ length: columns }, (_, j) => {
         let sum = 0;
@@ -50,18 +47,27 @@
     );
   };
 
+  const range = (picked, size) => (picked === "mean" ? [...Array(size).keys()] : [Number(picked)]);
+  const picked = () => {
+    const sentence = sentences[picks.sentence.value];
+    return weights(range(picks.layer.value, sentence.layers), range(picks.head.value, sentence.heads));
+  };
+
   const options = (select, size, all) => {
     const before = select.value;
     select.replaceChildren();
-    make(select, "option", all === 1 ? "the only one" : `mean of all ${all}`, { value: "mean" });
+    make(select, "option", all === 1 ? league.say("att.only") : league.say("att.mean", { all }), { value: "mean" });
     for (let i = 0; size > 1 && i < size; i++) make(select, "option", String(i + 1), { value: i });
     select.value = [...select.options].some((one) => one.value === before) ? before : "mean";
   };
 
-  const show = (picked) => {
-    row = Math.max(0, Math.min(grid.length - 1, picked));
+  // Shades are by row: the darkest cell of a row is where it looks most.
+  const shade = (line, weight) => Math.min(1, weight / (Math.max(...line) || 1));
+
+  const show = (chosen) => {
+    row = Math.max(0, Math.min(grid.length - 1, chosen));
     const sentence = sentences[picks.sentence.value];
-    const [from, to, does] = sides[picks.kind.value];
+    const [from, to] = sides[picks.kind.value];
     [...part("rows").children].forEach((token, i) => {
       token.setAttribute("aria-pressed", i === row);
       token.tabIndex = i === row ? 0 : -1;
@@ -76,18 +82,51 @@
       band.classList.toggle("picked", Number(band.dataset.row) === row);
     });
     const most = grid[row].map((weight, j) => [weight, sentence[to][j]]).sort((one, other) => other[0] - one[0]);
-    const looks = most.slice(0, 3).map(([weight, token]) => `${token} ${Math.round(100 * weight)} %`);
-    part("says").textContent = `Where it ${does} “${sentence[from][row]}”, it looks at: ${looks.join(", ")}`;
+    const looks = most.slice(0, 3).map(([weight, token]) => `${token} ${Math.round(100 * weight)} %`).join(", ");
+    part("says").textContent = league.say("att.says", { token: sentence[from][row], looks });
+  };
+
+  // All layers and heads at a glance, each a picture of a few pixels a cell.
+  const overview = () => {
+    const sentence = sentences[picks.sentence.value];
+    const ink = getComputedStyle(place).getPropertyValue("--pretrain").trim();
+    part("overview").replaceChildren();
+    part("overview").hidden = sentence.layers * sentence.heads < 2;
+    part("overview").style.setProperty("--heads", Math.min(8, sentence.heads));
+    for (let layer = 0; layer < sentence.layers; layer++) {
+      for (let head = 0; head < sentence.heads; head++) {
+        const lines = weights([layer], [head]);
+        const label = league.say("att.thumb", { layer: layer + 1, head: head + 1 });
+        const isPicked = picks.layer.value === String(sentence.layers > 1 ? layer : "mean") &&
+          picks.head.value === String(sentence.heads > 1 ? head : "mean");
+        const button = make(part("overview"), "button", undefined, { type: "button", "aria-pressed": isPicked });
+        const canvas = make(button, "canvas", undefined,
+          { width: lines[0].length * 4, height: lines.length * 4, "aria-hidden": "true" });
+        make(button, "span", label);
+        const pen = canvas.getContext("2d");
+        pen.fillStyle = ink;
+        lines.forEach((line, i) => line.forEach((weight, j) => {
+          pen.globalAlpha = shade(line, weight);
+          pen.fillRect(4 * j, 4 * i, 4, 4);
+        }));
+        button.addEventListener("click", () => {
+          if (sentence.layers > 1) picks.layer.value = layer;
+          if (sentence.heads > 1) picks.head.value = head;
+          draw();
+        });
+      }
+    }
   };
 
   const draw = () => {
     const sentence = sentences[picks.sentence.value];
-    const [from, to, does, looks] = sides[picks.kind.value];
+    const kind = picks.kind.value;
+    const [from, to] = sides[kind];
     options(picks.layer, sentence.layers, sentence.means_of[0]);
     options(picks.head, sentence.heads, sentence.means_of[1]);
-    grid = weights();
-    part("rows-title").textContent = `It ${does} …`;
-    part("columns-title").textContent = `… ${looks} (per cent)`;
+    grid = picked();
+    part("rows-title").textContent = league.say("att.from", { does: league.say(`att.does.${kind}`) });
+    part("columns-title").textContent = league.say(`att.to.${kind}`);
     part("rows").replaceChildren();
     part("columns").replaceChildren();
     const look = (token) => (token.startsWith("·") ? "token" : "token begins");
@@ -98,25 +137,32 @@
       make(column, "i");
       make(column, "small", "");
     }
-    const [width, height] = [margin.left + cell * sentence[to].length + 46, margin.top + cell * grid.length + 4];
+    drawMap(sentence, from, to);
+    overview();
+    show(row);
+  };
+
+  const drawMap = (sentence, from, to) => {
+    const room = part("map").clientWidth - margin.left - 60;
+    const cell = Math.max(SMALLEST, Math.min(LARGEST, Math.floor(room / sentence[to].length)));
+    const [width, height] = [margin.left + cell * sentence[to].length + 50, margin.top + cell * grid.length + 4];
     part("map").replaceChildren();
     const picture = make(part("map"), "svg", undefined, { viewBox: `0 0 ${width} ${height}`, width, height });
     const short = (token) => (token.length > 11 ? token.slice(0, 10) + "…" : token);
     sentence[to].forEach((token, j) => {
-      const [x, y] = [margin.left + cell * (j + 0.65), margin.top - 6];
+      const [x, y] = [margin.left + cell * (j + 0.6), margin.top - 6];
       make(picture, "text", short(token), { x, y, transform: `rotate(-55 ${x} ${y})` });
     });
     grid.forEach((line, i) => {
       const y = margin.top + cell * i;
       const band = make(picture, "g", undefined, { "data-row": i });
-      make(band, "text", short(sentence[from][i]), { x: margin.left - 6, y: y + 12, "text-anchor": "end" });
+      make(band, "text", short(sentence[from][i]), { x: margin.left - 6, y: y + cell / 2 + 4, "text-anchor": "end" });
       make(band, "rect", undefined, { x: margin.left, y, width: cell * line.length, height: cell, class: "frame" });
       line.forEach((weight, j) => {
-        const place = { x: margin.left + cell * j + 1, y: y + 1, width: cell - 2, height: cell - 2 };
-        make(band, "rect", undefined, { ...place, "fill-opacity": Math.min(1, weight).toFixed(3) });
+        const place = { x: margin.left + cell * j + 1, y: y + 1, width: cell - 2, height: cell - 2, rx: 2 };
+        make(band, "rect", undefined, { ...place, "fill-opacity": shade(line, weight).toFixed(3) });
       });
     });
-    show(row);
   };
 
   const indexOf = (event, name) => {
@@ -148,6 +194,7 @@
     });
   }
   sentences.forEach((sentence, i) => make(picks.sentence, "option", sentence.title, { value: i }));
-  draw();
   part("controls").hidden = false;
+  league.onLanguage(draw);
+  addEventListener("resize", () => drawMap(sentences[picks.sentence.value], ...sides[picks.kind.value]) || show(row));
 })();

@@ -2,15 +2,14 @@
 // Two entries of the board side by side: what differs, the paired test, their predictions.
 
 const MOST_PAIRS = 50;
+let compared = [];
 
 function choose(row, box) {
   chosen = chosen.filter((one) => one !== row);
   if (box.checked) chosen.push(row);
   if (chosen.length > 2) {
     chosen.shift();
-    for (const table of [ranked, unranked]) {
-      table.body.querySelectorAll("input").forEach((one, i) => { one.checked = chosen.includes(table.rows[i]); });
-    }
+    for (const one of document.querySelectorAll("td.choose input")) one.checked = chosen.includes(one.row);
   }
   showChosen();
 }
@@ -18,56 +17,61 @@ function choose(row, box) {
 function showChosen() {
   $("chosen").hidden = chosen.length === 0;
   $("chosen").replaceChildren(
-    make("span", {}, chosen.map((row) => row.name).join(" and ") + (chosen.length === 1 ? ": choose another" : "")),
-    make("button", { type: "button", disabled: chosen.length < 2, onclick: compareChosen }, "Compare"),
+    make("span", {}, chosen.length === 1 ? say("b.another", { name: chosen[0].name })
+      : chosen.length ? say("b.and", { one: chosen[0].name, other: chosen[1].name }) : ""),
+    make("button", { type: "button", disabled: chosen.length < 2, onclick: () => { compared = [...chosen]; compareChosen(); } },
+      say("b.compare")),
     make("button", { type: "button", onclick: () => {
       chosen = [];
       showChosen();
       document.querySelectorAll("td.choose input").forEach((box) => { box.checked = false; });
-    } }, "Clear"));
+    } }, say("b.clear")));
 }
 
 const waiting = new Map(), loaded = new Map();
 
 window.showEntry = (id, entry) => { loaded.set(id, entry); };
 
-function load(row) {
-  if (!row.data) return Promise.resolve(null);
-  if (!waiting.has(row.id)) {
-    waiting.set(row.id, new Promise((resolve) => {
-      const done = () => resolve(loaded.get(row.id) || null);
-      document.head.append(make("script", { src: `entries/${row.id}.js`, onload: done, onerror: done }));
+function load(id) {
+  if (!id) return Promise.resolve(null);
+  if (!waiting.has(id)) {
+    waiting.set(id, new Promise((resolve) => {
+      const done = () => resolve(loaded.get(id) || null);
+      document.head.append(make("script", { src: `entries/${id}.js`, onload: done, onerror: done }));
     }));
   }
-  return waiting.get(row.id);
+  return waiting.get(id);
 }
 
 async function compareChosen() {
-  const sides = [...chosen].sort((one, other) => one.score - other.score);
+  const sides = [...compared].sort((one, other) => one.score - other.score);
   const place = $("comparison");
-  const entries = await Promise.all(sides.map(load));
-  const differing = [["seed", sides.map((row) => row.seed)],
-    ...league.names.map((name, i) => [name, sides.map((row) => row.values[i])])].filter(([, [a, b]]) => a !== b);
+  const entries = await Promise.all(sides.map((row) => load(row.data ? row.id : null)));
+  const test = await load(board.test);
+  const differing = [[say("b.seed"), sides.map((row) => row.seed)],
+    [say("b.game"), sides.map(gameOf)],
+    ...board.names.map((name, i) => [name, sides.map((row) => row.values[i])])].filter(([, [a, b]]) => a !== b);
   const lines = [["", ...sides.map((row) => row.name)],
-    [league.metric.label, ...sides.map((row) => number(row.score, 2))],
-    ["95 % interval", ...sides.map((row) => `${number(row.low, 2)} to ${number(row.high, 2)}`)],
-    ["state", ...sides.map((row) => row.state)],
+    [board.metric.label, ...sides.map((row) => number(row.score, 2))],
+    [say("b.interval.name"), ...sides.map((row) => `${number(row.low, 2)} – ${number(row.high, 2)}`)],
+    [say("b.minutes"), ...sides.map((row) => number(row.minutes, 1))],
+    [say("b.state"), ...sides.map((row) => say(`state.${row.state}`))],
     ...differing.map(([name, values]) => [name, ...values.map(plain)])];
   const table = make("table", {}, make("tbody", {}, ...lines.map(([name, ...texts], i) => make("tr", {},
-    make("th", { scope: "row", class: "words" }, name),
-    ...texts.map((text) => make(i ? "td" : "th", { class: "words" }, text))))));
-  const parts = [make("h2", {}, `${sides[0].name} and ${sides[1].name}`), table];
+    make(i ? "th" : "td", { scope: i ? "row" : null, class: "words" }, name),
+    ...texts.map((text) => make(i ? "td" : "th", { scope: i ? null : "col", class: "words" }, text))))));
+  const parts = [make("h2", {}, say("b.and", { one: sides[0].name, other: sides[1].name })), table];
   const [first, other] = entries;
   if (!first || !other || first.statistics.length !== other.statistics.length) {
-    parts.push(make("p", {}, "Without the translations of both there is no paired test."));
-  } else if (!VALUES[league.metric.name]) {
-    parts.push(make("p", {}, `This page has no paired test for ${league.metric.label}: python -m tools.compare has.`));
+    parts.push(make("p", {}, say("b.no_test")));
+  } else if (!VALUES[board.metric.name]) {
+    parts.push(make("p", {}, say("b.no_test.metric", { metric: board.metric.label })));
   } else {
-    const test = pairedTest(first.statistics, other.statistics);
-    parts.push(make("p", { id: "verdict" }, verdict(test, sides)),
-      make("p", { class: "quiet" }, `difference ${number(test.difference, 2)}; by chance over the sentences: `
-        + `p = ${number(test.p, 4)} (approximate randomisation, ${data.trials.toLocaleString("en")} trials)`),
-      ...pairs(first, other, sides));
+    const result = pairedTest(first.statistics, other.statistics);
+    const [difference, p] = [number(result.difference, 2), number(result.p, 4)];
+    parts.push(make("p", { id: "verdict" }, verdict(result, sides)),
+      make("p", { class: "quiet" }, say("b.difference", { difference, p, trials: data.trials.toLocaleString("en") })),
+      ...pairs(first, other, sides, test));
   }
   place.replaceChildren(...parts);
   place.hidden = false;
@@ -76,9 +80,9 @@ async function compareChosen() {
 }
 
 function verdict(test, sides) {
-  const kind = test.p >= data.level ? "same" : league.reach == null ? "unknown"
-    : league.reach >= Math.abs(test.difference) ? "seeds" : "real";
-  return data.verdicts[kind].replace("{better}", () => sides[test.difference > 0 ? 1 : 0].name);
+  const kind = test.p >= data.level ? "same" : board.reach == null ? "unknown"
+    : board.reach >= Math.abs(test.difference) ? "seeds" : "real";
+  return data.verdicts[kind][document.documentElement.lang === "ko" ? 1 : 0].replaceAll("{better}", () => sides[test.difference > 0 ? 1 : 0].name);
 }
 
 // BLEU of summed statistics: both lengths, then matched and all n-grams of four orders, as SacreBLEU smooths it.
@@ -92,9 +96,13 @@ function bleuOf(sums) {
   return anyMatch ? 100 * Math.exp(Math.min(0, 1 - sums[1] / sums[0]) + logs / 4) : 0;
 }
 
+// A share of all rows, and a mean over them that is kept as three digits to the base 1,000.
+const shareOf = (sums) => (sums[1] ? (100 * sums[0]) / sums[1] : 0);
+const meanOf = (sums) => (100 * (sums[1] / 1e3 + sums[2] / 1e6 + sums[3] / 1e9)) / Math.max(1, sums[0]);
+
 // A metric's value of summed statistics, by its name in records.
-const VALUES = { bleu: bleuOf };
-const valueOf = (sums) => VALUES[league.metric.name](sums);
+const VALUES = { bleu: bleuOf, accuracy: shareOf, rouge_l: meanOf };
+const valueOf = (sums) => VALUES[board.metric.name](sums);
 
 function sumsOf(statistics) {
   const sums = new Float64Array(statistics[0].length);
@@ -146,33 +154,39 @@ function seeded(state) {  // splitmix32
 
 // ---- Their predictions side by side, those that matter most for the score first
 
-function pairs(first, other, sides) {
+function pairs(first, other, sides, test) {
   const sums = sumsOf(first.statistics), base = valueOf(sums);
   const differing = first.lines.map((line, i) => i).filter((i) => first.lines[i] !== other.lines[i]).map((i) => {
     const swapped = sums.map((sum, k) => sum - first.statistics[i][k] + other.statistics[i][k]);
     return { i, gain: valueOf(swapped) - base };
   }).sort((one, two) => Math.abs(two.gain) - Math.abs(one.gain));
-  const list = make("div");
+  const list = make("div", {});
   const more = make("button", { type: "button", class: "more-rows", onclick: () => add() });
   let shown = 0;
   function add() {
-    list.append(...differing.slice(shown, shown + MOST_PAIRS).map(({ i, gain }) => pairOf(i, gain, first, other, sides)));
+    list.append(...differing.slice(shown, shown + MOST_PAIRS).map(({ i, gain }) => pairOf(i, gain, first, other, sides, test)));
     shown = Math.min(differing.length, shown + MOST_PAIRS);
     more.hidden = shown === differing.length;
-    more.textContent = `${differing.length - shown} more`;
+    more.textContent = say("b.more", { n: differing.length - shown });
   }
+  const heads = [...(test ? [say("b.source"), say("b.reference")] : []), ...sides.map((row) => row.name)];
+  const head = make("div", { class: "pair heads", "aria-hidden": "true" }, ...heads.map((text) => make("b", {}, text)));
+  list.className = `pairs of-${heads.length}`;
+  list.append(head);
   add();
-  return [make("h3", {}, `${differing.length} of ${first.lines.length} sentences differ`),
-    make("p", { class: "quiet" }, "Those that move the score most come first. Words that only one of the two has are "
-      + "underlined, once in the first and twice in the second."), list, more];
+  return [make("h3", {}, say("b.differ", { n: differing.length, all: first.lines.length })),
+    make("p", { class: "quiet" }, say("b.differ.about")), list, more];
 }
 
-function pairOf(i, gain, first, other, sides) {
-  const better = gain === 0 ? "the score does not change" : `${sides[gain > 0 ? 1 : 0].name} is better here, by `
-    + `${Math.abs(gain).toFixed(3)} ${league.metric.label} of the whole`;
+function pairOf(i, gain, first, other, sides, test) {
+  const better = gain === 0 ? say("b.line.same") : say("b.line.better",
+    { name: sides[gain > 0 ? 1 : 0].name, gain: Math.abs(gain).toFixed(3), metric: board.metric.label });
   const [left, right] = differences(first.lines[i].split(" "), other.lines[i].split(" "));
-  return make("div", { class: "pair" }, make("p", { class: "quiet" }, `line ${i + 1}: ${better}`),
-    make("p", { class: "first" }, ...left), make("p", { class: "other" }, ...right));
+  const cell = (name, kind, ...words) => make("p", { class: kind }, make("span", { class: "label" }, name), ...words);
+  return make("div", { class: "pair" },
+    make("p", { class: "quiet" }, `${say("b.line", { line: i + 1 })}: ${better}`),
+    ...(test ? [cell(say("b.source"), "given", test.sources[i]), cell(say("b.reference"), "given", test.references[i])] : []),
+    cell(sides[0].name, "first", ...left), cell(sides[1].name, "other", ...right));
 }
 
 // The longest common subsequence of words is plain, the rest marked.

@@ -1,0 +1,117 @@
+"""What to try next: each rule looks at an entry's facts and has something to say, or not."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from typing import Annotated, get_args, get_origin, get_type_hints
+
+from league.report.facts import STAGES, Facts
+from league.report.texts import Text, say
+from league_config import Range
+
+MOST_ADVICE = 3
+LOWER, HIGHER = 0.1, 3.0  # of a learning rate, in one try: chosen, an order of magnitude down, half of one up
+UNUSED = 0.5  # share of the clock that lies idle before a larger structure is worth a try: chosen
+SCRIPTS = {"pretrain": "train_pretrain.py", "finetune": "train_finetune.py", "score": "evaluate_bleu.py"}
+
+
+def advice(facts: Facts) -> list[Text]:
+    """Return what to do next, the most pressing first."""
+    said = [words for rule in RULES for words in rule(facts)]
+    return said[:MOST_ADVICE]
+
+
+def to_continue(facts: Facts) -> Iterator[Text]:
+    """An entry that has no score yet: the command that comes next."""
+    if facts.score or facts.record.diverged:
+        return
+    stage = next((name for name in STAGES if name not in facts.stages), "score")
+    command = f"python {SCRIPTS[stage]} --league {facts.record.league.name} --entry {facts.name}"
+    if facts.under_way:
+        yield say("advice.resume", command=command, step=facts.under_way.step)
+    else:
+        yield say("advice.next", command=command)
+
+
+def after_divergence(facts: Facts) -> Iterator[Text]:
+    diverged = facts.record.diverged
+    if diverged and diverged.stage == "finetune" and (rate := tuned_to(facts, "learning_rate", LOWER)):
+        yield say("advice.diverged", value=f"--learning_rate {rate:g}", entry=facts.name)
+    elif diverged:
+        yield say("advice.diverged_structure")
+
+
+def after_lateness(facts: Facts) -> Iterator[Text]:
+    """A stage that the clock cut off: less to compute."""
+    for name, stage in facts.stages.items():
+        if stage.out_of_time:
+            yield say("advice.cut", stage=say(f"stage.{name}"), steps=f"{stage.steps:,}")
+            return
+
+
+def after_forgetting(facts: Facts) -> Iterator[Text]:
+    """A fine-tune that cost the domain of the score more than a seed could: a gentler one."""
+    if len(facts.stages) < 2 or not facts.domains or not facts.compares_stages:
+        return
+    domain = facts.domains[0]
+    change = facts.change(domain)
+    if change >= 0 or facts.is_noise(change):
+        return
+    rate = tuned_to(facts, "learning_rate", LOWER)
+    key = "advice.forgot" if rate else "advice.forgot_untuned"
+    values = {"domain": domain, "lost": f"{-change:.1f}", "metric": facts.metric}
+    yield say(key, value=f"--learning_rate {rate:g}" if rate else "", **values)
+
+
+def after_nothing(facts: Facts) -> Iterator[Text]:
+    """A fine-tune that moved nothing on either domain: a bolder one, where there is room."""
+    changes = [facts.change(domain) for domain in facts.domains] if len(facts.stages) == 2 else []
+    changes = changes if facts.compares_stages else []
+    if changes and facts.noise is not None and all(abs(change) < facts.noise / 4 for change in changes):
+        if rate := tuned_to(facts, "learning_rate", HIGHER):
+            yield say("advice.nothing", value=f"--learning_rate {rate:g}")
+
+
+def with_time_left(facts: Facts) -> Iterator[Text]:
+    """A clock that is half full: the next larger structure."""
+    limit, used = facts.record.clock.limit, sum(facts.spent.values())
+    if not facts.score or facts.broken or used > (1 - UNUSED) * limit:
+        return
+    if larger := next_choice(facts, "pretrain", "d_model"):
+        yield say("advice.larger", left=f"{limit - used:.0f}", limit=f"{limit:g}", value=f"--d_model {larger}")
+
+
+RULES: tuple[Callable[[Facts], Iterator[Text]], ...] = (
+    to_continue,
+    after_divergence,
+    after_lateness,
+    after_forgetting,
+    after_nothing,
+    with_time_left,
+)
+
+
+def span_of(facts: Facts, stage: str, name: str):
+    """Return the search range of a tuned value; None where the league does not tune it."""
+    if facts.rules is None or name not in {item.name for item in fields(facts.rules.tuned(stage))}:
+        return None
+    hint = get_type_hints(facts.rules.tuned(stage), include_extras=True)[name]
+    return get_args(hint)[1] if get_origin(hint) is Annotated else None
+
+
+def tuned_to(facts: Facts, name: str, factor: float) -> float | None:
+    """Return a value of the fine-tune times a factor, inside of its range; None where it cannot be moved there."""
+    span, value = span_of(facts, "finetune", name), facts.record.asked.get(name)
+    if not isinstance(span, Range) or isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    moved = min(max(value * factor, span.low), span.high)
+    return None if abs(moved - value) <= 0.01 * abs(value) else float(f"{moved:.2g}")
+
+
+def next_choice(facts: Facts, stage: str, name: str) -> int | None:
+    """Return the next larger choice of a value."""
+    span, value = span_of(facts, stage, name), facts.record.asked.get(name)
+    if not isinstance(span, tuple) or isinstance(span, Range) or not isinstance(value, int | float):
+        return None
+    heads = facts.record.asked.get("nhead", 1)
+    fits = (one for one in span if one > value and isinstance(heads, int) and heads and one % heads == 0)
+    return next(fits, None)

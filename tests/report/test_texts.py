@@ -1,0 +1,54 @@
+"""The table of texts is complete: both languages, the same values, every key used and every used key there."""
+
+import re
+import string
+
+import pytest
+from conftest import ROOT
+
+from league.report.texts import joined, say, table
+
+SOURCES = [path for part in ("league", "tools") for path in ROOT.glob(f"{part}/**/*.*")]
+SOURCES = [path for path in SOURCES if path.suffix in (".py", ".html", ".js")]
+CODE = {path: path.read_text(encoding="utf-8") for path in SOURCES}
+# Keys that are put together: what stands before the variable part.
+MADE = ("stage.", "short.", "state.", "about.", "number.", "notice.", "advice.", "picture.", "link.", "examples.")
+MADE += ("att.does.", "att.to.", "board.verdict.", "live.", "app.title.", "g.")
+MADE += ("tune.title.", "tune.state.", "tune.curve.", "tune.head.")
+ASKED = re.compile(r"""\b(?:say|said)\(\s*(?:"[\w-]+",\s*)?f?["'`]([\w.]+)["'`]""")
+
+
+def fields_of(text: str) -> set[str]:
+    return {name for _, name, *_ in string.Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("key", table())
+def test_both_languages_say_it_with_the_same_values(key):
+    english, korean = table()[key]
+    assert english.strip() and korean.strip()
+    if not key.startswith("board.verdict."):
+        assert fields_of(english) == fields_of(korean)
+    letters = re.sub(r"\{\w+\}", "", korean)
+    assert re.search("[가-힣]", letters) or korean == english or not re.search("[a-z]{4}", letters), korean
+
+
+def test_every_key_that_is_asked_for_is_there():
+    asked = {key for text in CODE.values() for key in ASKED.findall(text)}
+    assert len(asked) > 100
+    assert {key for key in asked if not key.endswith(".")} <= table().keys()
+
+
+def test_every_key_is_used():
+    everything = "\n".join(CODE.values())
+    unused = [key for key in table() if f'"{key}"' not in everything and not key.startswith(MADE)]
+    assert [key for key in unused if not (key.endswith(".one") and f'"{key[:-4]}"' in everything)] == []
+
+
+def test_a_text_carries_both_languages_and_stays_text():
+    text = say("notice.cut", stage=say("stage.pretrain"), steps="<b>")
+    assert text == "The clock cut stage A off after <b> steps."
+    html = text.__html__()
+    assert "<b>" not in html and 'lang="en"' in html and "A 단계" in html
+    assert joined([text, "x"], "; ").ko.endswith("; x")
+    assert say("board.refused", n=1) == "1 refused"
+    assert say("live.trials", n=1, used="1", budget="2").startswith("1 trial;")

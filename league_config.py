@@ -494,4 +494,82 @@ NEWS_KO = _from_checkpoint(
     },
 )
 
-LEAGUES = {league.name: league for league in (AING, DEMO, DEMO_READERS, DEMO_SUMMARIES, DIALOGUES, NEWS_KO)}
+_TWEETS = Divided(
+    "venetis/disaster_tweets",
+    "22a2cbb8371d076c42fc3b4fb712c4c6cc98412f",
+    "train.csv",
+    columns=("text", "target"),
+    shares={"validation": 0.08, "test": 0.15},
+    seed=2017,
+)
+
+TWEETS = League(
+    name="tweets",
+    version=1,
+    **_READER,
+    target="target",
+    pretrain=_masking_stage(
+        Corpus(
+            "text",
+            "text",
+            83_400,
+            Mixture(
+                (
+                    Part("disaster_tweets", "text", 4_900, _TWEETS),
+                    Part("multi30k", "en", 29_000, AING.pretrain.corpus.origin),
+                    Part("iwslt2017", "en", 49_500, AING.finetune.corpus.origin),
+                )
+            ),
+            num_validation_pairs=900,
+        ),
+        steps=4000,
+        learning_rate=1e-3,
+        warmup=400,
+    ),
+    finetune=Stage(
+        Corpus("disaster_tweets", "tweets", 4_900, _TWEETS),
+        {"max_steps": 400},
+        ReaderFinetuneHP,
+        settings={"labels": {"0": "no disaster", "1": "disaster"}},
+    ),
+)
+
+# Comes by --data_dir: where it lies on the Hub is not settled, so that its records are open.
+_QUESTIONS = HubFiles("", "main", {split: f"{split}.jsonl" for split in ("train", "validation", "test")})
+
+QUESTIONS_KO = League(
+    name="questions-ko",
+    version=1,
+    **(_READER | {"source": "question"}),
+    target="label",
+    vocab_size=4000,
+    max_length=64,
+    pretrain=_masking_stage(
+        Corpus(
+            "questions_and_answers",
+            "conversations",
+            18_000,
+            Mixture(
+                (
+                    Part("chatbot_ko", "question", 9_000, _QUESTIONS),
+                    Part("chatbot_ko", "answer", 9_000, _QUESTIONS),
+                )
+            ),
+            num_validation_pairs=800,
+        ),
+        steps=3000,
+        learning_rate=1e-3,
+        warmup=300,
+    ),
+    finetune=Stage(
+        Corpus("chatbot_ko", "questions", 9_000, _QUESTIONS),
+        {"max_steps": 600},
+        ReaderFinetuneHP,
+        settings={"labels": {"0": "everyday", "1": "parting", "2": "love"}},
+    ),
+)
+
+LEAGUES = {
+    league.name: league
+    for league in (AING, DEMO, DEMO_READERS, TWEETS, QUESTIONS_KO, DEMO_SUMMARIES, DIALOGUES, NEWS_KO)
+}

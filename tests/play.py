@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import league_config
 from league.record import rules
-from league_config import DEMO, Corpus, Generated, Stage
+from league_config import DEMO, DEMO_READERS, Corpus, Generated, Stage
 
 
 def _tiny(stage: Stage, max_steps: int) -> Stage:
@@ -40,14 +40,38 @@ TINY = dataclasses.replace(
     pretrain=_tiny(DEMO.pretrain, 24),
     finetune=_tiny(DEMO.finetune, 10),
 )
-league_config.LEAGUES["tiny"] = TINY
+SCENES, LABELLED = DEMO_READERS.pretrain, DEMO_READERS.finetune
+TINY_READERS = dataclasses.replace(
+    DEMO_READERS,
+    name="tiny-readers",
+    vocab_size=400,
+    batch_size=16,
+    minutes=float(os.environ.get("MINUTES", 5.0)),
+    pretrain=dataclasses.replace(
+        SCENES,
+        corpus=Corpus("scenes", "scenes", 200, Generated("scenes", {"train": 200, "validation": 12}, seed=4)),
+        arguments=SCENES.arguments | {"max_steps": 24, "warmup_steps": 5},
+    ),
+    finetune=dataclasses.replace(
+        LABELLED,
+        corpus=Corpus(
+            "labelled_scenes",
+            "scene",
+            64,
+            Generated("labelled scenes", {"train": 64, "validation": 12, "test": 25}, seed=5),
+        ),
+        arguments={"max_steps": 10},
+    ),
+)
+TINY_LEAGUES = {league.name: league for league in (TINY, TINY_READERS)}
+league_config.LEAGUES.update(TINY_LEAGUES)
 _published = rules.published
 
 
 def published(name: str, version: int) -> dict | None:
-    """Look a rule book up as if the tiny league were published beside the others."""
-    book = {"fixed": TINY.fixed(), "data": {}}
-    return book if (name, version) == ("tiny", 1) else _published(name, version)
+    """Look a rule book up as if the tiny leagues were published beside the others."""
+    league = TINY_LEAGUES.get(name)
+    return {"fixed": league.fixed(), "data": {}} if league and version == 1 else _published(name, version)
 
 
 rules.published = published

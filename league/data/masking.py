@@ -34,7 +34,7 @@ class Masks:
     def draw(self, length: int, places: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return for each position of each row whether it is predicted, how it is treated, and a number for a token."""
         keys = mixed(places.astype(np.uint64) + mixed(np.array([self.seed], dtype=np.uint64)))  # B
-        positions = np.arange(3 * length, dtype=np.uint64).reshape(3, 1, length)
+        positions = np.arange(3 * length, dtype=np.uint64).reshape(length, 1, 3).T  # the same whatever the width
         numbers = mixed(keys[:, None] + positions * np.uint64(0x9E3779B97F4A7C15))  # 3 B L
         chosen, kind = ((numbers[i] >> np.uint64(11)) / 2.0**53 for i in (0, 1))
         masked = self.settings["masked"]

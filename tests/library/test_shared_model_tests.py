@@ -16,7 +16,15 @@ import torch
 import transformers
 from transformers.models.auto import modeling_auto
 
-from modeling import AingConfig, AingForConditionalGeneration, AingModel
+from modeling import (
+    AingConfig,
+    AingForConditionalGeneration,
+    AingForMaskedLM,
+    AingForSequenceClassification,
+    AingModel,
+    AingReaderConfig,
+    AingReaderModel,
+)
 
 SOURCE = os.environ.get("TRANSFORMERS_SOURCE")
 if not SOURCE:
@@ -117,9 +125,49 @@ class AingModelTest(common.ModelTesterMixin, common.GenerationTesterMixin, unitt
             ("MODEL_MAPPING_NAMES", AingModel),
             ("MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES", AingForConditionalGeneration),
         ):
-            entry = mock.patch.dict(getattr(modeling_auto, table), aing=model.__name__)
-            entry.start()
-            self.addCleanup(entry.stop)
+            name_it(self, table, AingConfig, model)
 
     def test_config(self):
         self.config_tester.run_common_tests()
+
+
+class AingReaderTester(AingModelTester):
+    """A tiny encoder and inputs for it."""
+
+    seq_length, num_labels = AingModelTester.encoder_seq_length, 3
+
+    def get_config(self) -> AingReaderConfig:
+        size = {"vocab_size": 99, "d_model": 16, "nhead": 4, "num_layers": 2, "d_ff": 32}
+        return AingReaderConfig(**size, dropout=0.1, max_position_embeddings=50, conv_filters=4)
+
+    def prepare_config_and_inputs_for_common(self):
+        config, inputs = super().prepare_config_and_inputs_for_common()
+        return config, {name: inputs[name] for name in ("input_ids", "attention_mask")}
+
+
+class AingReaderTest(common.ModelTesterMixin, unittest.TestCase):
+    """The same for the encoder on its own, the masked language model and the classifier."""
+
+    all_model_classes = (AingReaderModel, AingForMaskedLM, AingForSequenceClassification)
+    is_encoder_decoder = False
+    test_can_init_all_missing_weights_before_2023 = True
+
+    def setUp(self):
+        self.model_tester = AingReaderTester(self)
+        self.config_tester = configuration_common.ConfigTester(self, config_class=AingReaderConfig, d_model=32)
+        for table, model in (
+            ("MODEL_MAPPING_NAMES", AingReaderModel),
+            ("MODEL_FOR_MASKED_LM_MAPPING_NAMES", AingForMaskedLM),
+            ("MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES", AingForSequenceClassification),
+        ):
+            name_it(self, table, AingReaderConfig, model)
+
+    def test_config(self):
+        self.config_tester.run_common_tests()
+
+
+def name_it(test: unittest.TestCase, table: str, config: type, model: type) -> None:
+    """Enter a model into one of the library's tables for the length of a test."""
+    entry = mock.patch.dict(getattr(modeling_auto, table), {config.model_type: model.__name__})
+    entry.start()
+    test.addCleanup(entry.stop)

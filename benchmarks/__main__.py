@@ -3,9 +3,9 @@
     python -m benchmarks                    # all parts but league and tuning
     python -m benchmarks training --rounds 8 --output bench.json
 
-Parts: training, scoring, translating, readers, data, startup, growth, league, tuning. The arms of a part alternate round
-by round, each in a process of its own, and every ratio is to the arm named as its baseline. Models that it has to train
-are kept in .cache/bench/.
+Parts: training, scoring, translating, readers, data, startup, growth, league, tuning. The arms of a part alternate
+round by round, each in a process of its own, and every ratio is to the arm named as its baseline. Models that it has to
+train are kept in .cache/bench/.
 """
 
 import importlib

@@ -9,8 +9,10 @@
 The model is an entry (its last stage), a checkpoint's folder, or a name on the Hub. Each line gives one line: an empty
 one stays empty, and one that is too long for the model is translated in parts. With --n_best each line gives so many,
 best first. Columns, with tabs between them: the line's number (with --n_best), the score (with --scores), the text.
-A model of another task writes what it has learned: summaries, say. Texts of several lines come in with --null between
-them, and go out so; --json writes a line of JSON for each text that comes out, with its number, score and lines.
+A model of another task writes what it has learned: summaries; labels, with their probabilities as scores; a masked
+language model, which is stage A of a readers' league, each text with words in the place of "<mask>". Texts of several
+lines come in with --null between them, and go out so; --json writes a line of JSON for each text that comes out, with
+its number, score and lines.
 """
 
 import codecs
@@ -98,15 +100,13 @@ def _open(flag: str, path: str | int, mode: str, closefd: bool = True) -> Binary
 
 
 def load(where: str, options: TranslateOptions):
-    """Return the translator, with the number of beams settled."""
+    """Return the translator, or what answers in its place, once it is clear that it can do what is asked."""
     from league import hardware
-    from league.translate.translator import Translator, check_search
+    from league.translate.labeller import open_model
 
     hardware.prepare_process()
-    translator = Translator(where, options.engine, options.compute_type)
-    if options.num_beams is None:
-        options.num_beams = translator.rules.decoding["num_beams"]
-    check_search(options.num_beams, options.n_best)
+    translator = open_model(where, options.engine, options.compute_type)
+    translator.check(options.num_beams, options.n_best)
     return translator
 
 

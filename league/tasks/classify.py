@@ -179,6 +179,16 @@ class Classify(Reader):
         names = list(self.labels)
         return [names[i] for i in self.logits(model, rows).argmax(1).tolist()]
 
+    def most_answers(self) -> int:
+        return len(self.labels)
+
+    def answers(self, model, tokenizer, rows: Sequence[list[int]], n_best: int) -> list[list[tuple[str, float]]]:
+        """Return the likeliest labels of each row by their names, with their probabilities."""
+        names = list(self.labels.values())
+        best = self.logits(model, rows).softmax(1).topk(n_best, dim=1)
+        pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        return [[(names[i], share) for i, share in zip(*one, strict=True)] for one in pairs]
+
     def logits(self, model, rows: Sequence[list[int]]):
         """Return how much speaks for each label, for each row of tokens of a batch."""
         from league.data.batches import pad

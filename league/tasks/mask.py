@@ -7,6 +7,8 @@ from typing import Any
 
 from league.tasks.reading import Reader
 
+MOST_ANSWERS = 20  # of a masked text: chosen, more than anybody reads
+
 
 class Mask(Reader):
     def columns(self) -> tuple[str]:
@@ -90,14 +92,38 @@ class Mask(Reader):
 
     def predict_rows(self, model, tokenizer, rows: Sequence[list[int]]) -> list[str]:
         """Return each row with the likeliest token in the place of each mask."""
+        return [best for ((best, _),) in self.answers(model, tokenizer, rows, 1)]
+
+    def most_answers(self) -> int:
+        return MOST_ANSWERS
+
+    def read(self, tokenizer, texts: Sequence[str]) -> tuple[list[list[int]], list[bool]]:
+        """Return the tokens of texts in which "<mask>" stands for a word, and whether each was cut."""
+        mask, end = tokenizer.mask_token_id, tokenizer.eos_token_id
+        parts = [text.split(tokenizer.mask_token) for text in texts]
+        encoded = iter(tokenizer.backend_tokenizer.encode_batch_fast([part.strip() for one in parts for part in one]))
+        rows, most = [], self.rules.max_length
+        for pieces in parts:
+            ids = [[i for i in next(encoded).ids if i != end] for _ in pieces]
+            rows.append([i for piece in ids for i in (*piece, mask)][:-1] + [end])
+        return [row if len(row) <= most else [*row[: most - 1], end] for row in rows], [len(row) > most for row in rows]
+
+    def answers(self, model, tokenizer, rows: Sequence[list[int]], n_best: int) -> list[list[tuple[str, float]]]:
+        """Return each row with the likeliest tokens in the places of its masks, and how likely these are together."""
+        import torch
+
         from league.data.batches import pad
 
         config = model.config
         ids = pad(rows, config.pad_token_id).to(model.device)
-        logits = model(ids, (ids != config.pad_token_id).long()).logits
+        logits = model(ids, (ids != config.pad_token_id).long()).logits.float()
         logits[..., : config.mask_token_id + 1] = -math.inf
-        filled = ids.where(ids != config.mask_token_id, logits.argmax(-1))
-        return tokenizer.batch_decode(filled, skip_special_tokens=True)
+        shares, tokens = logits.softmax(-1).topk(n_best, dim=-1)  # B L n
+        is_mask = ids == config.mask_token_id
+        filled = torch.where(is_mask[..., None], tokens, ids[..., None]).transpose(1, 2)  # B n L
+        likely = shares.where(is_mask[..., None], 1.0).prod(1).tolist()  # B n
+        texts = [tokenizer.batch_decode(one, skip_special_tokens=True) for one in filled]
+        return [list(zip(*one, strict=True)) for one in zip(texts, likely, strict=True)]
 
 
 TASK = Mask

@@ -89,6 +89,13 @@ class Reader(Task):
 
         return [ids for ids, _ in encode(tokenizer, list(inputs), self.rules.max_length)]
 
+    def read(self, tokenizer, texts: Sequence[str]) -> tuple[list[list[int]], list[bool]]:
+        """Return the tokens of texts that somebody asks about, and whether each was cut."""
+        from league.data.tokens import encode
+
+        rows = encode(tokenizer, list(texts), self.rules.max_length)
+        return [ids for ids, _ in rows], [was_cut for _, was_cut in rows]
+
     def decoding_in_effect(self, model) -> dict[str, Any]:
         return dict(self.rules.decoding)
 

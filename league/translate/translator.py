@@ -17,7 +17,7 @@ from league.tasks.task import task_of
 from league.translate.engines import CTranslate2Engine, TorchEngine
 from league.translate.splitting import split_line
 from league.untrusted import read_json
-from league_config import AING, LEAGUES, League
+from league_config import AING, DEMO_READERS, LEAGUES, League
 
 WINDOW = 2000  # lines that are sorted by length together
 ENGINES = ("torch", "ctranslate2")
@@ -56,6 +56,10 @@ class Translator:
             self.engine = CTranslate2Engine(self.checkpoint, self.model, self.tokenizer, self.rules, compute_type)
         self.num_long = 0  # texts so far that were too long, and were translated part by part, or cut
 
+    def check(self, num_beams: int | None, n_best: int) -> None:
+        """Refuse a search that cannot be."""
+        check_search(self.rules.decoding["num_beams"] if num_beams is None else num_beams, n_best)
+
     def translate(self, sentences: str | Sequence[str], num_beams: int | None = None) -> str | list[str]:
         """Translate a string, or each of a list."""
         if isinstance(sentences, str):
@@ -66,8 +70,8 @@ class Translator:
         self, sentences: Sequence[str], num_beams: int | None = None, n_best: int = 1, progress: tqdm | None = None
     ) -> list[list[Hypothesis]]:
         """Return the `n_best` translations of each sentence, best first; what is blank stays empty."""
+        self.check(num_beams, n_best)
         num_beams = self.rules.decoding["num_beams"] if num_beams is None else num_beams
-        check_search(num_beams, n_best)
         rows, owners = self._encode(sentences)
         tick = progress.update if progress is not None else lambda count: None
         results = self.engine.search(rows, num_beams, n_best, tick) if rows else []
@@ -165,9 +169,23 @@ def find_rules(checkpoint: Path) -> League:
     try:
         values = read_json(checkpoint / "config.json")
         length, vocab_size = (_bounded(values, *one) for one in BOUNDS)
-    except (OSError, ValueError, AttributeError) as error:
+        known, stages = AING, {}
+        if values.get("model_type") == "aing_reader":
+            known, names = DEMO_READERS, [str(name) for name in values["id2label"].values()]
+            stages = {"finetune": replace(known.finetune, settings={"labels": dict(zip(names, names, strict=True))})}
+    except (OSError, ValueError, KeyError, AttributeError) as error:
         raise UserError(f"{checkpoint} is not a usable checkpoint: config.json: {error}") from None
-    return replace(AING, name="unknown", max_length=length, vocab_size=vocab_size)
+    return replace(known, name="unknown", max_length=length, vocab_size=vocab_size, **stages)
+
+
+def stage_of(checkpoint: Path) -> str:
+    """Return the stage that made a checkpoint: a masked language model is stage A's."""
+    try:
+        return (
+            "pretrain" if read_json(checkpoint / "config.json")["architectures"] == ["AingForMaskedLM"] else "finetune"
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return "finetune"  # whose loading says what is wrong
 
 
 def _bounded(values: dict, name: str, least: int, most: int) -> int:

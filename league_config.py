@@ -569,7 +569,5 @@ QUESTIONS_KO = League(
     ),
 )
 
-LEAGUES = {
-    league.name: league
-    for league in (AING, DEMO, DEMO_READERS, TWEETS, QUESTIONS_KO, DEMO_SUMMARIES, DIALOGUES, NEWS_KO)
-}
+_ALL = (AING, DEMO, DEMO_READERS, TWEETS, QUESTIONS_KO, DEMO_SUMMARIES, DIALOGUES, NEWS_KO)
+LEAGUES = {league.name: league for league in _ALL}

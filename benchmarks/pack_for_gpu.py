@@ -21,8 +21,10 @@ ROOT = Path(__file__).resolve().parent.parent
 ALREADY_THERE = {"torch", "numpy", "matplotlib", "safetensors", "tqdm", "pandas", "pyarrow", "filelock", "jinja2"}
 # What our pins need besides, and such an image lacks.
 NEEDED_BY_PINS = (
-    "alembic click colorlog dill fsspec greenlet hf-xet httpcore2 httpx2 mako multiprocess regex sqlalchemy truststore"
+    "absl-py alembic click colorlog dill fsspec greenlet hf-xet httpcore2 httpx2 joblib mako multiprocess nltk regex "
+    "six sqlalchemy truststore"
 ).split()
+SOURCE_ALONE = ("rouge-score",)  # of which no wheel is published; it is Python alone
 GLIBC = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_24", "manylinux_2_17", "manylinux2014", "manylinux1")
 MOST_BYTES = 60_000_000
 
@@ -52,11 +54,14 @@ def download(wheels: Path, python: str) -> None:
     """Fetch the pinned wheels, and what they need, for another Python."""
     pins = [line.strip() for line in (ROOT / "requirements.txt").read_text().splitlines()]
     pins = [pin for pin in pins if "==" in pin and pin.split("==")[0].lower() not in ALREADY_THERE]
+    built = [pin for pin in pins if pin.split("==")[0] in SOURCE_ALONE]
+    pins = [pin for pin in pins if pin not in built]
     platforms = [word for name in GLIBC for word in ("--platform", f"{name}_x86_64")]
     words = ["--no-deps", "--only-binary=:all:", "--implementation", "cp", "--python-version", python, *platforms]
-    command = [sys.executable, "-m", "pip", "download", "-q", "-d", str(wheels), *words, *pins, *NEEDED_BY_PINS]
-    done = subprocess.run(command)
-    if done.returncode:
+    pip = [sys.executable, "-m", "pip"]
+    fetched = [*pip, "download", "-q", "-d", str(wheels), *words, *pins, *NEEDED_BY_PINS]
+    made = [*pip, "wheel", "-q", "--no-deps", "-w", str(wheels), *built]
+    if any(subprocess.run(command).returncode for command in (fetched, made)):
         raise UserError("pip could not fetch the wheels; its words are above.")
 
 

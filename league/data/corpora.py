@@ -74,7 +74,8 @@ def _mix(league: League, corpus: Corpus, split: str, data_dir: str | None, colum
     parts: list[Split] = []
     for part in corpus.origin.parts:
         most = -(-corpus.num_validation_pairs // len(corpus.origin.parts))
-        alone = Corpus(part.name, part.name, part.num_rows, part.origin, most)
+        columns_of_part = (part.column,) if corpus.columns else ()
+        alone = Corpus(part.name, part.name, part.num_rows, part.origin, most, columns_of_part)
         parts.append(load_split(league, alone, split, data_dir, (part.column,)))
     with _writable():
         rows = store_texts(((text,) for part in parts for text in part.texts(part.rows.names[0])), columns)
@@ -82,6 +83,20 @@ def _mix(league: League, corpus: Corpus, split: str, data_dir: str | None, colum
     report = {name: sum(part.report[name] for part in parts) for name in counted}
     report |= {"origin": parts[0].report["origin"], "sha256": _digest(rows, "\t".join)}
     return Split(f"{corpus.name}.{split}", rows, report)
+
+
+def gathered(split: Split) -> Split:
+    """Return a split in which a text that comes several times is one row, whose second text is a JSON list of all."""
+    by_text: dict[str, list[str]] = {}
+    for text, other in zip(split.sources, split.targets, strict=True):
+        by_text.setdefault(text, []).append(other)
+    if len(by_text) == len(split.sources):
+        return split
+    pairs = ((text, json.dumps(all_, ensure_ascii=False) if all_[1:] else all_[0]) for text, all_ in by_text.items())
+    with _writable():
+        rows = store_texts(pairs, split.rows.names)
+    counted = {"rows": len(rows), "used": len(rows), "sha256": _digest(rows, _json_of)}
+    return Split(split.name, rows, split.report | counted)
 
 
 @contextmanager

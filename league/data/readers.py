@@ -22,7 +22,7 @@ def read_files(folder: Path, split: str, columns: tuple[str, ...], are_lines: bo
     if len(columns) == 1 and (plain := folder / f"{split}.txt").exists():
         return read_text_files([plain])
     table = next((path for path in (folder / f"{split}{kind}" for kind in TABLES) if path.exists()), None)
-    if are_lines and (table is None or any(path.exists() for path in texts)):
+    if (are_lines or len(columns) == 1) and (table is None or any(path.exists() for path in texts)):
         return read_text_files(texts)
     if table is None:
         wanted = " or ".join(f"{split}{kind}" for kind in TABLES)

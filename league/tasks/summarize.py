@@ -5,10 +5,17 @@ from typing import Any
 
 from league.tasks.writing import Writer
 from league.values import check_finetune_hp, demand
-from league_config import OPTIMIZERS
+from league_config import OPTIMIZERS, Corpus
 
 
 class Summarize(Writer):
+    def load_split(self, corpus: Corpus, name: str, data_dir: str | None):
+        """Load a split; what is judged may have several references, in rows of their own or as a list."""
+        from league.data.corpora import gathered
+
+        split = super().load_split(corpus, name, data_dir)
+        return split if name == "train" else gathered(split)
+
     def check(self, stage: str, values: Any) -> None:
         from league.tasks.freezing import check_freeze
 

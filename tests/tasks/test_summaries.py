@@ -135,3 +135,18 @@ def test_what_comes_in_is_summarized_a_text_each(game):
     done = play(game, *words[:2], "--input", "documents")
     assert done.stdout.count("\n") == 1 and "longer than 96 tokens: cut there" in done.stderr
     assert play(game, *words[:3], "--input", "documents").stdout.endswith("\0")
+
+
+def test_references_in_rows_of_their_own_are_gathered_for_what_is_judged(tmp_path):
+    (tmp_path / "dialogues").mkdir()
+    rows = [("A: Hi.\nB: Hello.", f"They say {word}.") for word in ("hi", "hello")] + [("B: No.", "B refuses.")]
+    lines = "".join(json.dumps({"document": one, "summary": other}) + "\n" for one, other in rows)
+    (tmp_path / "dialogues/test.jsonl").write_text(lines)
+    (tmp_path / "dialogues/train.jsonl").write_text(lines * 10)
+    task = task_of(TINY_SUMMARIES)
+    test = task.load_split(TINY_SUMMARIES.test_corpus, "test", str(tmp_path))
+    assert list(task.inputs(test)) == ["A: Hi.\nB: Hello.", "B: No."]
+    assert list(task.references(test)) == ['["They say hi.", "They say hello."]', "B refuses."]
+    assert test.report["rows"] == test.report["used"] == 2
+    train = task.load_split(TINY_SUMMARIES.finetune.corpus, "train", str(tmp_path))
+    assert len(task.inputs(train)) == 30, "each is a pair to learn from"

@@ -141,6 +141,7 @@ class Corpus:
     num_train_pairs: int
     origin: HubFiles | Divided | Generated | Mixture
     num_validation_pairs: int = 1_000_000
+    filters: dict[str, Any] = field(default_factory=dict)  # of the training split, see league/data/filters.py
     columns: tuple[str, ...] = ()  # of a table whose texts have several lines; else the league's, a line each
 
 
@@ -228,7 +229,7 @@ class League:
                 del values[stage]["tuned"]
             for part, names in (
                 (values[stage], ("task", "metric", "settings")),
-                (values[stage]["corpus"], ("columns",)),
+                (values[stage]["corpus"], ("columns", "filters")),
             ):
                 for name in names:
                     if not part[name]:
@@ -440,17 +441,21 @@ def _from_checkpoint(repo_id: str, corpus: Corpus, steps: int, **others: Any) ->
     )
 
 
+# The numbers of training pairs leave room for what these leave out.
+_SUMMARIES = {"fewest_words": 2, "is_shorter": True, "duplicates": False}
+
 DIALOGUES = _from_checkpoint(
     "facebook/bart-base",
     Corpus(
         name="dialogsum",
         domain="dialogues",
-        num_train_pairs=12_460,
+        num_train_pairs=12_000,
         origin=HubFiles(
             "knkarthick/dialogsum", "main", {split: f"{split}.csv" for split in ("train", "validation", "test")}
         ),
         num_validation_pairs=250,
         columns=("dialogue", "summary"),
+        filters=_SUMMARIES,
     ),
     steps=1200,
     name="dialogues",
@@ -471,7 +476,7 @@ NEWS_KO = _from_checkpoint(
     Corpus(
         name="naver-news",
         domain="news",
-        num_train_pairs=22_194,
+        num_train_pairs=21_000,
         origin=HubFiles(
             "daekeun-ml/naver-news-summarization-ko",
             "main",
@@ -479,6 +484,7 @@ NEWS_KO = _from_checkpoint(
         ),
         num_validation_pairs=250,
         columns=("document", "summary"),
+        filters=_SUMMARIES,
     ),
     steps=2000,
     name="news-ko",

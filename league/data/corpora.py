@@ -3,11 +3,13 @@
 import hashlib
 import json
 import random
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from league.data.filters import BROKEN, EMPTY, Filters
 from league.data.rows import CHUNK, Rows, Texts, store, store_texts
 from league.errors import UserError
 from league_config import Corpus, Divided, Generated, League, Mixture
@@ -49,10 +51,11 @@ def load_split(league: League, corpus: Corpus, split: str, data_dir: str | None,
     are_lines = not corpus.columns and (columns == (league.source, league.target) or len(columns) == 1)
     origin, texts = _read(corpus, split, data_dir, columns, are_lines)
     report = {"origin": origin, "rows": 0, "dropped_one_sided": 0, "dropped_broken": 0}
+    filters = _filters(league, corpus, data_dir, columns) if split == "train" else None
     most = {"train": corpus.num_train_pairs, "validation": corpus.num_validation_pairs}.get(split)
     with _writable():
         tidied = (tuple(map(tidy_line if are_lines else tidy_lines, row)) for row in texts)
-        rows = store_texts(_clean(tidied, report, drops=split == "train"), columns)
+        rows = store_texts(_clean(tidied, report, filters), columns)
         report["used"] = len(rows)
         if not report["rows"]:
             where = f"in {Path(data_dir) / corpus.name}" if data_dir else "at its origin in league_config.py"
@@ -75,7 +78,7 @@ def _mix(league: League, corpus: Corpus, split: str, data_dir: str | None, colum
     for part in corpus.origin.parts:
         most = -(-corpus.num_validation_pairs // len(corpus.origin.parts))
         columns_of_part = (part.column,) if corpus.columns else ()
-        alone = Corpus(part.name, part.name, part.num_rows, part.origin, most, columns_of_part)
+        alone = Corpus(part.name, part.name, part.num_rows, part.origin, most, columns=columns_of_part)
         parts.append(load_split(league, alone, split, data_dir, (part.column,)))
     with _writable():
         rows = store_texts(((text,) for part in parts for text in part.texts(part.rows.names[0])), columns)
@@ -141,15 +144,37 @@ def tidy_lines(text: str) -> str:
     return "\n".join(map(tidy_line, text.split("\n"))).strip()
 
 
-def _clean(rows: Iterable[tuple[str, ...]], report: dict, drops: bool) -> Iterator[tuple[str, ...]]:
-    """Yield the rows, without those that cannot teach if `drops`: a text is empty, or has a broken encoding."""
+def _filters(league: League, corpus: Corpus, data_dir: str | None, columns: tuple[str, ...]) -> Filters:
+    """Return the filters of a training split, which may have to know the texts that validate."""
+    elsewhere: Iterable[str] = ()
+    if not corpus.filters.get("duplicates", True):
+        elsewhere = load_split(league, corpus, "validation", data_dir, columns).sources
+    try:
+        return Filters(corpus.filters, elsewhere)
+    except (ValueError, re.error) as error:
+        raise UserError(f"the filters of {corpus.name} in league_config.py: {error}.") from None
+
+
+def _clean(rows: Iterable[tuple[str, ...]], report: dict, filters: Filters | None) -> Iterator[tuple[str, ...]]:
+    """Yield the rows, without those that the filters leave out."""
     for report["rows"], row in enumerate(rows, 1):
-        if drops and not all(row):
-            report["dropped_one_sided"] += 1
-        elif drops and any("\ufffd" in text or "\0" in text for text in row):
-            report["dropped_broken"] += 1
-        else:
+        why = filters.why_not(row) if filters else ""
+        if not why:
             yield row
+        else:
+            name = {EMPTY: "dropped_one_sided", BROKEN: "dropped_broken"}.get(why, "dropped_by_filters")
+            report[name] = report.get(name, 0) + 1
+
+
+def dropped(league: League, corpus: Corpus, data_dir: str | None, columns: Sequence[str]) -> dict[str, list[str]]:
+    """Return what the training split's filters leave out: the rows' first texts, by the reason."""
+    are_lines = not corpus.columns and (columns == (league.source, league.target) or len(columns) == 1)
+    filters, found = _filters(league, corpus, data_dir, tuple(columns)), {}
+    for row in _read(corpus, "train", data_dir, tuple(columns), are_lines)[1]:
+        row = tuple(map(tidy_line if are_lines else tidy_lines, row))
+        if why := filters.why_not(row):
+            found.setdefault(why, []).append(row[0])
+    return found
 
 
 def _sample(rows: Rows, most: int, seed: int) -> Rows:

@@ -50,6 +50,7 @@ class DataFacts(_Facts):
     dropped_broken: Count
     used: Count
     sha256: Digest
+    dropped_by_filters: Count = 0
 
 
 class CurvePoint(_Facts):

@@ -21,7 +21,7 @@ def effective(name: str, num_layers: int) -> str:
     return "embeddings" if match[1] and int(match[1]) >= num_layers else name
 
 
-def freeze(encoder, name: str) -> None:
+def freeze(encoder, name: str, notes: bool = True) -> None:
     """Take parts of an encoder out of the training, and note how all of it was."""
     embeddings, layers, others = _parts(encoder)
     num_layers = len(layers)
@@ -34,7 +34,8 @@ def freeze(encoder, name: str) -> None:
         layer.requires_grad_(False)
     for weight in others:
         weight.requires_grad_(num_kept > 0)
-    encoder.started_with = _digests(encoder)
+    if notes:
+        encoder.started_with = _digests(encoder)
 
 
 def frozen(encoder) -> str:

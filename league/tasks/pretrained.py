@@ -127,7 +127,7 @@ class Pretrained(Summarize):
                 raise ValueError(f"it lacks {', '.join(sorted(map(str, info['missing_keys']))[:3])}")
             given = self.given(with_weights=False)
             tokenizer = given.tokenizer()
-            model.generation_config = _generation_of(given.folder, config)
+            model.generation_config = generation_of(given.folder, config)
         return model, tokenizer
 
     def prepare(self, model, on_gpu: bool | None = None) -> None:
@@ -177,7 +177,7 @@ class Pretrained(Summarize):
         return {name: value for name, value in found.items() if name not in OF_CHECKPOINT}
 
 
-def _generation_of(folder: Path, config):
+def generation_of(folder: Path, config):
     from transformers import GenerationConfig
 
     if (folder / "generation_config.json").exists():

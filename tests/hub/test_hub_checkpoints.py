@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -247,3 +248,12 @@ def test_a_strangers_weights_are_held_against_the_rule_books_checkpoint(entry):
     shutil.move(entry / "model.safetensors", entry / "pytorch_model.bin")
     with pytest.raises(UserError, match="model.safetensors is not a file"):
         task.load_checkpoint(entry)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_checkpoint_of_the_hub_is_inspected_without_its_weights(club, kind, capsys):
+    run("tools.inspect", f"club/{kind}", "--freeze", "all_but_last_1")
+    shown = capsys.readouterr().out
+    assert re.search(r"club/\w+: \w+, [\d,]+ parameters", shown) and "frozen" in shown
+    assert "pad_token" in shown and "decoder_start_token_id" in shown
+    assert not [path for _, path in club.requests if path.endswith((".safetensors", ".bin"))]

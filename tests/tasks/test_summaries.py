@@ -1,6 +1,7 @@
 """A league of summaries from end to end: played, proven, resumed, on two processes, refused."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -150,3 +151,25 @@ def test_references_in_rows_of_their_own_are_gathered_for_what_is_judged(tmp_pat
     assert test.report["rows"] == test.report["used"] == 2
     train = task.load_split(TINY_SUMMARIES.finetune.corpus, "train", str(tmp_path))
     assert len(task.inputs(train)) == 30, "each is a pair to learn from"
+
+
+def test_the_data_are_shown_and_the_test_set_stays_closed(tmp_path):
+    shown = play(tmp_path, "tools.data", "tiny-summaries", "--examples", "1").stdout
+    for words in (
+        "dialogues.train: 150 rows of 200",
+        "have more than the 96",
+        "summary: ",
+        "left out of dialogues.train",
+    ):
+        assert words in shown
+    assert "test" not in shown
+
+
+def test_a_checkpoint_is_inspected(game):
+    shown = play(game, "tools.inspect", "runs/one", "--depth", "3", "--freeze", "embeddings").stdout
+    size = record_of(game).stages["finetune"].effective["num_parameters"]
+    assert f"AingForConditionalGeneration, {size:,} parameters" in shown
+    assert "mask_token: '<mask>' is 4" in shown and "num_beams: 4" in shown
+    assert re.search(r"model\.encoder\.embed_tokens +Embedding +19,200 +frozen +600×32", shown)
+    assert "holds no config.json" in play(game, "tools.inspect", "runs", expect=2).stderr
+    assert "--freeze 'half'" in play(game, "tools.inspect", "runs/one", "--freeze", "half", expect=2).stderr

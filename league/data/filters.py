@@ -1,0 +1,67 @@
+"""Rows that teach nothing, or the wrong thing: why each is left out of a training split, by the rule book's filters."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+EMPTY, BROKEN = "a text is empty", "broken encoding"  # which every league leaves out
+# What a rule book may ask for, and the value's kind.
+KINDS = {
+    "fewest_words": "of each text",
+    "most_words": "of each text",
+    "is_shorter": "the last text of a row than the first, as a summary is",
+    "repetition": "n, and the share of a text's n-grams that may have come before in it",
+    "patterns": "regular expressions that no text may hold",
+    "duplicates": "whether a first text may come again, in this split or from validation",
+}
+
+
+class Filters:
+    """The filters of a corpus; rows are asked about in their order, so that the first of several equals stays."""
+
+    def __init__(self, wanted: dict[str, Any], elsewhere: Iterable[str] = ()):
+        if unknown := wanted.keys() - KINDS:
+            raise ValueError(f"there is no filter {min(unknown)!r}; there are {', '.join(KINDS)}")
+        self.wanted = wanted
+        self.patterns = [re.compile(pattern) for pattern in wanted.get("patterns", ())]
+        self.seen = set(elsewhere)
+
+    def why_not(self, row: tuple[str, ...]) -> str:
+        """Return why a row is left out, or nothing."""
+        if not all(row):
+            return EMPTY
+        if any("\ufffd" in text or "\0" in text for text in row):
+            return BROKEN
+        return self.wanted and (self._length(row) or self._content(row)) or ""
+
+    def _length(self, row: tuple[str, ...]) -> str:
+        sizes = [len(text.split()) for text in row]
+        if min(sizes) < self.wanted.get("fewest_words", 0):
+            return f"fewer than {self.wanted['fewest_words']} words"
+        if max(sizes) > self.wanted.get("most_words", max(sizes)):
+            return f"more than {self.wanted['most_words']} words"
+        if self.wanted.get("is_shorter") and sizes[-1] >= sizes[0]:
+            return "not shorter than its text"
+        return ""
+
+    def _content(self, row: tuple[str, ...]) -> str:
+        if "repetition" in self.wanted:
+            size, share = self.wanted["repetition"]
+            if any(repeated_share(text, size) > share for text in row):
+                return f"repeats its groups of {size} words"
+        for pattern in self.patterns:
+            if any(pattern.search(text) for text in row):
+                return f"holds {pattern.pattern}"
+        if "duplicates" in self.wanted and not self.wanted["duplicates"]:
+            if row[0] in self.seen:
+                return "comes again"
+            self.seen.add(row[0])
+        return ""
+
+
+def repeated_share(text: str, size: int) -> float:
+    """Return the share of a text's groups of `size` words that have come before in it."""
+    words = text.split()
+    groups = Counter(tuple(words[i : i + size]) for i in range(len(words) - size + 1))
+    return 1 - len(groups) / total if (total := sum(groups.values())) else 0.0

@@ -90,6 +90,12 @@ def test_it_is_played_proven_pushed_and_loaded_again(club, kind, capsys, tmp_pat
     run("tools.verify", f"runs/{kind}")
     assert "PROVEN" in capsys.readouterr().out
 
+    Path("texts").write_text("Ben: Shall we go fishing?\nAnna: Yes.\0" + "Mia: I am free on Monday. " * 50)
+    asked = ["--null", "--json", "--n_best", "2", "--input", "texts", "--output", "answers"]
+    run("tools.translate", f"runs/{kind}", *asked)
+    assert [json.loads(line)["number"] for line in Path("answers").read_text().splitlines()] == [1, 1, 2, 2]
+    assert "longer than 64 tokens: cut there" in capsys.readouterr().err
+
     run("tools.push", f"runs/{kind}", "--hub_model_id", f"club/fine-{kind}")
     again = tmp_path / "again"
     again.mkdir()

@@ -1,8 +1,8 @@
 """The course's chapters as notebooks: all cells run, one chapter after the other, and print what the pages say."""
 
 import os
+import resource
 import sys
-import time
 from itertools import pairwise
 
 import nbformat
@@ -13,7 +13,7 @@ from nbclient import NotebookClient
 from tools.course import notebooks
 
 CHAPTERS = [page for page in notebooks.pages() if not page.name.endswith(".ko.md")]
-MOST_SECONDS = 360  # of all together
+MOST_SECONDS = 360  # of all together, on two cores that have nothing else to do
 
 
 @pytest.fixture(scope="module")
@@ -30,19 +30,21 @@ def test_the_chapters_run_and_print_what_the_pages_say(project, monkeypatch):
     for name, value in {"OMP_NUM_THREADS": "2", "HF_HUB_OFFLINE": "1", "ACCELERATE_USE_CPU": "true"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PATH", os.path.dirname(sys.executable), prepend=os.pathsep)
-    started = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     for page in CHAPTERS:
         notebook = nbformat.reads(notebooks.written(page)[1], as_version=4)
-        NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(project)}}).execute()
+        NotebookClient(notebook, timeout=1200, resources={"metadata": {"path": str(project)}}).execute()
         check(page, notebook)
-    assert time.monotonic() - started < MOST_SECONDS
+    # The processors' time, not the clock's: a busy machine must not fail it.
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime) < 2 * MOST_SECONDS
 
 
 def check(page, notebook) -> None:
     said = {}
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            text = "".join(output.get("text", "") for output in cell.outputs)
+            text = "".join(output.text for output in cell.outputs if output.get("name") == "stdout")
             said[cell.source] = text
             assert "error: " not in text and "Traceback" not in text, f"{page.name}: {text}"
     for source, printed in printed_by_cells(page.read_text(encoding="utf-8")):

@@ -18,6 +18,7 @@ WORDS = {
 }
 SETUP = """import os
 import sys
+import warnings
 from pathlib import Path
 
 REPOSITORY = "{address}"  # the address of your fork
@@ -29,6 +30,7 @@ folder = next(path for path in (Path("/content/league"), *Path.cwd().absolute().
               if (path / "league_config.py").exists())
 os.chdir(folder)
 sys.path.insert(0, str(folder))
+warnings.filterwarnings("ignore", message="IProgress")  # of progress bars, which do without it
 if "google.colab" in sys.modules:
     !{{sys.executable}} -m tools.colab"""
 

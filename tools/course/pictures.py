@@ -12,8 +12,10 @@ from transformers import get_scheduler
 from league.data.batches import pad
 from league.report.drawing import as_png
 from league.report.look import LIGHT
+from league.tasks import rouge
+from league.tasks.baselines import sentences_of
 from league.tasks.task import task_of
-from league_config import AING, DEMO, SCHEDULES, FinetuneHP
+from league_config import AING, DEMO, DEMO_SUMMARIES, SCHEDULES, FinetuneHP
 from modeling import train_tokenizer
 from tools.course.measure import DOCS, curves, measured
 
@@ -179,6 +181,30 @@ def draw_search(figure: Figure) -> None:
         axes.grid(visible=False)
 
 
+def draw_readers(figure: Figure) -> None:
+    """Draw the accuracy of a reader with pre-training, with a frozen encoder, and without pre-training."""
+    names = {"1e-3, without pre-training": "no pre-training", "1e-3, frozen": "encoder frozen", "1e-3": "both stages"}
+    axes = figure.add_subplot()
+    scores = {label: measured()[f"demo-readers: {name}"]["figures"]["score"] for name, label in names.items()}
+    bars(axes, {"a guess": 20.0} | scores, LIGHT["finetune"])
+    axes.set(title="demo-readers: which of five scenes is going on?", ylabel="test accuracy", ylim=(0, 110))
+
+
+def draw_summaries(figure: Figure) -> None:
+    """Draw the ROUGE-L of the first and of the last lines of a dialogue, by their number."""
+    task = task_of(DEMO_SUMMARIES)
+    split = task.load_split(DEMO_SUMMARIES.finetune.corpus, "validation", None)
+    dialogues, counts = [sentences_of(text) for text in task.inputs(split)], range(1, 9)
+    parts = {"first lines": [slice(count) for count in counts], "last lines": [slice(-count, None) for count in counts]}
+    axes = figure.add_subplot()
+    for (label, cuts), color, style in zip(parts.items(), COLORS, STYLES, strict=False):
+        copies = [["\n".join(lines[cut]) for lines in dialogues] for cut in cuts]
+        scores = [rouge.value(rouge.statistics(copy, task.references(split)).sum(0)) for copy in copies]
+        axes.plot(counts, scores, "o" + style, color=color, label=label)
+    axes.set(title="demo-summaries, copied lines", xlabel="number of lines", ylabel="validation ROUGE-L", ylim=(0, 45))
+    axes.legend(loc="lower right")
+
+
 SPANS = {"pretrain": (1, 9), "finetune": (2, 7.5)}  # of losses, the same for what is to be compared
 
 
@@ -219,6 +245,8 @@ PICTURES: dict[str, tuple[tuple[float, float], Callable[[Figure], None]]] = {
     "knobs": ((7.0, 3.0), draw_knobs),
     "search": ((8.0, 3.2), draw_search),
     "symptoms": ((12.0, 2.6), draw_symptoms),
+    "summaries": ((6.4, 2.8), draw_summaries),
+    "readers": ((6.4, 2.8), draw_readers),
 }
 
 

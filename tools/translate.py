@@ -34,6 +34,7 @@ LINES, BYTES = 2000, 1_000_000  # of a window, at most: lines are sorted by leng
 IDLE = 0.2  # seconds without another line after which a window is translated as it is
 READ_AHEAD = 100  # lines
 BLOCK = 65_536  # bytes
+MOST_TEMPERATURE = 10  # at which every token is as likely as any other
 PIPE_CLOSED = 141  # as other commands end whose reader is gone
 
 
@@ -42,6 +43,10 @@ class TranslateOptions:
     num_beams: int | None = field(default=None, metadata={"help": "beams of the search; 1 is greedy (default: 4)"})
     n_best: int = field(default=1, metadata={"help": "translations of each line, no more than beams"})
     scores: bool = field(default=False, metadata={"help": "write before each translation its score"})
+    temperature: float = field(
+        default=0.0,
+        metadata={"help": "draw the texts at random, the more so the higher (1: as likely as the model says)"},
+    )
     engine: str = field(
         default="torch",
         metadata={"help": "torch; or ctranslate2, which pays in int8: the checkpoint is converted once"},
@@ -106,6 +111,11 @@ def load(where: str, options: TranslateOptions):
 
     hardware.prepare_process()
     translator = open_model(where, options.engine, options.compute_type)
+    if not 0 <= options.temperature <= MOST_TEMPERATURE:
+        raise UserError(f"--temperature {options.temperature:g}: must be between 0 and {MOST_TEMPERATURE}.")
+    if options.temperature and not hasattr(translator, "temperature"):
+        raise UserError(f"--temperature {options.temperature:g}: this model writes no texts.")
+    translator.temperature = options.temperature
     translator.check(options.num_beams, options.n_best)
     return translator
 

@@ -41,10 +41,15 @@ class Candidate:
 
 
 @torch.inference_mode()
-def search(model, rows: Sequence[list[int]], num_beams: int | None = None, n_best: int = 1) -> list[list[Candidate]]:
-    """Return the `n_best` candidates for each row of a batch, best first, as the model's generation config says."""
+def search(
+    model, rows: Sequence[list[int]], num_beams: int | None = None, n_best: int = 1, temperature: float = 0.0
+) -> list[list[Candidate]]:
+    """Return the `n_best` candidates for each row of a batch, best first, as the model's generation config says.
+
+    Above a temperature of 0 they are drawn at random, and not searched for.
+    """
     config = model.generation_config
-    num_beams = num_beams or config.num_beams
+    num_beams = 1 if temperature else num_beams or config.num_beams
     # A greedy search has its steps' scores, and no sum; the library's own beam search has a sum only with them.
     has_sum = isinstance(model, AingForConditionalGeneration) and not (config.min_length or config.no_repeat_ngram_size)
     input_ids = pad(rows, config.pad_token_id).to(model.device)  # B S
@@ -55,15 +60,18 @@ def search(model, rows: Sequence[list[int]], num_beams: int | None = None, n_bes
         num_return_sequences=n_best,
         return_dict_in_generate=True,
         **({"output_scores": True} if num_beams == 1 or not has_sum else {}),
+        **({"do_sample": True, "temperature": temperature, "top_k": 0} if temperature else {}),
     )
     sequences = [_up_to_end(ids, config.eos_token_id) for ids in output.sequences[:, 1:].tolist()]
     scores = _greedy_scores(model, output, sequences) if num_beams == 1 else output.sequences_scores.tolist()
     candidates = [Candidate(ids, score) for ids, score in zip(sequences, scores, strict=True)]
-    return [candidates[first : first + n_best] for first in range(0, len(candidates), n_best)]
+    groups = [candidates[first : first + n_best] for first in range(0, len(candidates), n_best)]
+    return [sorted(group, key=lambda one: -one.score) for group in groups] if temperature else groups
 
 
-def _up_to_end(ids: list[int], eos: int) -> list[int]:
-    return ids[: ids.index(eos) + 1] if eos in ids else ids
+def _up_to_end(ids: list[int], eos: int | list[int]) -> list[int]:
+    ends = eos if isinstance(eos, list) else [eos]
+    return next((ids[: i + 1] for i, one in enumerate(ids) if one in ends), ids)
 
 
 def _greedy_scores(model, output, sequences: list[list[int]]) -> list[float]:

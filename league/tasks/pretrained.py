@@ -169,8 +169,8 @@ class Pretrained(Summarize):
             return of_rules
         return of_rules | {"max_length": self.rules.max_length, "freeze": values.get("freeze")}
 
-    def encode(self, tokenizer, inputs: Sequence[str]) -> list[list[int]]:
-        return [ids for ids, _ in self._ids(tokenizer, inputs, self.rules.max_length)]
+    def encode_or_cut(self, tokenizer, inputs: Sequence[str]) -> list[tuple[list[int], bool]]:
+        return self._ids(tokenizer, inputs, self.rules.max_length)
 
     def decoding_in_effect(self, model) -> dict[str, Any]:
         found = super().decoding_in_effect(model)

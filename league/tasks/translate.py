@@ -125,9 +125,13 @@ class Translate(Task):
         return expected | {"vocab_size": self.rules.vocab_size, "max_length": self.rules.max_length}
 
     def encode(self, tokenizer, inputs: Sequence[str]) -> list[list[int]]:
+        return [ids for ids, _ in self.encode_or_cut(tokenizer, inputs)]
+
+    def encode_or_cut(self, tokenizer, inputs: Sequence[str]) -> list[tuple[list[int], bool]]:
+        """Return the tokens that the model reads of each input, and whether that is not all of it."""
         from league.data.tokens import encode
 
-        return [ids for ids, _ in encode(tokenizer, list(inputs), self.rules.max_length)]
+        return encode(tokenizer, list(inputs), self.rules.max_length)
 
     def predict_rows(self, model, tokenizer, rows: Sequence[list[int]]) -> list[str]:
         from league.tasks.decoding import search

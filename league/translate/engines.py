@@ -27,15 +27,21 @@ class TorchEngine:
         model.to(best_device()).eval()
 
     def search(
-        self, rows: Sequence[list[int]], num_beams: int, n_best: int, tick: Callable[[int], None]
+        self,
+        rows: Sequence[list[int]],
+        num_beams: int,
+        n_best: int,
+        tick: Callable[[int], None],
+        temperature: float = 0.0,
     ) -> list[list[Candidate]]:
         """Return the `n_best` hypotheses for each row of source tokens, best first."""
         decoding = self.rules.decoding
         # More beams need more memory: then fewer sentences at a time.
-        size = max(1, decoding["batch_size"] * decoding["num_beams"] // max(num_beams, decoding["num_beams"]))
+        most = max(num_beams, n_best)
+        size = max(1, decoding["batch_size"] * decoding["num_beams"] // max(most, decoding["num_beams"]))
         results: list[list[Candidate]] = [[] for _ in rows]
         for batch in batches_by_length(rows, size):
-            candidates = search(self.model, [rows[i] for i in batch], num_beams, n_best)
+            candidates = search(self.model, [rows[i] for i in batch], num_beams, n_best, temperature)
             for i, best in zip(batch, candidates, strict=True):
                 results[i] = best
             tick(len(batch))
@@ -74,9 +80,16 @@ class CTranslate2Engine:
         torch.set_num_threads(num_threads)  # which are shared with it, and are now as many as a batch's
 
     def search(
-        self, rows: Sequence[list[int]], num_beams: int, n_best: int, tick: Callable[[int], None]
+        self,
+        rows: Sequence[list[int]],
+        num_beams: int,
+        n_best: int,
+        tick: Callable[[int], None],
+        temperature: float = 0.0,
     ) -> list[list[Candidate]]:
         """Return the `n_best` hypotheses for each row of source tokens, best first."""
+        if temperature:
+            raise UserError(f"--temperature {temperature:g}: only --engine torch draws at random.")
         decoding, tokenizer = self.rules.decoding, self.tokenizer
         continues = self.patience > 1 and num_beams > 1
         finished = self.translator.translate_batch(

@@ -46,19 +46,21 @@ class Translator:
             raise UserError(f"--compute_type {compute_type}: only --engine ctranslate2 computes in it.")
         self.checkpoint = find_checkpoint(where)
         self.rules = find_rules(self.checkpoint)
-        task = task_of(self.rules)
-        self.divides = task.divides_long_texts
-        self.model, self.tokenizer = task.load_checkpoint(self.checkpoint)
-        task.prepare(self.model)
+        self.task = task_of(self.rules)
+        self.divides = self.task.divides_long_texts
+        self.model, self.tokenizer = self.task.load_checkpoint(self.checkpoint)
+        self.task.prepare(self.model)
         if engine == "torch":
             self.engine = TorchEngine(self.model, self.rules)
         else:
             self.engine = CTranslate2Engine(self.checkpoint, self.model, self.tokenizer, self.rules, compute_type)
+        self.temperature = 0.0  # above it, texts are drawn at random, and not searched for
         self.num_long = 0  # texts so far that were too long, and were translated part by part, or cut
 
     def check(self, num_beams: int | None, n_best: int) -> None:
         """Refuse a search that cannot be."""
-        check_search(self.rules.decoding["num_beams"] if num_beams is None else num_beams, n_best)
+        num_beams = self.rules.decoding["num_beams"] if num_beams is None else num_beams
+        check_search(max(num_beams, n_best) if self.temperature else num_beams, n_best)
 
     def translate(self, sentences: str | Sequence[str], num_beams: int | None = None) -> str | list[str]:
         """Translate a string, or each of a list."""
@@ -74,7 +76,7 @@ class Translator:
         num_beams = self.rules.decoding["num_beams"] if num_beams is None else num_beams
         rows, owners = self._encode(sentences)
         tick = progress.update if progress is not None else lambda count: None
-        results = self.engine.search(rows, num_beams, n_best, tick) if rows else []
+        results = self.engine.search(rows, num_beams, n_best, tick, self.temperature) if rows else []
         parts: list[list[list[Candidate]]] = [[] for _ in sentences]
         for owner, candidates in zip(owners, results, strict=True):
             parts[owner].append(candidates)
@@ -94,7 +96,7 @@ class Translator:
         # Halves of surrogate pairs are in no text that can be written: they become question marks.
         texts = [text.encode(errors="replace").decode() for text in sentences]
         rows, owners = [], []
-        for i, (ids, was_cut) in enumerate(encode(self.tokenizer, texts, limit)):
+        for i, (ids, was_cut) in enumerate(self.task.encode_or_cut(self.tokenizer, texts)):
             if not texts[i].strip():
                 continue
             self.num_long += was_cut

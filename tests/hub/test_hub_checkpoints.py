@@ -90,6 +90,12 @@ def test_it_is_played_proven_pushed_and_loaded_again(club, kind, capsys, tmp_pat
     run("tools.verify", f"runs/{kind}")
     assert "PROVEN" in capsys.readouterr().out
 
+    Path("texts").write_text("Ben: Shall we go fishing?\nAnna: Yes.\0" + "Mia: I am free on Monday. " * 50)
+    asked = ["--null", "--json", "--n_best", "2", "--input", "texts", "--output", "answers"]
+    run("tools.translate", f"runs/{kind}", *asked)
+    assert [json.loads(line)["number"] for line in Path("answers").read_text().splitlines()] == [1, 1, 2, 2]
+    assert "longer than 64 tokens: cut there" in capsys.readouterr().err
+
     run("tools.push", f"runs/{kind}", "--hub_model_id", f"club/fine-{kind}")
     again = tmp_path / "again"
     again.mkdir()
@@ -257,3 +263,23 @@ def test_a_checkpoint_of_the_hub_is_inspected_without_its_weights(club, kind, ca
     assert re.search(r"club/\w+: \w+, [\d,]+ parameters", shown) and "frozen" in shown
     assert "pad_token" in shown and "decoder_start_token_id" in shown
     assert not [path for _, path in club.requests if path.endswith((".safetensors", ".bin"))]
+
+
+def test_dialogsum_is_read_as_it_lies_on_the_hub(club):
+    header = "id,dialogue,summary,topic\n"
+    rows = [
+        f'{i},"#Person1#: Shall we go {i}?\n#Person2#: Yes, let us do that.","They go, both, {i}.",x' for i in range(40)
+    ]
+    test = [
+        row.replace("They go", f"{who} go").replace("0,", f"0_{who},", 1) for row in rows[:1] for who in ("A", "B", "C")
+    ]
+    for split, some in {"train": rows + rows[:2], "validation": rows[:1] + rows[5:7], "test": test}.items():
+        content = (header + "\n".join(some) + "\n").encode()
+        club.files[f"datasets/knkarthick/dialogsum/{split}.csv"] = content
+    task = task_of(DIALOGUES)
+    corpus = DIALOGUES.finetune.corpus
+    train = task.load_split(corpus, "train", None)
+    assert list(train.sources)[0] == "#Person1#: Shall we go 1?\n#Person2#: Yes, let us do that."
+    assert train.report["dropped_by_filters"] == 5, "two come again, three are in validation"
+    held_out = task.load_split(corpus, "test", None)
+    assert list(task.references(held_out)) == ['["A go, both, 0.", "B go, both, 0.", "C go, both, 0."]']

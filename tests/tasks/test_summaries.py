@@ -173,3 +173,12 @@ def test_a_checkpoint_is_inspected(game):
     assert re.search(r"model\.encoder\.embed_tokens +Embedding +19,200 +frozen +600×32", shown)
     assert "holds no config.json" in play(game, "tools.inspect", "runs", expect=2).stderr
     assert "--freeze 'half'" in play(game, "tools.inspect", "runs/one", "--freeze", "half", expect=2).stderr
+
+
+def test_a_reader_may_have_texts_drawn_at_random(game):
+    (game / "documents").write_text("Ben: Shall we go fishing on Monday?\n")
+    words = ["tools.translate", "runs/one", "--json", "--n_best", "5", "--input", "documents", "--temperature"]
+    lines = [json.loads(line) for line in play(game, *words, "1.5").stdout.splitlines()]
+    scores = [line["score"] for line in lines]
+    assert len({line["text"] for line in lines}) > 2 and scores == sorted(scores, reverse=True)
+    assert "--temperature 99: must be between 0 and 10" in play(game, *words, "99", expect=2).stderr

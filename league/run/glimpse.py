@@ -27,12 +27,16 @@ class Glimpses:
         inputs, _ = next(iter(self.samples.values()))
         self.sentence = shown(inputs[len(inputs) // 2])
         self.seen: list[Glimpse] = []
-        self.began, self.spent, self.longest = time.monotonic(), 0.0, 0.0
+        self.began, self.spent, self.longest, self.steps = time.monotonic(), 0.0, 0.0, 0
 
     def look(self, step: int) -> None:
         """Take a glimpse where there is time for one."""
-        allowed = MOST_OF_CLOCK * (time.monotonic() - self.began)
-        if self.spent + MARGIN * (self.longest or self._guess(allowed)) > allowed:
+        self.steps += 1
+        elapsed = time.monotonic() - self.began
+        allowed = MOST_OF_CLOCK * elapsed
+        if not self.longest and allowed >= elapsed / self.steps:
+            self._measure()
+        if not self.longest or self.spent + MARGIN * self.longest > allowed:
             return
         started = time.monotonic()
         with torch.inference_mode():
@@ -40,19 +44,16 @@ class Glimpses:
         self.longest = max(self.longest, time.monotonic() - started)
         self.spent += time.monotonic() - started
         if len(self.seen) >= MOST_GLIMPSES:
-            del self.seen[1::2]
+            del self.seen[1:-1:2]
 
-    def _guess(self, allowed: float) -> float:
-        # Before the first one: from how long a single sentence takes, as soon as there is time for that.
-        if allowed < 0.05:
-            return allowed + 1
+    def _measure(self) -> None:
+        # A single sentence, as soon as there is time for a training step, which takes no less: it tells of the others.
         started = time.monotonic()
         with torch.inference_mode():
             self._predict([self.sentence])
         took = time.monotonic() - started
         self.spent += took
         self.longest = OF_A_BATCH * len(self.samples) * took
-        return self.longest
 
     def _glimpse(self, step: int) -> Glimpse:
         scores, prediction = {}, ""

@@ -37,7 +37,7 @@ def test_a_translation_with_its_alternatives_and_what_was_looked_at(site, screen
         text.fill("Ein Hund läuft.")
         text.press("Shift+Enter")
         page.locator(".translation .quiet", has_text="Ein Hund läuft.").wait_for()
-        assert page.locator(".side h3").all_inner_texts() == ["two", "two · stage A"]
+        assert page.locator(".side h2").all_inner_texts() == ["two", "two · stage A"]
         side = page.locator(".side").first
         assert side.locator("tbody tr").count() == 4
         scores = [float(cell) for cell in side.locator("tbody td:last-child").all_inner_texts()]

@@ -16,8 +16,6 @@ from league.record.rules import names_tuned
 from league.values import check_data_dir
 from league_config import LEAGUES, League
 
-SUFFIX = "-scratch"
-
 
 @dataclass
 class ScratchOptions:
@@ -38,6 +36,7 @@ def main(argv: list[str] | None = None) -> None:
 
     from evaluate_bleu import evaluate
     from league import hardware
+    from league.report.reading import SCRATCH
     from league.run.entry import Entry
     from train_finetune import FinetuneOptions, finetune
     from train_pretrain import pretrain
@@ -45,7 +44,7 @@ def main(argv: list[str] | None = None) -> None:
     hardware.prepare_process()
     asked = record.asked
     shared = {"league": rules.name, "seed": asked["seed"], "data_dir": options.data_dir}
-    entry = Entry(FinetuneOptions(entry=f"{folder.name}{SUFFIX}", **shared), untaught(rules))
+    entry = Entry(FinetuneOptions(entry=f"{folder.name}{SCRATCH}", **shared), untaught(rules))
     for stage, train in (("pretrain", pretrain), ("finetune", finetune)):
         train(entry, rules.tuned(stage)(**{name: asked[name] for name in names_tuned(rules, stage)}))
     evaluate(entry)

@@ -18,6 +18,7 @@ from league.record.clock import Clock
 from league.record.folder import read_entry
 from league.record.rules import broken_rules
 from league.record.shape import BrokenRule, CurvePoint, Record, ScoreFacts, StageFacts
+from league.report.reading import Reading, read
 from league.report.sentences import MOST_LETTERS, Sentences
 from league.run.checkpoints import last_step
 from league.tasks.attention import Attention, attend
@@ -72,6 +73,7 @@ class Facts:
     under_way: UnderWay | None = None
     sentences: Sentences | None = None
     attention: list[tuple[str, Attention]] = field(default_factory=list)
+    reading: Reading | None = None
     missing: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -149,11 +151,17 @@ def gather(
     facts.under_way = find_under_way(folder, record, rules)
     deviation = seed_deviation(record.league.name, record.league.version)
     facts.noise = Comparison(("", ""), (0.0, 0.0), 1.0, deviation, {}).reach_of_seeds
-    if {"lengths", "examples", "baselines"} & set(facts.parts):
+    if {"lengths", "examples", "baselines", "confusion", "mistakes"} & set(facts.parts):
         try:
             facts.sentences = find_sentences(folder, record, rules, data_dir, test)
         except UserError as error:
             facts.missing["sentences"] = str(error)
+    if has_attention and "mistakes" in facts.parts and facts.sentences:
+        try:
+            loaded = loaded or find_model(folder, record, rules)
+            facts.reading = read(folder, record, rules, facts.sentences, loaded)
+        except UserError as error:
+            facts.missing["mistakes"] = str(error)
     if has_attention and "attention" in facts.parts:
         try:
             facts.attention = look(facts, loaded or find_model(folder, record, rules))

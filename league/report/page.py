@@ -57,7 +57,7 @@ def setting(facts: Facts) -> list[str]:
         if isinstance(size, int) and not isinstance(size, bool):
             words.append(say("setting.parameters", millions=number(size / 1e6)))
     for name, value in (facts.score.extras if facts.score else {}).items():
-        if isinstance(value, float):
+        if isinstance(value, float) and " " not in name:  # those of a part, a label, say, stand in their own place
             words.append(f"{name.replace('_', ' ')} {number(value)}")
     words.append(say("setting.trials", trials=short(record.trials)))
     return [*words, say("setting.openings", openings=short(record.test_openings))]
@@ -76,6 +76,11 @@ def first_numbers(facts: Facts) -> Iterable[tuple[str, str]]:
             change = facts.change(domain)
             key = "noise" if facts.is_noise(change) else "gained" if change >= 0 else "forgotten"
             yield signed(change), say(f"number.{key}", metric=facts.metric, domain=domain)
+    if facts.reading and facts.score and (scratch := facts.reading.from_scratch) is not None:
+        yield (
+            signed(facts.score.value - scratch),
+            say("number.pretraining", metric=facts.metric, scratch=number(scratch)),
+        )
     yield number(sum(facts.spent.values())), say("number.minutes", limit=f"{record.clock.limit:g}")
     if game := game_of(record):
         yield number(game.minutes), say("number.game", limit=f"{record.clock.limit:g}", game=game.name)
@@ -202,5 +207,6 @@ def cut(text: str) -> str:
 SECTIONS = {
     "baselines": lambda facts: baselines.lines(facts.sentences),
     "examples": examples,
+    "mistakes": lambda facts: facts.reading,
     "attention": lambda facts: attention.data(facts.attention),
 }

@@ -12,6 +12,7 @@ from league.report.facts import STAGES, Facts, thinned
 from league.report.look import LIGHT
 from league.report.texts import Text, joined, say
 from league.tasks.metric import metric_of
+from league.tasks.task import task_of
 
 MOST_POINTS = 200  # of one learning curve
 POINT = ("step", "loss", "learning_rate")
@@ -126,6 +127,31 @@ def draw_length(axes: Axes, facts: Facts) -> None:
     axes.set_ylabel(say("axis.test", metric=facts.metric))
     axes.set_ylim(0, 1.2 * max(bucket.interval[1] for bucket in buckets) or 1.0)
     axes.legend(loc="upper right")
+
+
+def draw_confusion(axes: Axes, facts: Facts) -> None:
+    """Draw how often each label is taken for which, as counts and as shares of what it is."""
+    if facts.sentences is None:
+        return say_empty(axes, say("lengths.none"))
+    names = task_of(facts.rules).labels
+    places = {label: i for i, label in enumerate(names)}
+    counts = np.zeros((len(places), len(places)), int)
+    for found, wanted in zip(facts.sentences.hypotheses, facts.sentences.references, strict=True):
+        counts[places[wanted], places.get(found, 0)] += found in places
+    shares = counts / np.maximum(1, counts.sum(1, keepdims=True))
+    shades = LinearSegmentedColormap.from_list("ink", [LIGHT["card"], LIGHT["ink"]])
+    axes.imshow(shares, cmap=shades, vmin=0, vmax=1, aspect="auto")
+    for (row, column), share in np.ndenumerate(shares):
+        color = LIGHT["paper"] if share > 0.5 else LIGHT["ink"]
+        text = f"{counts[row, column]:,}\n{100 * share:.0f} %"
+        axes.text(column, row, text, ha="center", va="center", color=color, fontsize=7 if len(places) > 3 else 9)
+    short_names = [name[:MOST_LETTERS] for name in names.values()]
+    axes.set_xticks(range(len(places)), short_names, rotation=30 if len(places) > 3 else 0)
+    axes.set_yticks(range(len(places)), short_names)
+    axes.tick_params(labelsize=7)
+    axes.grid(visible=False)
+    axes.set_xlabel(say("axis.labelled"))
+    axes.set_ylabel(say("axis.label"))
 
 
 def purposes(facts: Facts) -> list[tuple[str, str, float]]:
@@ -252,6 +278,7 @@ PICTURES = {
         Picture("learning", "picture.learning", (3.9, 6.2), draw_learning, "about.learning"),
         Picture("forgetting", "picture.forgetting", SMALL, draw_forgetting, about_forgetting),
         Picture("lengths", "picture.lengths", SMALL, draw_length, "about.lengths"),
+        Picture("confusion", "picture.confusion", (3.9, 3.4), draw_confusion, "about.confusion"),
         Picture("clock", "picture.clock", SMALL, draw_clock, "about.clock"),
         Picture("attention", "picture.attention", (3.9, 3.6), draw_attention),
     )

@@ -70,6 +70,16 @@ def test_the_record_holds_what_each_stage_did(readers):
     assert wanted.items() <= stages["finetune"].effective.items()
 
 
+def test_the_report_shows_mistakes_guesses_and_what_is_taken_for_what(readers):
+    page = (readers / "runs/one/report.html").read_text()
+    wrong = round(25 * (1 - record_of(readers, "one").score.value / 100))
+    assert (
+        page.count("The surest mistakes") == 1 and page.count("<dt>labelled as</dt>") + page.count(">labelled as<") > 0
+    )
+    assert "What stage A makes of a hidden word" in page and page.count("▢") >= 4
+    assert (readers / "runs/one/plots/confusion.png").is_file() and "Taken for what" in page and wrong
+
+
 def test_both_checkpoints_are_whole_models_of_the_library(readers):
     masked = AingForMaskedLM.from_pretrained(readers / "runs/one/pretrain")
     classifier = AingForSequenceClassification.from_pretrained(readers / "runs/one/finetune")
@@ -132,6 +142,9 @@ def test_the_same_fine_tune_from_scratch_is_played_beside_it(copy, capsys):
     assert record.stages["pretrain"].steps == 1
     assert any("max_steps" in broken.rule for broken in record.broken_rules)
     assert "verdict: open" in capsys.readouterr().out
+    tool("report", "runs/one")
+    page = (copy / "runs/one/report.html").read_text()
+    assert f"the same fine-tune from scratch has {record.score.value:.2f}" in page
 
 
 def test_translators_have_no_scratch(played, monkeypatch):

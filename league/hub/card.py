@@ -16,8 +16,11 @@ from huggingface_hub import (
 )
 
 from league.record.folder import last_stage
+from league.record.rules import rules_of
 from league.record.shape import Record
 from league.record.wording import in_words
+from league.tasks.metric import metric_of
+from league.tasks.task import task_of
 
 TEMPLATE = Path(__file__).with_name("card.md")
 LICENCES = {
@@ -25,7 +28,6 @@ LICENCES = {
     "iwslt2017": "IWSLT 2017 (TED talks): CC BY-NC-ND 3.0",
 }
 EXAMPLES = {"de": "Ein Hund läuft durch den Schnee."}
-LABELS = {"bleu": "BLEU", "chrf": "chrF"}
 
 
 @dataclass(frozen=True)
@@ -33,18 +35,16 @@ class Score:
     """One figure of the test set."""
 
     metric: str
+    label: str
     value: float
     signature: str
-
-    @property
-    def label(self) -> str:
-        return LABELS.get(self.metric, self.metric)
 
 
 def model_card(record: Record, repo_id: str, stage: str | None = None, pictures: tuple[str, ...] = ()) -> str:
     """Return the README.md of a checkpoint: how to use it, what was tuned, what it scored, whose data it saw."""
     stage = stage or last_stage(record)
     fixed, is_last = record.league.fixed, stage == last_stage(record)
+    rules = rules_of(fixed)
     stages = {name: fixed[name]["corpus"] for name in ("pretrain", "finetune")}
     train = {name: report for name, report in record.data.items() if name.endswith(".train")}
     trained_on = [
@@ -53,7 +53,7 @@ def model_card(record: Record, repo_id: str, stage: str | None = None, pictures:
         if name in record.stages and (report := train.get(f"{corpus['name']}.train"))
     ]
     card = ModelCard.from_template(
-        _metadata(record, repo_id, is_last),
+        _metadata(record, repo_id, stage, is_last),
         template_path=str(TEMPLATE),
         record=record,
         fixed=fixed,
@@ -65,8 +65,11 @@ def model_card(record: Record, repo_id: str, stage: str | None = None, pictures:
         scores=_scores(record),
         reasons=[in_words(broken) for broken in record.broken_rules],
         domains=[_plain(corpus["domain"]) for corpus in stages.values()],
-        metric=LABELS["bleu"],
-        validation={name: facts.validation for name, facts in record.stages.items()},
+        words=task_of(rules, stage).hub_words(),
+        has_one_task=rules.has_one_task,
+        tested=rules.test_corpus.name,
+        metrics={name: metric_of(rules, name).LABEL for name in stages},
+        validation={name: facts.validation | facts.figures for name, facts in record.stages.items()},
         tuned={name: value for name, value in record.asked.items() if name not in ("league", "seed")},
         trained_on=trained_on,
         num_rows=sum(report.used for report in train.values()),
@@ -81,13 +84,15 @@ def model_card(record: Record, repo_id: str, stage: str | None = None, pictures:
 def eval_results(record: Record, repo_id: str) -> dict[str, bytes]:
     """Return the Hub's file of results; none where the test set that was scored does not lie on the Hub."""
     fixed, scores = record.league.fixed, _scores(record)
-    dataset = _dataset_of(record, fixed["pretrain"]["corpus"], "test")
+    rules = rules_of(fixed)
+    dataset = _dataset_of(record, fixed[rules.scored_on]["corpus"], "test")
     if not scores or dataset is None:
         return {}
+    words = task_of(rules).hub_words()
     verdict = "official" if record.official else "open, not ranked"
     entry = EvalResultEntry(
         dataset_id=dataset,
-        task_id=f"translation_{fixed['source']}_{fixed['target']}",
+        task_id="_".join((words.pipeline_tag, *words.languages)),
         value=round(scores[0].value, 2),
         source_url=f"{constants.ENDPOINT}/{repo_id}/blob/main/record.json",
         source_name="record.json",
@@ -98,15 +103,18 @@ def eval_results(record: Record, repo_id: str) -> dict[str, bytes]:
 
 
 def results_path(record: Record) -> str:
-    return f".eval_results/{record.league.fixed['pretrain']['corpus']['name']}.yaml"
+    return f".eval_results/{rules_of(record.league.fixed).test_corpus.name}.yaml"
 
 
 def _scores(record: Record) -> list[Score]:
     """Return what was scored on the test set, the league's own metric first; nothing where it was not."""
     if not (score := record.score):
         return []
-    figures = {score.metric: score.value, f"{score.metric}_signature": score.signature} | score.extras
-    return [Score(name, figures[name], figures[f"{name}_signature"]) for name in LABELS if name in figures]
+    metric = metric_of(rules_of(record.league.fixed))
+    further = getattr(metric, "FURTHER", {})
+    extras = [(name, score.extras.get(name), score.extras.get(f"{name}_signature", "")) for name in further]
+    scores = [Score(name, further[name], value, signature) for name, value, signature in extras if value is not None]
+    return [Score(score.metric, metric.LABEL, score.value, score.signature), *scores]
 
 
 def _dataset_of(record: Record, corpus: dict[str, Any], split: str) -> str | None:
@@ -115,28 +123,29 @@ def _dataset_of(record: Record, corpus: dict[str, Any], split: str) -> str | Non
     return corpus["origin"].get("repo_id") if report and report.origin == "hub" else None
 
 
-def _metadata(record: Record, repo_id: str, is_last: bool) -> ModelCardData:
+def _metadata(record: Record, repo_id: str, stage: str, is_last: bool) -> ModelCardData:
     fixed, scores = record.league.fixed, _scores(record) if is_last else []
-    corpora = [fixed[stage]["corpus"] for stage in record.stages]
-    tested = fixed["pretrain"]["corpus"]
+    rules = rules_of(fixed)
+    words, corpora = task_of(rules, stage).hub_words(), [fixed[name]["corpus"] for name in record.stages]
+    tested = fixed[rules.scored_on]["corpus"]
     return ModelCardData(
-        language=[fixed["source"], fixed["target"]],
+        language=list(words.languages) or None,
         license="other",
         library_name="transformers",
-        pipeline_tag="translation",
-        tags=["translation", f"{record.league.name}-league"],
+        pipeline_tag=words.pipeline_tag,
+        tags=[words.pipeline_tag, f"{record.league.name}-league"],
         datasets=[dataset for corpus in corpora if (dataset := _dataset_of(record, corpus, "train"))] or None,
         metrics=[score.metric for score in scores] or None,
         model_name=repo_id if scores else None,
         eval_results=[
             EvalResult(
-                task_type="translation",
-                task_name=f"Translation {fixed['source']}-{fixed['target']}",
+                task_type=words.pipeline_tag,
+                task_name=" ".join((words.pipeline_tag.capitalize(), "-".join(words.languages))).strip(),
                 dataset_type=_dataset_of(record, tested, "test") or tested["name"],
                 dataset_name=tested["name"],
                 dataset_split="test",
                 metric_type=score.metric,
-                metric_name=f"{score.label} (SacreBLEU {score.signature})",
+                metric_name=f"{score.label} ({score.signature})",
                 metric_value=round(score.value, 2),
             )
             for score in scores

@@ -10,6 +10,7 @@ import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
 
 NAME, LABEL = "bleu", "BLEU"
+FURTHER = {"chrf": "chrF"}
 
 
 class Bleu(evaluate.Metric):

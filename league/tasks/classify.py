@@ -8,7 +8,7 @@ from typing import Any
 
 from league.errors import UserError
 from league.tasks.reading import Reader
-from league.tasks.task import agreed
+from league.tasks.task import HubWords, agreed
 from league.values import check_finetune_hp, demand
 from league_config import KERNELS
 
@@ -18,6 +18,10 @@ MOST_FILTERS, WIDEST = 4096, 16  # far beyond what helps
 class Classify(Reader):
     predictions_file = "labels.txt"
     report_parts = ("lengths", "confusion", "mistakes")
+
+    def hub_words(self) -> HubWords:
+        use = "[model.config.id2label[i] for i in model(**batch).logits.argmax(1).tolist()]"
+        return HubWords("A classifier of sentences", "text-classification", "AutoModelForSequenceClassification", use)
 
     @property
     def labels(self) -> dict[str, str]:

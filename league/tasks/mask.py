@@ -6,11 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from league.tasks.reading import Reader
+from league.tasks.task import HubWords
 
 MOST_ANSWERS = 20  # of a masked text: chosen, more than anybody reads
 
 
 class Mask(Reader):
+    def hub_words(self) -> HubWords:
+        use = "model(**batch).logits.topk(3).indices"
+        return HubWords("A masked language model", "fill-mask", "AutoModelForMaskedLM", use)
+
     def columns(self) -> tuple[str]:
         return (self.rules.source,)
 

@@ -15,6 +15,7 @@ class Metric(Protocol):
 
     NAME: str  # in records and in FINAL_TEST_NAME
     LABEL: str  # on pages and screens
+    FURTHER: dict[str, str]  # those of its extras that a model's card shows, by what they are called; may be missing
 
     def signature(self) -> str:
         """Return how the score is computed, with the version of what computes it."""

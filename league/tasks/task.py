@@ -3,10 +3,20 @@
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from league.errors import UserError
 from league_config import Corpus, League
+
+
+class HubWords(NamedTuple):
+    """What the card of a model says of its task."""
+
+    what: str  # it is
+    pipeline_tag: str  # of the Hub
+    auto_class: str  # of the library, that loads it
+    use: str  # the line of Python that shows what it answers to a `batch`
+    languages: tuple[str, ...] = ()
 
 
 class Task:
@@ -64,6 +74,9 @@ class Task:
         raise NotImplementedError
 
     # The model.
+
+    def hub_words(self) -> HubWords:
+        raise NotImplementedError
 
     def check(self, stage: str, values: Any) -> None:
         """Refuse TUNE values of a stage that cannot be trained, before any work."""

@@ -6,10 +6,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from league.tasks.task import Task, agreed, numbers_of
+from league.tasks.task import HubWords, Task, agreed, numbers_of
 from league.values import check_finetune_hp, check_model_hp
 from league_config import ModelHP
 
+GENERATES = "tokenizer.batch_decode(model.generate(**batch), skip_special_tokens=True)"
 STRUCTURE = ("d_model", "nhead", "num_layers", "d_ff", "dropout")
 
 
@@ -61,6 +62,11 @@ class Translate(Task):
         layer = 12 * d_model**2 + 4 * d_model * d_ff
         # What each layer costs besides its products: norms, dropout, attention over short sentences, calls.
         return (num_layers * (layer + 900 * d_model) + self.rules.vocab_size * d_model) / 1000
+
+    def hub_words(self) -> HubWords:
+        source, target = self.rules.source, self.rules.target
+        what = f"A translation model ({source} to {target})"
+        return HubWords(what, "translation", "AutoModelForSeq2SeqLM", GENERATES, (source, target))
 
     def model_class(self) -> type:
         from modeling import AingForConditionalGeneration

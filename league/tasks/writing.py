@@ -4,13 +4,17 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from league.tasks.translate import Translate
+from league.tasks.task import HubWords
+from league.tasks.translate import GENERATES, Translate
 
 
 class Writer(Translate):
     predictions_file = "summaries.jsonl"
     report_parts = ("lengths", "baselines", "examples")
     divides_long_texts = False
+
+    def hub_words(self) -> HubWords:
+        return HubWords("A summarization model", "summarization", "AutoModelForSeq2SeqLM", GENERATES)
 
     def columns(self) -> tuple[str, ...]:
         return getattr(self.rules, self.stage).corpus.columns

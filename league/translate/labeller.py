@@ -17,7 +17,7 @@ from league.translate.translator import WINDOW, Hypothesis, Translator, find_che
 class Labeller:
     """A checkpoint of a readers' league, asked as a translator is: each text has answers, with their probabilities."""
 
-    divides = False
+    divides = attends = False
 
     def __init__(self, checkpoint: Path):
         self.checkpoint, self.rules = checkpoint, find_rules(checkpoint)
@@ -52,6 +52,10 @@ class Labeller:
             if progress is not None:
                 progress.update(len(batch))
         return answers
+
+    def best(self, texts: Sequence[str], most: int) -> list[list[Hypothesis]]:
+        """Return up to so many answers to each text."""
+        return self.search(texts, None, min(most, self.task.most_answers()))
 
     def stream(self, lines: Iterable[str], n_best: int = 1) -> Iterator[list[Hypothesis]]:
         """Answer lines without end in bounded memory, in order."""

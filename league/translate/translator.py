@@ -37,6 +37,8 @@ class Hypothesis(NamedTuple):
 class Translator:
     """A checkpoint that translates, by its league's rules; no code that lies in the checkpoint is run."""
 
+    attends = True  # to its source, which can be shown
+
     def __init__(self, where: str | Path, engine: str = "torch", compute_type: str = "float32"):
         if engine not in ENGINES:
             raise UserError(f"--engine {engine}: choose from {', '.join(ENGINES)}.")
@@ -81,6 +83,10 @@ class Translator:
         for owner, candidates in zip(owners, results, strict=True):
             parts[owner].append(candidates)
         return self._join(parts, n_best)
+
+    def best(self, sentences: Sequence[str], most: int) -> list[list[Hypothesis]]:
+        """Return all that a search with so many beams finds."""
+        return self.search(sentences, most, most)
 
     def stream(
         self, lines: Iterable[str], num_beams: int | None = None, n_best: int = 1, progress: tqdm | None = None

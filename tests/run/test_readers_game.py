@@ -171,6 +171,17 @@ def test_an_entry_labels_lines_and_stage_a_fills_masks(copy, capsys):
     assert [json.loads(line)["number"] for line in (copy / "one.jsonl").read_text().splitlines()] == [1, 2, 3]
 
 
+def test_the_app_labels_beside_stage_a_that_fills_masks(copy):
+    from tools.app.folder import Folder
+    from tools.app.models import STAGE_A, Models
+
+    answer = Models(Folder(copy / "runs"), allows_hub=False).beside("one", f"one{STAGE_A}", "", "A nurse is <mask>.", 8)
+    labels, filled = answer.lines[0].sides
+    assert {one.text for one in labels.hypotheses} == set(TINY_READERS.finetune.settings["labels"])
+    assert len(filled.hypotheses) == 8 and all(one.text.startswith("A nurse is") for one in filled.hypotheses)
+    assert answer.attention == ""
+
+
 @pytest.mark.parametrize(
     ("flags", "told"),
     [

@@ -67,7 +67,7 @@ class Models:
             raise UserError(f"{len(text):,} letters: at most {MOST_LETTERS:,} at a time.")
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         if not lines:
-            raise UserError("there is nothing to translate: write a German sentence.")
+            raise UserError("there is nothing to translate: write a sentence.")
         if len(lines) > MOST_LINES:
             raise UserError(f"{len(lines)} lines: at most {MOST_LINES} at a time.")
         num_beams = min(max(1, int(num_beams)), MOST_BEAMS)
@@ -75,7 +75,7 @@ class Models:
             sides = {}
             for name, hub in [(entry, hub_id), *([(other, "")] if other not in (None, NO_OTHER, entry) else [])]:
                 translator = self._translator(name, hub)
-                sides[hub.strip() or name] = translator.search(lines, num_beams=num_beams, n_best=num_beams)
+                sides[hub.strip() or name] = translator.best(lines, num_beams)
             translated = [
                 Translated(line, [Side(name, results[i]) for name, results in sides.items()])
                 for i, line in enumerate(lines)
@@ -84,12 +84,12 @@ class Models:
 
     def _translator(self, entry: str | None, hub_id: str):
         from league.hub.transfer import fetch
-        from league.translate.translator import Translator
+        from league.translate.labeller import open_model
 
         if hub_id := hub_id.strip():
             if not self.allows_hub:
                 raise UserError("this app was started with --no_hub: choose an entry.")
-            # Not given to the Translator as it is: it would take it for a path, where there is one.
+            # Not opened as it is: it would take it for a path, where there is one.
             where = fetch(hub_id)
             key = (where,)
         elif entry:
@@ -104,7 +104,7 @@ class Models:
         if key not in self._held:
             while len(self._held) >= MOST_MODELS:
                 self._held.popitem(last=False)
-            self._held[key] = Translator(where)
+            self._held[key] = open_model(where)
         self._held.move_to_end(key)
         return self._held[key]
 
@@ -125,7 +125,13 @@ def other_of(name: str | None, names: list[str]) -> str:
 
 
 def attention_page(translator, translated: list[Translated]) -> str:
-    """Return a page on what the model looked at: for all translations of a single line, or the best of each."""
+    """Return a page on what the model looked at: for all translations of a single line, or the best of each.
+
+    A reader has no such page: its report says which words decided.
+    """
+    if not translator.attends:
+        return ""
+
     from league.report.attention import data
     from league.report.look import render
     from league.tasks.attention import attend

@@ -93,7 +93,9 @@ def translate_page(folder: Folder, models: Models) -> None:
             answer = models.beside(entry, other, hub_id, text, num_beams)
         except UserError as error:
             return render(TRANSLATIONS, refused=folder.public(error), lines=[]), ""
-        return render(TRANSLATIONS, refused=None, lines=answer.lines), frame("Attention", srcdoc=answer.attention)
+        return render(TRANSLATIONS, refused=None, lines=answer.lines), answer.attention and frame(
+            "Attention", srcdoc=answer.attention
+        )
 
     def load(request: gr.Request):
         names, (_, name) = choices(folder), chosen(folder, request)

@@ -17,6 +17,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu.metrics import BLEU
 
 NAME, LABEL = "rouge_l", "ROUGE-L"
+FURTHER = {"rouge_1": "ROUGE-1", "rouge_2": "ROUGE-2"}
 KINDS = ("rougeL", "rouge1", "rouge2", "rougeLsum")  # the score first
 MOST_WORDS = 2_000  # of a text that are compared: the time grows with the product of both lengths
 # A row's F-measure is kept as three digits to this base, because resampling adds up in float32: these sums are exact.

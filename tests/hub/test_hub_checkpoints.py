@@ -283,3 +283,17 @@ def test_dialogsum_is_read_as_it_lies_on_the_hub(club):
     assert train.report["dropped_by_filters"] == 5, "two come again, three are in validation"
     held_out = task.load_split(corpus, "test", None)
     assert list(task.references(held_out)) == ['["A go, both, 0.", "B go, both, 0.", "C go, both, 0."]']
+
+
+def test_a_search_is_refused_in_a_line(club):
+    with pytest.raises(UserError, match="try values by hand"):
+        run("tools.tune.__main__", "--league", "tiny-bart", "--minutes", "1")
+
+
+def test_values_are_tried_by_hand_on_the_same_checkpoint(club):
+    run("train_pretrain", "--league", "tiny-t5", "--entry", "one")
+    named = ["--league", "tiny-t5", "--entry", "two", "--pretrained", "one", "--warmup_steps", "2"]
+    run("train_finetune", *named)
+    record = read_record(Path("runs/two/record.json"))
+    assert record.stages["pretrain"].reused and not record.broken_rules
+    assert record.stages["finetune"].started_from == record.stages["pretrain"].sha256

@@ -86,6 +86,11 @@ def main(argv: list[str] | None = None) -> None:
 def start_of(options: EntryOptions) -> dict[str, dict[str, Any]]:
     """Return by stage the values of --from, or the start values."""
     rules, given, start = options.rules, options.settings, {}
+    if task_of(rules, "pretrain").is_given:
+        raise UserError(
+            f"--league {rules.name}: a search shares its time between two stages, and stage A of this league is a "
+            "checkpoint of the Hub: try values by hand, each with --pretrained ENTRY, which costs nothing."
+        )
     if given and given.minutes >= rules.minutes:
         raise UserError(f"--from: its search took {given.minutes:g} minutes, all that the league gives.")
     for stage, part in (("pretrain", "model_hp"), ("finetune", "finetune_hp")):

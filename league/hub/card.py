@@ -26,6 +26,7 @@ TEMPLATE = Path(__file__).with_name("card.md")
 LICENCES = {
     "multi30k": "Multi30k (image captions): for non-commercial research",
     "iwslt2017": "IWSLT 2017 (TED talks): CC BY-NC-ND 3.0",
+    "dialogsum": "DialogSum: CC BY-NC-SA 4.0",
 }
 EXAMPLES = {"de": "Ein Hund läuft durch den Schnee."}
 
@@ -66,6 +67,7 @@ def model_card(record: Record, repo_id: str, stage: str | None = None, pictures:
         reasons=[in_words(broken) for broken in record.broken_rules],
         domains=[_plain(corpus["domain"]) for corpus in stages.values()],
         words=task_of(rules, stage).hub_words(),
+        checkpoint=_checkpoint_of(fixed),
         has_one_task=rules.has_one_task,
         tested=rules.test_corpus.name,
         metrics={name: metric_of(rules, name).LABEL for name in stages},
@@ -117,6 +119,11 @@ def _scores(record: Record) -> list[Score]:
     return [Score(score.metric, metric.LABEL, score.value, score.signature), *scores]
 
 
+def _checkpoint_of(fixed: dict[str, Any]) -> str | None:
+    """Return the name on the Hub of what a league starts from."""
+    return fixed["pretrain"].get("settings", {}).get("checkpoint")
+
+
 def _dataset_of(record: Record, corpus: dict[str, Any], split: str) -> str | None:
     # What was read from other files may be other data, whatever their name.
     report = record.data.get(f"{corpus['name']}.{split}")
@@ -131,6 +138,7 @@ def _metadata(record: Record, repo_id: str, stage: str, is_last: bool) -> ModelC
     return ModelCardData(
         language=list(words.languages) or None,
         license="other",
+        base_model=_checkpoint_of(fixed),
         library_name="transformers",
         pipeline_tag=words.pipeline_tag,
         tags=[words.pipeline_tag, f"{record.league.name}-league"],
@@ -145,7 +153,7 @@ def _metadata(record: Record, repo_id: str, stage: str, is_last: bool) -> ModelC
                 dataset_name=tested["name"],
                 dataset_split="test",
                 metric_type=score.metric,
-                metric_name=f"{score.label} ({score.signature})",
+                metric_name=f"{score.label} ({score.signature})" if score.signature else score.label,
                 metric_value=round(score.value, 2),
             )
             for score in scores

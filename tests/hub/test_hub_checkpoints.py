@@ -97,6 +97,9 @@ def test_it_is_played_proven_pushed_and_loaded_again(club, kind, capsys, tmp_pat
     assert "longer than 64 tokens: cut there" in capsys.readouterr().err
 
     run("tools.push", f"runs/{kind}", "--hub_model_id", f"club/fine-{kind}")
+    card = club.tree(f"club/fine-{kind}")["README.md"].decode()
+    assert f"base_model: club/{kind}\n" in card and "pipeline_tag: summarization" in card
+    assert f"It started from [`club/{kind}`]" in card and f"ROUGE-L **{record.score.value:.2f}**" in card
     again = tmp_path / "again"
     again.mkdir()
     for name, content in club.tree(f"club/fine-{kind}").items():

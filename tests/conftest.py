@@ -28,7 +28,7 @@ PATIENCE = 240  # seconds that no command takes, on a busy machine either
 LONGEST = ["test_tune", "test_recipes", "test_checkpoints", "test_hub_fetch", "test_hub_accidents", "test_tools"]
 LONGEST += ["test_tune_simulated", "test_torture", "test_faults", "test_entry_report", "test_verify", "test_splits"]
 LONGEST += ["test_translate_command", "test_takeover", "test_training_faults", "test_board_written"]
-LONGEST += ["test_board_handed_in", "test_board", "test_third_league"]
+LONGEST += ["test_board_handed_in", "test_board", "test_third_league", "test_summaries", "test_hub_checkpoints"]
 LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "N"]
 SMALL = ["--d_model", "32", "--nhead", "2", "--num_layers", "1", "--d_ff", "64"]
 

@@ -18,6 +18,7 @@ class Labeller:
     """A checkpoint of a readers' league, asked as a translator is: each text has answers, with their probabilities."""
 
     divides = attends = False
+    reads_lines = True
 
     def __init__(self, checkpoint: Path):
         self.checkpoint, self.rules = checkpoint, find_rules(checkpoint)

@@ -18,6 +18,7 @@ from league.translate.engines import CTranslate2Engine, TorchEngine
 from league.translate.splitting import split_line
 from league.untrusted import read_json
 from league_config import AING, DEMO_READERS, LEAGUES, League
+from modeling import AingForConditionalGeneration
 
 WINDOW = 2000  # lines that are sorted by length together
 ENGINES = ("torch", "ctranslate2")
@@ -37,8 +38,6 @@ class Hypothesis(NamedTuple):
 class Translator:
     """A checkpoint that translates, by its league's rules; no code that lies in the checkpoint is run."""
 
-    attends = True  # to its source, which can be shown
-
     def __init__(self, where: str | Path, engine: str = "torch", compute_type: str = "float32"):
         if engine not in ENGINES:
             raise UserError(f"--engine {engine}: choose from {', '.join(ENGINES)}.")
@@ -52,6 +51,8 @@ class Translator:
         self.divides = self.task.divides_long_texts
         self.model, self.tokenizer = self.task.load_checkpoint(self.checkpoint)
         self.task.prepare(self.model)
+        self.attends = isinstance(self.model, AingForConditionalGeneration)  # to its source, which can be shown
+        self.reads_lines = not self.rules.test_corpus.columns  # each line is a text, and not all of them one
         if engine == "torch":
             self.engine = TorchEngine(self.model, self.rules)
         else:

@@ -65,13 +65,16 @@ class Models:
         """Translate each line of a text with a model, and with another one beside it."""
         if len(text) > MOST_LETTERS:
             raise UserError(f"{len(text):,} letters: at most {MOST_LETTERS:,} at a time.")
+        num_beams = min(max(1, int(num_beams)), MOST_BEAMS)
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         if not lines:
             raise UserError("there is nothing to translate: write a sentence.")
-        if len(lines) > MOST_LINES:
-            raise UserError(f"{len(lines)} lines: at most {MOST_LINES} at a time.")
-        num_beams = min(max(1, int(num_beams)), MOST_BEAMS)
         with self._lock:
+            if self._translator(entry, hub_id).reads_lines:
+                if len(lines) > MOST_LINES:
+                    raise UserError(f"{len(lines)} lines: at most {MOST_LINES} at a time.")
+            else:
+                lines = ["\n".join(lines)]  # one text
             sides = {}
             for name, hub in [(entry, hub_id), *([(other, "")] if other not in (None, NO_OTHER, entry) else [])]:
                 translator = self._translator(name, hub)

@@ -42,8 +42,12 @@ def write_bytes(path: Path, content: bytes, is_precious: bool = True) -> None:
 
 def write_json(path: Path, value: Any, is_precious: bool = True) -> None:
     """Replace a JSON file in one move."""
-    content = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_bytes(path, content.encode(), is_precious)
+    write_bytes(path, json_bytes(value), is_precious)
+
+
+def json_bytes(value: Any) -> bytes:
+    """Return what a JSON file of ours holds."""
+    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 # flock itself, not the `filelock` package, which was looked at: it asks whether a file is locked only by locking it,

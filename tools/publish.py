@@ -3,7 +3,8 @@
     python -m tools.publish
     python -m tools.publish --hub
 
-The contents of generated corpora are pinned by sha256; --hub also downloads the other corpora and pins them.
+The contents of generated corpora are pinned by sha256; --hub also downloads the other corpora, and checkpoints that a
+league starts from, and pins them.
 """
 
 import json
@@ -13,6 +14,7 @@ from league.cli.options import parse_options
 from league.data.corpora import splits_used
 from league.errors import UserError, run_command
 from league.files import write_json
+from league.record.folder import GIVEN
 from league.record.rules import PUBLISHED
 from league.tasks.task import task_of
 from league_config import LEAGUES, Generated, League
@@ -41,12 +43,15 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def digests_of_splits(league: League, from_hub: bool) -> dict[str, str]:
-    """Return split name -> sha256 of every split that the league uses."""
+    """Return split name -> sha256 of every split that the league uses, and of the checkpoint that it starts from."""
     digests = {}
     for stage, corpus, name in splits_used(league):
         if from_hub or isinstance(corpus.origin, Generated):
             split = task_of(league, stage).load_split(corpus, name, None)
             digests[split.name] = split.report["sha256"]
+    task = task_of(league, "pretrain")
+    if from_hub and task.is_given:
+        digests[GIVEN] = task.given().digest()
     return digests
 
 

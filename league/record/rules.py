@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from league.errors import UserError
+from league.record.folder import GIVEN
 from league.record.game import game_of
 from league.record.shape import BrokenRule, Record, StageFacts
 from league.tasks.metric import metric_of
@@ -73,6 +74,9 @@ def broken_rules(record: Record) -> list[BrokenRule]:
             broken += broken_in_stage(name, record, rules)
         elif record.score:
             broken.append(BrokenRule(name, "a complete stage", None))
+    if "pretrain" in record.stages and GIVEN in book["data"]:
+        found = record.stages["pretrain"].sha256.get(GIVEN)
+        broken += _differences(f"pretrain.{GIVEN}", book["data"][GIVEN], found)
     if record.score:
         broken += _in_score(record, rules)
     return broken + _in_clock(record, rules) + _in_game(record, rules)

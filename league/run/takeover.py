@@ -156,8 +156,7 @@ def take_given(entry: Entry, task: Task) -> bool:
     given = task.given()
     if entry.writes:
         with new_folder(entry.checkpoint("pretrain")) as folder:
-            names = {"repo_id": given.repo_id, "commit": given.folder.name}
-            write_json(folder / GIVEN, names | {"sha256": given.digests()})
+            write_json(folder / GIVEN, given.description())
     with entry.clock.charge("pretrain"):
         pass
     if entry.writes:

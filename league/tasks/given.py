@@ -1,13 +1,12 @@
 """A checkpoint from the Hub that a league starts from: fetched as data, and refused where it cannot summarize."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from league.errors import UserError
-from league.files import digest_of
+from league.files import digest_of, json_bytes
 
 # Without folders, and without code: what a configuration, a tokenizer and its vocabulary are made of.
 SMALL = (".json", ".txt", ".model", ".spm")
@@ -26,9 +25,13 @@ class Given:
         files = sorted(path for path in self.folder.iterdir() if path.name.endswith((*SMALL, ".safetensors", ".bin")))
         return {path.name: digest_of(path) for path in files if not path.name.startswith(".")}
 
+    def description(self) -> dict[str, Any]:
+        """Return what an entry keeps of it: its name, its commit, and the sha256 of each file."""
+        return {"repo_id": self.repo_id, "commit": self.folder.name, "sha256": self.digests()}
+
     def digest(self) -> str:
-        """Return the sha256 over the sha256 of all files."""
-        return hashlib.sha256(json.dumps(self.digests()).encode()).hexdigest()
+        """Return the sha256 of the file that an entry keeps of it."""
+        return hashlib.sha256(json_bytes(self.description())).hexdigest()
 
     def config(self):
         from transformers import AutoConfig, AutoModelForSeq2SeqLM

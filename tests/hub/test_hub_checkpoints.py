@@ -300,3 +300,17 @@ def test_values_are_tried_by_hand_on_the_same_checkpoint(club):
     record = read_record(Path("runs/two/record.json"))
     assert record.stages["pretrain"].reused and not record.broken_rules
     assert record.stages["finetune"].started_from == record.stages["pretrain"].sha256
+
+
+def test_publishing_pins_the_checkpoint_itself(club, monkeypatch):
+    from tools.publish import digests_of_splits
+
+    league = league_of("bart")
+    pinned = digests_of_splits(league, from_hub=True)
+    assert set(pinned) == {"checkpoint.json", *(f"dialogues.{split}" for split in PAIRS)}
+    run("train_pretrain", "--league", "tiny-bart", "--entry", "bart")
+    record = read_record(Path("runs/bart/record.json"))
+    for digest, broken in ((pinned["checkpoint.json"], []), ("0" * 64, ["pretrain.checkpoint.json"])):
+        book = {"fixed": league.fixed(), "data": {"checkpoint.json": digest}}
+        monkeypatch.setattr(rules, "published", lambda *_, book=book: book)
+        assert [rule.rule for rule in rules.broken_rules(record)] == broken

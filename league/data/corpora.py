@@ -122,6 +122,8 @@ def _read(
         return "files", read_files(Path(data_dir) / corpus.name, split, columns, are_lines)
     if isinstance(corpus.origin, Generated):
         return "generated", _generate(corpus.origin, split)
+    if not corpus.origin.repo_id:
+        raise UserError(f"{corpus.name} has no place on the Hub yet: give its files with --data_dir DIR.")
     from league.data.readers import read_divided, read_hub
 
     read = read_divided if isinstance(corpus.origin, Divided) else read_hub

@@ -9,7 +9,7 @@ from league.data.corpora import load_split
 from league.data.readers import split_of
 from league.errors import UserError
 from league.tasks.task import task_of
-from league_config import DEMO_READERS, TWEETS, Corpus, HubFiles, Mixture, Part
+from league_config import DEMO_READERS, QUESTIONS_KO, TWEETS, Corpus, HubFiles, Mixture, Part
 
 NOWHERE = HubFiles("nobody/nothing", "main", {})
 MIXED = Corpus(
@@ -53,6 +53,11 @@ def test_a_part_that_is_missing_is_named(folder):
     (folder / "films" / "train.en").unlink()
     with pytest.raises(UserError, match="films/train.en"):
         load_split(LEAGUE, MIXED, "train", str(folder), ("text",))
+
+
+def test_a_corpus_without_a_place_on_the_hub_asks_for_its_files():
+    with pytest.raises(UserError, match="chatbot_ko has no place on the Hub yet: give its files with --data_dir"):
+        task_of(QUESTIONS_KO).load_split(QUESTIONS_KO.finetune.corpus, "train", None)
 
 
 def test_plain_text_is_a_line_each(folder):

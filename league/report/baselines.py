@@ -10,7 +10,7 @@ from league.tasks.resampling import interval, p_value
 class Line(NamedTuple):
     """What a way to summarize reaches on the test set; `chance` of the model's lead over it, if it did not matter."""
 
-    name: str
+    name: str  # of its words in texts.json
     value: float
     interval: tuple[float, float]
     chance: float | None
@@ -21,7 +21,7 @@ def lines(sentences: Sentences | None) -> list[Line]:
     if sentences is None:
         return []
     metric, own = sentences.metric, sentences.statistics
-    table = [Line("this entry", sentences.value, interval(metric, own), None)]
+    table = [Line("this", sentences.value, interval(metric, own), None)]
     for name, summarize in BASELINES.items():
         statistics = metric.statistics([summarize(text) for text in sentences.sources], sentences.references)
         value = float(metric.value(statistics.sum(0)))

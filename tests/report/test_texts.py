@@ -12,7 +12,19 @@ SOURCES = [path for part in ("league", "tools") for path in ROOT.glob(f"{part}/*
 SOURCES = [path for path in SOURCES if path.suffix in (".py", ".html", ".js")]
 CODE = {path: path.read_text(encoding="utf-8") for path in SOURCES}
 # Keys that are put together: what stands before the variable part.
-MADE = ("stage.", "short.", "state.", "about.", "number.", "notice.", "advice.", "picture.", "link.", "examples.")
+MADE = (
+    "baselines.",
+    "stage.",
+    "short.",
+    "state.",
+    "about.",
+    "number.",
+    "notice.",
+    "advice.",
+    "picture.",
+    "link.",
+    "examples.",
+)
 MADE += ("att.does.", "att.to.", "board.verdict.", "live.", "app.title.", "g.")
 MADE += ("tune.title.", "tune.state.", "tune.curve.", "tune.head.")
 ASKED = re.compile(r"""\b(?:say|said)\(\s*(?:"[\w-]+",\s*)?f?["'`]([\w.]+)["'`]""")

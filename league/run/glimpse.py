@@ -12,8 +12,8 @@ from league.tasks.metric import metric_of
 from league.tasks.task import task_of
 
 MOST_OF_CLOCK = 0.02  # of a stage's time, all glimpses together: promised in docs/organiser.md
-NUM_ROWS = 12  # of each domain: chosen, enough to tell a collapse from luck
-MARGIN, OF_A_BATCH = 1.2, 4.0  # on what a glimpse takes; a batch of the sample beside a sentence alone, at first
+NUM_ROWS = 8  # of each domain: chosen, enough to tell a collapse from luck
+MARGIN, OF_A_BATCH = 1.2, 2.0  # on what a glimpse takes; a batch of the sample beside a sentence alone, at first
 MOST_LETTERS = 300  # of the sentence, and of its prediction
 
 

@@ -37,7 +37,7 @@ def test_the_weights_are_the_same_to_the_bit_and_the_glimpses_are_seen(here, mon
 
 @pytest.fixture
 def glimpses(monkeypatch) -> Glimpses:
-    """Glimpses on a clock of the test's own; each takes a second of it, a single sentence a tenth."""
+    """Glimpses on a clock of the test's own; each takes a second of it, a single sentence a quarter."""
     now = [0.0]
     monkeypatch.setattr(glimpse.time, "monotonic", lambda: now[0])
     made = Glimpses.__new__(Glimpses)
@@ -49,7 +49,7 @@ def glimpses(monkeypatch) -> Glimpses:
         return SimpleNamespace(step=step)
 
     def predict(inputs) -> None:
-        now[0] += 0.1
+        now[0] += 0.25
 
     made._glimpse, made._predict = take, predict
     return made

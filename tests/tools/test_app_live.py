@@ -130,6 +130,15 @@ def test_the_best_ten_are_ranked_and_a_games_clock_is_seen(runs):
     assert "game day: 1.5 of 5 min used, 4 min left" in page
 
 
+def test_scores_of_another_league_are_not_ranked_beside_these():
+    rows = [LiveEntry(f"e{number}", "done", score=50.0 + number, league="demo", metric="BLEU") for number in range(3)]
+    rows += [LiveEntry("reader", "done", score=99.0, league="demo-readers", metric="accuracy")]
+    page = live_page(rows)
+    assert page.count('class="place"') == 3 and "reader" not in page and "Best scores: demo, BLEU" in page
+    rows.append(LiveEntry("other", "training", is_running=True, league="demo-readers"))
+    assert "Best scores: demo-readers, accuracy" in live_page(rows)
+
+
 @pytest.mark.parametrize(("seconds", "words"), [(-3, "0 s"), (59.6, "60 s"), (119, "119 s"), (150, "2 min")])
 def test_a_time_is_said_in_what_one_counts_it_in(seconds, words):
     assert lasting(seconds) == words

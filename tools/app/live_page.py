@@ -18,7 +18,8 @@ LEFT, RIGHT, TOP, FOOT = 46, 22, 12, 26
 
 def live_page(rows: list[LiveEntry], games: Iterable[GameClock] = ()) -> str:
     """Return what is going on: the entries at work first, then those that rest; beside them the best scores."""
-    scored = [row for row in rows if row.score is not None]
+    league = league_shown(rows)
+    scored = [row for row in rows if row.score is not None and row.league == league]
     best = sorted(scored, key=lambda row: (not row.is_official, -row.score, row.name))
     return render(
         "tools/app/templates/live.html",
@@ -26,6 +27,8 @@ def live_page(rows: list[LiveEntry], games: Iterable[GameClock] = ()) -> str:
         games=[game_bar(game) for game in games],
         rows=sorted(filter(is_shown, rows), key=lambda row: not row.is_running),
         best=best[:MOST_SCORES],
+        league=league,
+        metric=best[0].metric if best else "",
         newest=max(scored, key=lambda row: row.changed, default=None),
         now=time.strftime("%H:%M:%S"),
         STAGES=STAGES,
@@ -35,6 +38,12 @@ def live_page(rows: list[LiveEntry], games: Iterable[GameClock] = ()) -> str:
         score_chart=score_chart,
         trial_chart=trial_chart,
     )
+
+
+def league_shown(rows: list[LiveEntry]) -> str:
+    """Return the league whose scores are ranked, as they compare with no other's: one at work, or the most played."""
+    played = [row.league for row in rows if row.is_running and row.league] or [row.league for row in rows]
+    return max(dict.fromkeys(played), key=played.count, default="")
 
 
 def first_numbers(rows: list[LiveEntry], scored: list[LiveEntry]) -> Iterable[tuple[str, str]]:

@@ -14,12 +14,15 @@ from league.files import digest_of
 from league.record.shape import BrokenRule, read_record
 from league.record.wording import in_words
 from league.report import write as entry_report
-from league.report.facts import gather
+from league.report.facts import ALWAYS, gather
 from league.report.pictures import PICTURES
 from league.report.write import write_entry_report, write_report
 from league.run.entry import Conduct
+from league.tasks.task import task_of
 from league.values import Options
 from tools import report as tool
+
+DRAWN = PICTURES.keys() & {*ALWAYS, *task_of(TINY).report_parts}  # of this league's task
 
 
 @pytest.fixture
@@ -68,7 +71,7 @@ def test_scoring_leaves_the_report(played):
     assert f"{record.score.value:.2f}" in page.text
     for name, value in record.asked.items():
         assert name in ("league", "seed") or (name in page.text and f"{value}" in page.text)
-    assert {f"{name}.png" for name in PICTURES} == {path.name for path in (folder / "plots").iterdir()}
+    assert {f"{name}.png" for name in DRAWN} == {path.name for path in (folder / "plots").iterdir()}
     for path in (folder / "plots").iterdir():
         assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     assert record.clock.spent.keys() == {"pretrain", "finetune", "score"}
@@ -80,7 +83,7 @@ def test_a_report_is_replaced_whole_and_nothing_else_changes(entry):
     (entry / "plots" / "old.png").write_text("old")
     (entry / "report.html").write_text("old")
     write_report(gather(entry, has_attention=False), entry)
-    assert {path.name for path in (entry / "plots").iterdir()} == {f"{n}.png" for n in PICTURES if n != "attention"}
+    assert {path.name for path in (entry / "plots").iterdir()} == {f"{name}.png" for name in DRAWN - {"attention"}}
     assert "old" != (entry / "report.html").read_text()
     after = {path.name: digest_of(path) for path in entry.iterdir() if path.is_file() and path.name != "report.html"}
     assert after == before

@@ -20,7 +20,7 @@ import league_config, play
 
 stage = play.TINY.finetune
 stage = dataclasses.replace(stage, arguments=stage.arguments | {"max_steps": 50})
-play.TINY = league_config.LEAGUES["tiny"] = dataclasses.replace(play.TINY, finetune=stage)
+play.TINY_LEAGUES["tiny"] = league_config.LEAGUES["tiny"] = dataclasses.replace(play.TINY, finetune=stage)
 for name, span in {"d_model": (32, 64), "num_layers": (1, 2), "d_ff": (64, 128)}.items():
     league_config.ModelHP.__annotations__[name] = typing.Annotated[int, span, name]
 """

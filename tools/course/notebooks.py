@@ -58,8 +58,8 @@ def notebook_of(page: Path) -> dict:
             waiting = ""
     cells.append(markdown(waiting + text[end:]))
     cells = [cell for cell in cells if cell["source"]]
-    for number, cell in enumerate(cells):
-        cell["id"] = f"cell-{number}"
+    # In the order in which tools for notebooks write them, so that none of these changes a file by opening it.
+    cells = [dict(sorted({**cell, "id": f"cell-{number}"}.items())) for number, cell in enumerate(cells)]
     return {"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
 
 

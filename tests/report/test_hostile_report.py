@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import play  # noqa: F401  (the tiny league)
 import pytest
 from browser import browsing, needs_browser
 from reports import HOSTILE, Page, change, copied, drawn, hostile_attention

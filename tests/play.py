@@ -70,7 +70,7 @@ _published = rules.published
 
 def published(name: str, version: int) -> dict | None:
     """Look a rule book up as if the tiny leagues were published beside the others."""
-    league = TINY_LEAGUES.get(name)
+    league = league_config.LEAGUES[name] if name in TINY_LEAGUES else None  # as a test may have changed it
     return {"fixed": league.fixed(), "data": {}} if league and version == 1 else _published(name, version)
 
 

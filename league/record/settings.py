@@ -12,7 +12,7 @@ from league.untrusted import Count, Key, Name, Scalar, as_type, read_as
 from league_config import LEAGUES
 
 
-class Settings(Struct, forbid_unknown_fields=True):
+class Settings(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """The best values, and what they cost to find."""
 
     league: Name

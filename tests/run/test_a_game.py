@@ -110,8 +110,11 @@ def change(path: Path, how) -> dict:
 
 
 def test_a_forged_game_clock_is_refuted(runs):
-    change(runs / "a" / "game.json", lambda log: log["spans"].pop(0))
-    assert any("pretrain took" in problem for problem in problems_of(runs / "a"))
+    def forget(log):  # the longest part: shorter ones are within what is rounded
+        log["spans"] = [span for span in log["spans"] if (span["entry"], span["purpose"]) != ("a", "finetune")]
+
+    change(runs / "a" / "game.json", forget)
+    assert any("finetune took" in problem for problem in problems_of(runs / "a"))
 
 
 def test_a_game_forged_in_one_piece_contradicts_its_other_entries(runs):

@@ -69,10 +69,10 @@ def search(trainer: Seq2SeqTrainer, trials: list[dict]) -> None:
 def test_every_trial_is_the_fine_tune_with_the_values_that_it_asked_for(two, monkeypatch, tmp_path):
     seen, validate = [], validation.validate
 
-    def watched(entry, trainer, validation):
+    def watched(entry, trainer, name, validation):
         trainer.model.save_pretrained(tmp_path / "trained")
-        digest, bleu = digests_of(tmp_path / "trained")["model.safetensors"], validate(entry, trainer, validation)
-        seen.append((training_in_effect(trainer), trainer.state.log_history, digest, bleu))
+        digest, bleu = digests_of(tmp_path / "trained")["model.safetensors"], validate(entry, trainer, name, validation)
+        seen.append((training_in_effect(trainer), trainer.state.log_history, digest, bleu[0]))
         return bleu
 
     monkeypatch.setattr(validation, "validate", watched)
@@ -94,7 +94,7 @@ def test_every_trial_is_the_fine_tune_with_the_values_that_it_asked_for(two, mon
 
 def test_the_search_tells_its_best_as_a_command_and_counts_on_the_entry(two, monkeypatch, capsys):
     bleu, validate = iter([1.0, 5.0, 3.0]), validation.validate
-    monkeypatch.setattr(validation, "validate", lambda entry, trainer, splits: dict.fromkeys(splits, next(bleu)))
+    monkeypatch.setattr(validation, "validate", lambda *asked: (dict.fromkeys(asked[-1], next(bleu)), {}))
     before = read_record(two / "record.json")
     play("tools.trainer_search.__main__", "--entry", "two", "--trials", "3")
     *trials, best, words = capsys.readouterr().out.splitlines()
@@ -183,7 +183,7 @@ def test_what_cannot_be_searched_is_refused(two, monkeypatch, entry, flags, envi
     [(MemoryError, UserError, "--device_batch_size 8 needs about half"), (KeyboardInterrupt, Interrupted, "Stopped")],
 )
 def test_a_trial_that_fails_ends_the_search_in_one_line(two, monkeypatch, capfd, accident, kind, message):
-    def fail(entry, trainer, validation):
+    def fail(entry, trainer, name, validation):
         raise accident
 
     monkeypatch.setattr(validation, "validate", fail)

@@ -62,7 +62,8 @@ class TrialTrainer(Seq2SeqTrainer):
             super().train(trial=trial)
             self.check_effect(asked)
             # Found set, it is the trial's value; else that would be the sum of all metrics of another evaluation.
-            scores = {} if self.has_exploded() else validation.validate(entry, self, self.captions)
+            judged = None if self.has_exploded() else validation.validate(entry, self, "finetune", self.captions)
+            scores = judged[0] if judged else {}
             self.objective = sum(scores.values(), 0.0)
         entry.record.trials += 1
         entry.write()

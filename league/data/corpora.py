@@ -48,7 +48,7 @@ def load_split(league: League, corpus: Corpus, split: str, data_dir: str | None,
     columns = tuple(columns or corpus.columns) or (league.source, league.target)
     if isinstance(corpus.origin, Mixture):
         return _mix(league, corpus, split, data_dir, columns)
-    are_lines = not corpus.columns and (columns == (league.source, league.target) or len(columns) == 1)
+    are_lines = _are_lines(league, corpus, columns)
     origin, texts = _read(corpus, split, data_dir, columns, are_lines)
     report = {"origin": origin, "rows": 0, "dropped_one_sided": 0, "dropped_broken": 0}
     filters = _filters(league, corpus, data_dir, columns) if split == "train" else None
@@ -146,6 +146,11 @@ def tidy_lines(text: str) -> str:
     return "\n".join(map(tidy_line, text.split("\n"))).strip()
 
 
+def _are_lines(league: League, corpus: Corpus, columns: tuple[str, ...]) -> bool:
+    """Tell whether each text of a corpus is one line."""
+    return not corpus.columns and (columns == (league.source, league.target) or len(columns) == 1)
+
+
 def _filters(league: League, corpus: Corpus, data_dir: str | None, columns: tuple[str, ...]) -> Filters:
     """Return the filters of a training split, which may have to know the texts that validate."""
     elsewhere: Iterable[str] = ()
@@ -170,9 +175,9 @@ def _clean(rows: Iterable[tuple[str, ...]], report: dict, filters: Filters | Non
 
 def dropped(league: League, corpus: Corpus, data_dir: str | None, columns: Sequence[str]) -> dict[str, list[str]]:
     """Return what the training split's filters leave out: the rows' first texts, by the reason."""
-    are_lines = not corpus.columns and (columns == (league.source, league.target) or len(columns) == 1)
-    filters, found = _filters(league, corpus, data_dir, tuple(columns)), {}
-    for row in _read(corpus, "train", data_dir, tuple(columns), are_lines)[1]:
+    columns = tuple(columns)
+    are_lines, filters, found = _are_lines(league, corpus, columns), _filters(league, corpus, data_dir, columns), {}
+    for row in _read(corpus, "train", data_dir, columns, are_lines)[1]:
         row = tuple(map(tidy_line if are_lines else tidy_lines, row))
         if why := filters.why_not(row):
             found.setdefault(why, []).append(row[0])

@@ -80,7 +80,7 @@ def find_mistakes(task: Task, sentences: Sentences, model, tokenizer) -> list[Mi
         Mistake(
             line=wrong[i] + 1,
             words=deciding_words(model, tokenizer, rows[i]),
-            found=task.labels[sentences.hypotheses[wrong[i]]],
+            found=task.labels.get(sentences.hypotheses[wrong[i]], sentences.hypotheses[wrong[i]]),
             wanted=task.labels[sentences.references[wrong[i]]],
             share=100 * shares[i],
         )

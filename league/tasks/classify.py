@@ -1,6 +1,7 @@
 """The task of the readers' stage B: which label a sentence has, by convolutions over what the encoder makes of it."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from league.tasks.task import HubWords, agreed
 from league.values import check_finetune_hp, demand
 from league_config import KERNELS
 
+LIST = re.compile(r"[0-9]{1,3}(,[0-9]{1,3}){0,15}")  # of widths
 MOST_FILTERS, WIDEST = 4096, 16  # far beyond what helps
 
 
@@ -84,9 +86,8 @@ class Classify(Reader):
             1 <= values.conv_filters <= MOST_FILTERS, "conv_filters", values, f"must be between 1 and {MOST_FILTERS:,}"
         )
         demand(0 <= values.classifier_dropout < 1, "classifier_dropout", values, "must be at least 0 and below 1")
-        is_list = all(
-            part.isascii() and part.isdigit() and 0 < int(part) <= WIDEST for part in values.kernel_sizes.split(",")
-        )
+        is_list = isinstance(values.kernel_sizes, str) and LIST.fullmatch(values.kernel_sizes)
+        is_list = is_list and all(1 <= width <= WIDEST for width in widths_of(values.kernel_sizes))
         demand(
             is_list, "kernel_sizes", values, f"must be widths from 1 to {WIDEST} with commas between, as {KERNELS[-1]}"
         )
@@ -98,7 +99,8 @@ class Classify(Reader):
     def num_parameters(self, values: dict[str, Any]) -> int | None:
         encoder, d_model = self.num_encoder_parameters(values), values.get("d_model")
         filters, kernels = values.get("conv_filters"), values.get("kernel_sizes")
-        if encoder is None or not isinstance(filters, int) or not isinstance(kernels, str | list):
+        is_list = isinstance(kernels, list) or (isinstance(kernels, str) and LIST.fullmatch(kernels))
+        if encoder is None or not isinstance(filters, int) or not is_list:
             return None
         widths = widths_of(kernels)
         convolutions = sum(filters * (d_model * width + 1) for width in widths)

@@ -1,6 +1,5 @@
 """The task of the summaries' stage A: texts whose words are hidden in spans and whose sentences are out of order."""
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,15 +21,10 @@ class Denoise(Writer):
 
     def validate(self, model, tokenizer, split, progress: str | None = None) -> dict[str, float]:
         """Return how many hidden tokens the model names, and its perplexity on them; the noise is always the same."""
-        from league.tasks.metric import metric_named
-        from league.tasks.predicting import in_batches
+        from league.tasks.predicting import name_hidden
 
-        model.eval()
         rows = self.encode(tokenizer, self.inputs(split))
-        counts = in_batches(rows, self.rules.decoding["batch_size"], self._counts_of(model, rows), progress)
-        right, hidden, loss = (sum(column) for column in zip(*counts, strict=True))
-        name = metric_named(self.rules.metric_in(self.stage)).NAME
-        return {name: 100 * right / max(1, hidden), "perplexity": math.exp(min(50.0, loss / max(1, hidden)))}
+        return name_hidden(self, model, rows, self._counts_of(model, rows), progress)
 
     def _counts_of(self, model, rows: Sequence[list[int]]) -> Callable[[list[int]], list[tuple]]:
         import numpy as np

@@ -18,7 +18,7 @@ def check_freeze(name: str) -> None:
 def effective(name: str, num_layers: int) -> str:
     """Return what a name comes to in an encoder of so many layers."""
     match = PATTERN.fullmatch(name)
-    return "embeddings" if match[1] and int(match[1]) >= num_layers else name
+    return "embeddings" if match and match[1] and int(match[1]) >= num_layers else name
 
 
 def freeze(encoder, name: str, notes: bool = True) -> None:

@@ -59,14 +59,10 @@ class Mask(Reader):
 
     def validate(self, model, tokenizer, split, progress: str | None = None) -> dict[str, float]:
         """Return how many hidden tokens the model names, and its perplexity on them; the masks are always the same."""
-        from league.tasks.metric import metric_named
-        from league.tasks.predicting import in_batches
+        from league.tasks.predicting import name_hidden
 
         rows = self.encode(tokenizer, self.inputs(split))
-        counts = in_batches(rows, self.rules.decoding["batch_size"], self._counts_of(model, rows), progress)
-        right, all_, loss = (sum(column) for column in zip(*counts, strict=True))
-        name = metric_named(self.rules.metric_in(self.stage)).NAME
-        return {name: 100 * right / max(1, all_), "perplexity": math.exp(min(50.0, loss / max(1, all_)))}
+        return name_hidden(self, model, rows, self._counts_of(model, rows), progress)
 
     def _counts_of(self, model, rows: Sequence[list[int]]):
         import numpy as np

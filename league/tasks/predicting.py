@@ -1,5 +1,6 @@
 """Predicting a split, the one way for score, validation and proof: the same predictions on any number of processes."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -7,6 +8,7 @@ from accelerate import PartialState
 from accelerate.utils import gather_object
 from tqdm import tqdm
 
+from league.tasks.metric import metric_named
 from league.tasks.task import Task
 
 
@@ -37,3 +39,17 @@ def in_batches(
     for batch in tqdm(mine, desc=progress, unit="batch", disable=is_silent, leave=False):
         done += zip(batch, compute(batch), strict=True)
     return [result for _, result in sorted(gather_object(done), key=lambda one: one[0])]
+
+
+def name_hidden(
+    task: Task, model, rows: Sequence[list[int]], counts_of: Callable[[list[int]], list], progress: str | None
+) -> dict[str, float]:
+    """Return how many hidden tokens a model names, and its perplexity on them.
+
+    `counts_of` gives for each row of a batch how many it names, how many are hidden, and the sum of their losses.
+    """
+    model.eval()
+    counts = in_batches(rows, task.rules.decoding["batch_size"], counts_of, progress)
+    right, hidden, loss = (sum(column) for column in zip(*counts, strict=True))
+    name = metric_named(task.rules.metric_in(task.stage)).NAME
+    return {name: 100 * right / max(1, hidden), "perplexity": math.exp(min(50.0, loss / max(1, hidden)))}

@@ -127,6 +127,27 @@ def test_every_readers_league_says_which_labels_it_knows():
             assert len(Classify(league).labels) >= 2
 
 
+@pytest.mark.parametrize(
+    "values", [{"freeze": "half"}, {"kernel_sizes": "a,b"}, {"kernel_sizes": 5}, {"conv_filters": "x"}]
+)
+def test_values_of_a_stranger_s_record_are_judged_and_never_crash(values):
+    task, asked = task_of(DEMO_READERS), STRUCTURE | HEAD | values
+    name = next(iter(values))
+    assert task.expected_structure(asked)[name] == values[name]
+    assert (task.num_parameters(asked) is None) == (name != "freeze")
+    with pytest.raises((UserError, TypeError)):
+        task.check("finetune", ReaderFinetuneHP(**values))
+
+
+def test_validation_is_without_dropout():
+    task = Mask(DEMO_READERS, "pretrain")
+    split = task.load_split(DEMO_READERS.pretrain.corpus, "validation", None)
+    tokenizer = task.train_tokenizer(task.load_split(DEMO_READERS.pretrain.corpus, "train", None))
+    model = task.new_model(STRUCTURE | {"dropout": 0.5}, tokenizer)
+    first, again = (task.validate(model.train(), tokenizer, split) for _ in range(2))
+    assert first == again
+
+
 # The metric.
 
 

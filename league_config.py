@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Annotated, Any, NamedTuple
 
 
@@ -65,6 +65,7 @@ class SummaryFinetuneHP(FinetuneHP):
     optim: Annotated[str, OPTIMIZERS[:2], "optimizer; rmsprop, adagrad and sgd, too"] = "adamw_torch_fused"
     adam_epsilon: Annotated[float, Range(1e-9, 1e-6, log=True), "AdamW's epsilon"] = 1e-8
     freeze: Annotated[str, FROZEN, "what of the encoder is not trained"] = "nothing"
+    batch_size: Annotated[int, (8, 16, 32, 64, 128), "pairs a step; as many pairs in all, whatever the steps"] = 32
 
 
 @dataclass(frozen=True)
@@ -215,6 +216,16 @@ class League:
         corpora = (self.pretrain.corpus, self.finetune.corpus)
         is_one = corpora[0].name == corpora[1].name  # where stage A is a checkpoint that others have trained
         return corpora if self.has_one_task and not is_one else (getattr(self, stage).corpus,)
+
+    def as_tuned(self, values: dict[str, Any]) -> "League":
+        """Return the rule book as stage B plays it: with another batch size it sees as many examples in other steps."""
+        size = values.get("batch_size")
+        is_tuned = any(item.name == "batch_size" for item in fields(self.tuned("finetune")))
+        if not is_tuned or type(size) is not int or size < 1:
+            return self
+        steps = max(1, self.batch_size * self.finetune.arguments["max_steps"] // size)
+        finetune = replace(self.finetune, arguments=self.finetune.arguments | {"max_steps": steps})
+        return replace(self, batch_size=size, finetune=finetune)
 
     def fixed(self) -> dict[str, Any]:
         """Return every FIXED value as plain JSON; what came into the rule book later stays out where it is as ever."""
@@ -377,7 +388,7 @@ _DENOISING = {"share": 0.3, "mean_span": 3.0, "permutes": True}
 
 DEMO_SUMMARIES = League(
     name="demo-summaries",
-    version=1,
+    version=2,  # of which the batch size is TUNE
     source="document",
     target="summary",
     metric="rouge",
@@ -385,7 +396,7 @@ DEMO_SUMMARIES = League(
     scored_on="finetune",
     vocab_size=1000,
     max_length=160,
-    batch_size=32,
+    batch_size=SummaryFinetuneHP.batch_size,
     minutes=10.0,
     pretrain=Stage(
         Corpus(
@@ -427,13 +438,13 @@ DEMO_SUMMARIES = League(
 def _from_checkpoint(repo_id: str, corpus: Corpus, steps: int, **others: Any) -> League:
     """Return a league whose stage A is a checkpoint of the Hub; the clock is stage B's and the score's alone."""
     return League(
-        version=1,
+        version=2,  # of which the batch size is TUNE
         source=corpus.columns[0],
         target=corpus.columns[1],
         metric="rouge",
         task="pretrained",
         scored_on="finetune",
-        batch_size=32,
+        batch_size=PretrainedHP.batch_size,
         pretrain=Stage(corpus, {}, NothingHP, settings={"checkpoint": repo_id, "revision": "main", "prefix": ""}),
         finetune=Stage(corpus, {"max_steps": steps}, PretrainedHP),
         training={"adam_beta1": 0.9, "adam_beta2": 0.999, "max_grad_norm": 1.0},

@@ -51,10 +51,11 @@ def finetune(entry, finetune_hp: Any, splits=None) -> bool:
     from league.run import stage as training
     from league.tasks.task import task_of
 
-    options, rules, task = entry.options, entry.rules, task_of(entry.rules)
-    tuned = as_values(finetune_hp)
+    options, tuned = entry.options, as_values(finetune_hp)
+    rules = entry.rules.as_tuned(tuned)
+    task = task_of(rules)
     args = Seq2SeqTrainingArguments(
-        **training.fixed_arguments(entry, rules.finetune, "finetune"), **training.arguments_of(tuned)
+        **training.fixed_arguments(entry, rules, "finetune"), **training.arguments_of(tuned)
     )
     if options.pretrained:
         with args.main_process_first():

@@ -46,7 +46,7 @@ def pretrain(entry, model_hp: Any, splits=None) -> bool:
         from league.run.takeover import take_given
 
         return take_given(entry, task)
-    args = Seq2SeqTrainingArguments(**training.fixed_arguments(entry, rules.pretrain, "pretrain"))
+    args = Seq2SeqTrainingArguments(**training.fixed_arguments(entry, rules, "pretrain"))
 
     splits = splits or loading.Splits(rules, options.data_dir)
     train, validation = splits.load(rules.pretrain.corpus, "train"), splits.validation(rules, "pretrain")

@@ -197,7 +197,7 @@ def plain_trainer(contest: Contest, base: str, callback):
     rules, stage = contest.rules, contest.rules.finetune
     captions = contest.validation[rules.pretrain.corpus.domain]
     entry = contest.runner.entry(contest.folder / "search", rules, Conduct(is_quiet=True))
-    fixed = training.fixed_arguments(entry, stage, "finetune")
+    fixed = training.fixed_arguments(entry, rules, "finetune")
     checkpoint = contest.folder / base / "pretrain"
     model, tokenizer = task_of(rules).load_checkpoint(checkpoint)
     tokens = {split.name: loading.tokenize(task_of(rules), split, tokenizer) for split in (contest.talks, captions)}

@@ -27,7 +27,6 @@ TINY_SUMMARIES = dataclasses.replace(
     name="tiny-summaries",
     vocab_size=600,
     max_length=96,
-    batch_size=16,
     minutes=play.TINY.minutes,
     pretrain=_tiny(DEMO_SUMMARIES.pretrain, 24, **SCHEDULE),
     finetune=_tiny(DEMO_SUMMARIES.finetune, 10),

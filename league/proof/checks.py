@@ -124,7 +124,8 @@ def _order(record: Record, league: League, splits: dict[str, Split], tokenizer) 
     if seed is None:
         yield "the record names no seed"
         return
-    for name, stage in (("pretrain", league.pretrain), ("finetune", league.finetune)):
+    for name, rules in (("pretrain", league), ("finetune", league.as_tuned(record.asked))):
+        stage = getattr(rules, name)
         if name not in record.stages:
             yield f"the record has no {name} stage"
         if name not in record.stages or (name == "pretrain" and task_of(league).is_given):
@@ -133,7 +134,7 @@ def _order(record: Record, league: League, splits: dict[str, Split], tokenizer) 
         with tempfile.TemporaryDirectory() as cache:
             with needed_here():
                 tokens = task_of(league, name).tokenize(split, tokenizer, Path(cache))
-            order = TrainingOrder(tokens, league.batch_size, stage.arguments["max_steps"], seed)
+            order = TrainingOrder(tokens, rules.batch_size, stage.arguments["max_steps"], seed)
             measured = {
                 "order": order.digest(),
                 "tokens": order.num_tokens(facts.steps),

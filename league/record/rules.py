@@ -116,7 +116,9 @@ def _in_data(record: Record, rules: League, pinned: dict[str, str]) -> list[Brok
 
 def broken_in_stage(name: str, record: Record, rules: League) -> list[BrokenRule]:
     """Hold what was in effect, read back from the trained objects, against the rule book and what was asked for."""
-    facts, asked, task = record.stages[name], record.asked, task_of(rules, name)
+    facts, asked = record.stages[name], record.asked
+    rules = rules.as_tuned(asked) if name == "finetune" else rules
+    task = task_of(rules, name)
     tuned = {key: asked.get(key) for key in names_tuned(rules, name)}
     before = {key: asked.get(key) for key in names_tuned(rules, "pretrain")}
     if name == "pretrain" and task.is_given:

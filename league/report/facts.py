@@ -195,7 +195,8 @@ def find_under_way(folder: Path, record: Record, rules: League | None) -> UnderW
     except (OSError, ValueError, TypeError, KeyError):
         points = []
     curve = [CurvePoint(point.step, point.loss, point.learning_rate) for point in points if math.isfinite(point.loss)]
-    return UnderWay(stage, step, getattr(rules, stage).arguments["max_steps"], curve)
+    arguments = getattr(rules.as_tuned(record.asked), stage).arguments
+    return UnderWay(stage, step, arguments["max_steps"], curve)
 
 
 def find_sentences(

@@ -24,12 +24,12 @@ from league.run.failures import clear_failures
 from league.run.glimpse import Glimpses
 from league.run.graphs import use_graphs
 from league.run.watch import StageWatch
-from league_config import Stage
+from league_config import League
 
 
-def fixed_arguments(entry: Entry, stage: Stage, name: str) -> dict[str, Any]:
+def fixed_arguments(entry: Entry, rules: League, name: str) -> dict[str, Any]:
     """Return all Seq2SeqTrainingArguments that a participant does not choose."""
-    rules, options = entry.rules, entry.options
+    options = entry.options
     device_batch_size, num_parts = share_batch(rules.batch_size, options.device_batch_size)
     precision = pick_precision()
     return {
@@ -54,7 +54,7 @@ def fixed_arguments(entry: Entry, stage: Stage, name: str) -> dict[str, Any]:
         "logging_nan_inf_filter": False,
         "disable_tqdm": True,
         **rules.training,
-        **stage.arguments,
+        **getattr(rules, name).arguments,
     }
 
 

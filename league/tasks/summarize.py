@@ -1,5 +1,6 @@
 """The task of the summaries' stage B, and of the score: a text in, its summary out."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,11 @@ class Summarize(Writer):
     def check(self, stage: str, values: Any) -> None:
         from league.tasks.freezing import check_freeze
 
-        check_finetune_hp(values, self.rules.finetune.arguments["max_steps"])
+        arguments = self.rules.as_tuned(asdict(values)).finetune.arguments
+        if hasattr(values, "batch_size"):
+            most = self.rules.batch_size * self.rules.finetune.arguments["max_steps"]
+            demand(1 <= values.batch_size <= most, "batch_size", values, f"must be between 1 and {most:,}, a single step")
+        check_finetune_hp(values, arguments["max_steps"])
         demand(values.optim in OPTIMIZERS, "optim", values, f"must be one of {', '.join(OPTIMIZERS)}")
         demand(0 < values.adam_epsilon < 1, "adam_epsilon", values, "must be above 0 and below 1")
         check_freeze(values.freeze)

@@ -33,7 +33,6 @@ def league_of(kind: str, **settings) -> league_config.League:
     return dataclasses.replace(
         DIALOGUES,
         name=f"tiny-{kind}",
-        batch_size=8,
         max_length=64,
         minutes=5.0,
         pretrain=dataclasses.replace(DIALOGUES.pretrain, corpus=CORPUS, settings=settings),

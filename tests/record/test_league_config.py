@@ -66,6 +66,28 @@ def test_the_second_version_of_aing_differs_from_the_first_in_the_revision_alone
     assert seed_deviation("aing", 1) == seed_deviation("aing", 2) is not None
 
 
+def test_another_batch_size_makes_other_steps_of_as_many_examples():
+    league = LEAGUES["demo-summaries"]
+    examples = league.batch_size * league.finetune.arguments["max_steps"]
+    for size in get_type_hints(league.tuned("finetune"), include_extras=True)["batch_size"].__metadata__[0]:
+        played = league.as_tuned({"batch_size": size})
+        assert played.batch_size * played.finetune.arguments["max_steps"] == examples
+        assert played.as_tuned({"batch_size": size}) == played
+        assert played.pretrain == league.pretrain
+    assert league.as_tuned({"batch_size": league.tuned("finetune").batch_size}).fixed() == league.fixed()
+    assert AING.as_tuned({"batch_size": 8}) is AING
+
+
+@pytest.mark.parametrize("name", ["demo-summaries", "dialogues", "news-ko"])
+def test_the_second_version_of_the_summaries_differs_from_the_first_in_what_is_tuned_alone(name):
+    published = json.loads(PUBLISHED.read_text())
+    first, second = (published[f"{name} {version}"]["fixed"] for version in (1, 2))
+    assert second == LEAGUES[name].fixed()
+    assert set(second["finetune"].pop("tuned")) - set(first["finetune"].pop("tuned")) == {"batch_size"}
+    assert {**first, "version": 2} == second
+    assert published[f"{name} 1"]["data"] == published[f"{name} 2"]["data"]
+
+
 def test_fingerprint_changes_with_every_fixed_value_and_with_the_data():
     def mark(league, data):
         return fingerprint(league.fixed(), data)

@@ -97,6 +97,10 @@ def test_two_processes_give_the_same_score(copy):
         (["--optim", "adam"], "--optim adam: must be one of"),
         (["--adam_epsilon", "0"], "--adam_epsilon 0.0: must be above 0"),
         (["--freeze", "decoder"], "--freeze 'decoder': must be nothing"),
+        (["--batch_size", "0"], "--batch_size 0: must be between 1 and 320"),
+        (["--batch_size", "321"], "--batch_size 321: must be between 1 and 320"),
+        (["--batch_size", "160"], "fewer than one batch of 160"),
+        (["--batch_size", "320"], "--warmup_steps 2.0: must be between 0 and the 1 steps"),
     ],
 )
 def test_values_that_cannot_be_are_refused(game, flags, said):
@@ -118,6 +122,29 @@ def test_what_was_tuned_is_in_effect_and_official(copy, flags, optimizer):
     assert not record.broken_rules
     assert record.stages["finetune"].effective["optimizer"] == optimizer
     assert record.stages["finetune"].effective["freeze"] == flags[flags.index("--freeze") + 1]
+
+
+def test_another_batch_size_sees_as_many_examples_in_other_steps(copy):
+    flags = ["--pretrained", "one", "--warmup_steps", "2", "--batch_size", "64", "--device_batch_size", "16"]
+    play(copy, "train_finetune", *flags, entry="large")
+    play(copy, "evaluate_bleu", entry="large")
+    before, after = (record_of(copy, name) for name in ("one", "large"))
+    assert after.official, after.broken_rules
+    (one, other) = (record.stages["finetune"].effective for record in (before, after))
+    assert (other["batch_size"], other["max_steps"]) == (64, after.stages["finetune"].steps) == (64, 5)
+    assert one["batch_size"] * one["max_steps"] == other["batch_size"] * other["max_steps"]
+    assert "PROVEN" in play(copy, "tools.verify", "runs/large").stdout
+    after.asked["batch_size"] = 32
+    assert {"finetune.batch_size", "finetune.steps"} <= {rule.rule for rule in broken_here(after)}
+    for odd in (0, -1, 2**60, "64", True, None):
+        after.asked["batch_size"] = odd
+        assert broken_here(after), "what a stranger asks for is judged, and nothing falls over"
+
+
+def broken_here(record: Record) -> list:
+    from league.record.rules import broken_rules
+
+    return broken_rules(record)
 
 
 def test_the_report_has_the_baselines(game):

@@ -164,7 +164,7 @@ def stopped_at(folder: Path, record: Record) -> str | None:
     steps = [int(step) for step in found if step.isdecimal() and len(step) < 12]
     if not steps or record.league.name not in LEAGUES:
         return None
-    most = getattr(LEAGUES[record.league.name], stage).arguments["max_steps"]
+    most = getattr(LEAGUES[record.league.name].as_tuned(record.asked), stage).arguments["max_steps"]
     return say("live.stopped_at", stage=say_stage(stage), step=f"{max(steps):,}", most=f"{most:,}")
 
 

@@ -129,7 +129,7 @@ def build_trainer(options: TrainingOptions) -> TrialTrainer:
     trainer = TrialTrainer(
         entry,
         captions,
-        training.fixed_arguments(entry, stage, "finetune"),
+        training.fixed_arguments(entry, rules, "finetune"),
         model_init=load_model,
         train_dataset=TrainingOrder(train_tokens, rules.batch_size, max_steps, options.seed),
         data_collator=task_of(rules).collator(model, options.seed),

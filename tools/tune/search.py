@@ -215,7 +215,8 @@ class Search:
         asked = claim.asked
         claim.seconds = self.left - planner.to_the_score(asked["structure"], True, asked["stage"] == "finetune")
         rest = planner.speed.trial(asked["stage"], asked["structure"], asked["fidelity"])
-        rest *= share_left(claim.folder, asked["stage"], num_steps(self.rules, asked["stage"], asked["fidelity"]))
+        rules = self.rules.as_tuned(asked["values"])
+        rest *= share_left(claim.folder, asked["stage"], num_steps(rules, asked["stage"], asked["fidelity"]))
         if claim.seconds > max(0.0, 0.5 * rest):
             return True
         self.study.end(claim, self._outcome_of_nothing("no time was left to resume it"))

@@ -47,7 +47,10 @@ class Speed:
                 self.learn(stage, structure, pace, COLD_TRUST)
         for row in rows:
             if row.get("pace"):
-                self.learn(row["stage"], row["structure"], row["pace"])
+                # With another batch size the same examples are other steps; a plan counts in those of the rule book.
+                steps = num_steps(self.rules.as_tuned(row["values"]), row["stage"], 1.0)
+                pace = row["pace"] * steps / num_steps(self.rules, row["stage"], 1.0)
+                self.learn(row["stage"], row["structure"], pace)
             if row["state"] == "complete" and not row["origin"].endswith("after a kill"):  # of which a part is known
                 rest = row["seconds"] - row["steps"] * (row["pace"] or 0) - row["validation_seconds"]
                 self.extra.append(max(0.0, rest))

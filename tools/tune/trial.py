@@ -66,10 +66,11 @@ class Runner:
 
     def run(self, attempt: Attempt) -> dict[str, Any]:
         """Run a trial; return what came of it."""
-        steps = num_steps(self.rules, attempt.stage, attempt.fidelity)
+        rules = shortened(self.rules, attempt.stage, num_steps(self.rules, attempt.stage, attempt.fidelity))
+        steps = getattr(rules.as_tuned(attempt.values), attempt.stage).arguments["max_steps"]
         paces: list[float] = []
         conduct = Conduct(self.study, attempt.headline, True, attempt.seconds, paces.append)
-        trial = self.entry(attempt.folder, shortened(self.rules, attempt.stage, steps), conduct)
+        trial = self.entry(attempt.folder, rules, conduct)
         began, outcome = time.monotonic(), {"steps": steps, "validation": None, "reason": None}
         try:
             facts = self._train(trial, attempt)

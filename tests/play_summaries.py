@@ -39,7 +39,7 @@ _published = rules.published
 def published(name: str, version: int) -> dict | None:
     """Look a rule book up as if tiny-summaries were published beside the others."""
     book = {"fixed": TINY_SUMMARIES.fixed(), "data": {}}
-    return book if (name, version) == ("tiny-summaries", 1) else _published(name, version)
+    return book if (name, version) == ("tiny-summaries", TINY_SUMMARIES.version) else _published(name, version)
 
 
 rules.published = published

@@ -160,7 +160,9 @@ def translate_lines(translator, options: TranslateOptions, source: BinaryIO, tar
     if num_broken:
         print(f"{_lines(num_broken)} not UTF-8: what could not be read became U+FFFD.", file=sys.stderr)
     if translator.num_long:
-        limit, then = translator.rules.max_length, "translated in parts" if translator.divides else "cut there"
+        limit, then = translator.rules.max_length, "cut there"
+        if translator.divides:
+            then = "summarized by windows" if translator.task.windows else "translated in parts"
         print(f"{_lines(translator.num_long)} longer than {limit} tokens: {then}.", file=sys.stderr)
 
 

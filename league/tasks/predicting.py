@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 import torch
 from accelerate import PartialState
@@ -19,9 +20,25 @@ def batches_by_length(rows: Sequence[list[int]], batch_size: int) -> list[list[i
 
 
 def predict(task: Task, model, tokenizer, inputs: Sequence[str], progress: str | None = None) -> list[str]:
-    """Return a prediction for each input, made exactly once, in order."""
-    rows = task.encode(tokenizer, inputs)
+    """Return a prediction for each input, made exactly once, in order; what is too long is cut, or read by windows."""
     model.eval()
+    if not task.windows:
+        return _predict(task, model, tokenizer, inputs, progress)
+    encoded = task.encode_or_cut(tokenizer, inputs)
+    parts = [
+        task.divide(tokenizer, text) if was_cut else [text] for text, (_, was_cut) in zip(inputs, encoded, strict=True)
+    ]
+    found = iter(_predict(task, model, tokenizer, [part for several in parts for part in several], progress))
+    joined = [task.border.join(islice(found, len(several))) for several in parts]
+    if task.windows == "summarized" and (long := [i for i, several in enumerate(parts) if len(several) > 1]):
+        again = _predict(task, model, tokenizer, [joined[i] for i in long], progress)
+        for i, text in zip(long, again, strict=True):
+            joined[i] = text
+    return joined
+
+
+def _predict(task: Task, model, tokenizer, inputs: Sequence[str], progress: str | None) -> list[str]:
+    rows = task.encode(tokenizer, inputs)
     predict_rows = lambda batch: task.predict_rows(model, tokenizer, [rows[i] for i in batch])  # noqa: E731
     return in_batches(rows, task.rules.decoding["batch_size"], predict_rows, progress)
 

@@ -141,7 +141,8 @@ class Pretrained(Summarize):
         ends = tokens["eos_token_id"]
         if tokens["forced_bos_token_id"] in (ends if isinstance(ends, list) else [ends]):
             del tokens["forced_bos_token_id"]  # a summary would end before it begins
-        search = {name: value for name, value in self.expected_decoding().items() if name != "batch_size"}
+        beside = ("batch_size", "windows")
+        search = {name: value for name, value in self.expected_decoding().items() if name not in beside}
         model.generation_config = GenerationConfig(**search, **tokens)
 
     def loss(self, model, args):

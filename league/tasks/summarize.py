@@ -4,7 +4,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from league.tasks.writing import Writer
+from league.errors import UserError
+from league.tasks.writing import WINDOWS, Writer
 from league.values import check_finetune_hp, demand
 from league_config import OPTIMIZERS, Corpus
 
@@ -23,11 +24,15 @@ class Summarize(Writer):
         arguments = self.rules.as_tuned(asdict(values)).finetune.arguments
         if hasattr(values, "batch_size"):
             most = self.rules.batch_size * self.rules.finetune.arguments["max_steps"]
-            demand(1 <= values.batch_size <= most, "batch_size", values, f"must be between 1 and {most:,}, a single step")
+            demand(
+                1 <= values.batch_size <= most, "batch_size", values, f"must be between 1 and {most:,}, a single step"
+            )
         check_finetune_hp(values, arguments["max_steps"])
         demand(values.optim in OPTIMIZERS, "optim", values, f"must be one of {', '.join(OPTIMIZERS)}")
         demand(0 < values.adam_epsilon < 1, "adam_epsilon", values, "must be above 0 and below 1")
         check_freeze(values.freeze)
+        if self.windows not in WINDOWS:
+            raise UserError(f"windows {self.windows!r:.40} in league_config.py: must be joined or summarized.")
 
     def start_from(self, folder: Path, values: dict[str, Any]) -> tuple:
         """Load stage A's model, and freeze of its encoder what is not to be trained."""

@@ -25,7 +25,9 @@ class Task:
     predictions_file = "predictions.txt"  # of an entry, a line for each row of the test set
     report_parts: tuple[str, ...] = ()  # of the report, beside those that every task has
     is_given = False  # stage A: a checkpoint of the Hub, which is fetched and not trained
-    divides_long_texts = False  # into parts that are predicted one by one and joined; else they are cut
+    divides_long_texts = False  # for a reader, into parts that are predicted one by one and joined; else they are cut
+    windows = ""  # so for the score, too: the parts' predictions are "joined", or what was joined is read once more
+    border = " "  # between what was predicted of parts
 
     def __init__(self, rules: League, stage: str = "finetune"):
         self.rules, self.stage = rules, stage
@@ -147,6 +149,10 @@ class Task:
 
     def encode(self, tokenizer, inputs: Sequence[str]) -> list[list[int]]:
         """Return the tokens that the model reads of each input."""
+        raise NotImplementedError
+
+    def divide(self, tokenizer, text: str) -> list[str]:
+        """Return the parts of a text that is longer than the model, where such texts are divided."""
         raise NotImplementedError
 
     def predict_rows(self, model, tokenizer, rows: Sequence[list[int]]) -> list[str]:

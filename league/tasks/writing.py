@@ -7,11 +7,32 @@ from typing import Any
 from league.tasks.task import HubWords
 from league.tasks.translate import GENERATES, Translate
 
+WINDOWS = ("", "joined", "summarized")
+
 
 class Writer(Translate):
     predictions_file = "summaries.jsonl"
     report_parts = ("lengths", "baselines", "examples")
-    divides_long_texts = False
+    border = "\n"
+
+    @property
+    def windows(self) -> str:
+        """Return what the rule book does with texts that are longer than the model; if nothing, they are cut."""
+        return self.rules.finetune.settings.get("windows", "")
+
+    @property
+    def divides_long_texts(self) -> bool:
+        return bool(self.windows)
+
+    def divide(self, tokenizer, text: str) -> list[str]:
+        from league.data.splitting import windows_of
+
+        def count(texts: list[str]) -> list[int]:
+            return [len(ids) for ids in tokenizer(texts, verbose=False)["input_ids"]]
+
+        prefix = self.rules.pretrain.settings.get("prefix", "")
+        taken = count([prefix])[0] if prefix else 0
+        return windows_of(text, self.rules.max_length - taken, count)
 
     def hub_words(self) -> HubWords:
         return HubWords("A summarization model", "summarization", "AutoModelForSeq2SeqLM", GENERATES)
@@ -41,8 +62,14 @@ class Writer(Translate):
         output = model.generate(input_ids=ids, attention_mask=(ids != padding).long())
         return tokenizer.batch_decode(output, skip_special_tokens=True)
 
+    def decoding_in_effect(self, model) -> dict[str, Any]:
+        return super().decoding_in_effect(model) | self._windows()
+
     def expected_decoding(self) -> dict[str, Any]:
-        return {"max_length": self.rules.max_length, "do_sample": False} | self.rules.decoding
+        return {"max_length": self.rules.max_length, "do_sample": False} | self.rules.decoding | self._windows()
+
+    def _windows(self) -> dict[str, str]:
+        return {"windows": self.windows} if self.windows else {}
 
 
 @cache

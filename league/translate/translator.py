@@ -8,14 +8,12 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from league.data.tokens import encode
 from league.errors import UserError
 from league.record.folder import meant
 from league.record.shape import read_record
 from league.tasks.decoding import Candidate
 from league.tasks.task import task_of
 from league.translate.engines import CTranslate2Engine, TorchEngine
-from league.translate.splitting import split_line
 from league.untrusted import read_json
 from league_config import AING, DEMO_READERS, LEAGUES, League
 from modeling import AingForConditionalGeneration
@@ -83,7 +81,14 @@ class Translator:
         parts: list[list[list[Candidate]]] = [[] for _ in sentences]
         for owner, candidates in zip(owners, results, strict=True):
             parts[owner].append(candidates)
-        return self._join(parts, n_best)
+        found = self._join(parts, n_best)
+        long = [i for i, several in enumerate(parts) if len(several) > 1] if self.task.windows == "summarized" else []
+        if long:
+            rows = self.task.encode(self.tokenizer, [found[i][0].text for i in long])
+            again = self.engine.search(rows, num_beams, n_best, lambda count: None, self.temperature)
+            for i, candidates in zip(long, again, strict=True):
+                (found[i],) = self._join([[candidates]], n_best)
+        return found
 
     def best(self, sentences: Sequence[str], most: int) -> list[list[Hypothesis]]:
         """Return all that a search with so many beams finds."""
@@ -99,7 +104,6 @@ class Translator:
 
     def _encode(self, sentences: Sequence[str]) -> tuple[list[list[int]], list[int]]:
         """Return rows of tokens, and which sentence each belongs to: none if blank, several if too long."""
-        limit = self.rules.max_length
         # Halves of surrogate pairs are in no text that can be written: they become question marks.
         texts = [text.encode(errors="replace").decode() for text in sentences]
         rows, owners = [], []
@@ -107,16 +111,12 @@ class Translator:
             if not texts[i].strip():
                 continue
             self.num_long += was_cut
+            divided = [ids]
             if was_cut and self.divides:
-                divided = [ids for ids, _ in encode(self.tokenizer, split_line(texts[i], limit, self._count), limit)]
-            else:
-                divided = [ids]
+                divided = self.task.encode(self.tokenizer, self.task.divide(self.tokenizer, texts[i]))
             rows += divided
             owners += [i] * len(divided)
         return rows, owners
-
-    def _count(self, texts: list[str]) -> list[int]:
-        return [len(item.ids) for item in self.tokenizer.backend_tokenizer.encode_batch(texts)]
 
     def _join(self, parts: list[list[list[Candidate]]], n_best: int) -> list[list[Hypothesis]]:
         """Turn tokens into texts; of parts of a sentence the best are joined, then the second best, and so on."""
@@ -124,7 +124,10 @@ class Translator:
         ids = [one.ids for candidates in ranked for several in candidates for one in several]
         texts = iter(self.tokenizer.batch_decode(ids, skip_special_tokens=True) if ids else [])
         return [
-            [Hypothesis(" ".join(next(texts) for _ in several), self._score(several)) for several in hypotheses]
+            [
+                Hypothesis(self.task.border.join(next(texts) for _ in several), self._score(several))
+                for several in hypotheses
+            ]
             for hypotheses in ranked
         ]
 

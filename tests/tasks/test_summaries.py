@@ -3,15 +3,20 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from conftest import SMALL, command, run
 from play_summaries import TINY_SUMMARIES
 
+from league.errors import UserError
+from league.record.rules import broken_rules
 from league.record.shape import Record, read_record
 from league.tasks import rouge
+from league.tasks.predicting import predict
 from league.tasks.task import task_of
+from league.translate.translator import Translator
 
 GAME = (["train_pretrain", *SMALL], ["train_finetune", "--warmup_steps", "2"], ["evaluate_bleu"])
 
@@ -99,7 +104,6 @@ def test_two_processes_give_the_same_score(copy):
         (["--freeze", "decoder"], "--freeze 'decoder': must be nothing"),
         (["--batch_size", "0"], "--batch_size 0: must be between 1 and 320"),
         (["--batch_size", "321"], "--batch_size 321: must be between 1 and 320"),
-        (["--batch_size", "160"], "fewer than one batch of 160"),
         (["--batch_size", "320"], "--warmup_steps 2.0: must be between 0 and the 1 steps"),
     ],
 )
@@ -134,17 +138,13 @@ def test_another_batch_size_sees_as_many_examples_in_other_steps(copy):
     assert (other["batch_size"], other["max_steps"]) == (64, after.stages["finetune"].steps) == (64, 5)
     assert one["batch_size"] * one["max_steps"] == other["batch_size"] * other["max_steps"]
     assert "PROVEN" in play(copy, "tools.verify", "runs/large").stdout
+    large = ["--pretrained", "one", "--warmup_steps", "2", "--batch_size", "160"]
+    assert "fewer than one batch of 160" in play(copy, "train_finetune", *large, entry="huge", expect=2).stderr
     after.asked["batch_size"] = 32
-    assert {"finetune.batch_size", "finetune.steps"} <= {rule.rule for rule in broken_here(after)}
+    assert {"finetune.batch_size", "finetune.steps"} <= {rule.rule for rule in broken_rules(after)}
     for odd in (0, -1, 2**60, "64", True, None):
         after.asked["batch_size"] = odd
-        assert broken_here(after), "what a stranger asks for is judged, and nothing falls over"
-
-
-def broken_here(record: Record) -> list:
-    from league.record.rules import broken_rules
-
-    return broken_rules(record)
+        assert broken_rules(after), "what a stranger asks for is judged, and nothing falls over"
 
 
 def test_the_report_has_the_baselines(game):
@@ -165,19 +165,49 @@ def test_what_comes_in_is_summarized_a_text_each(game):
     assert play(game, *words[:3], "--input", "documents").stdout.endswith("\0")
 
 
+LONG = "\n".join(f"{name}: Shall we meet on {day}?" for day in ("Monday", "Friday") for name in "ABCDEFGHIJ")
+
+
+@pytest.mark.parametrize("windows", ["joined", "summarized"])
+def test_a_rule_book_may_have_long_texts_summarized_by_windows(game, windows):
+    league = replace(TINY_SUMMARIES, finetune=replace(TINY_SUMMARIES.finetune, settings={"windows": windows}))
+    cut, task = task_of(TINY_SUMMARIES), task_of(league)
+    model, tokenizer = task.load_checkpoint(game / "runs/one/finetune")
+    task.prepare(model)
+    parts = task.divide(tokenizer, LONG)
+    assert len(parts) > 1 and "\n".join(parts) == LONG
+    assert not any(was_cut for _, was_cut in task.encode_or_cut(tokenizer, parts))
+    found, short = predict(task, model, tokenizer, [LONG, "A: Hello."])
+    assert predict(cut, model, tokenizer, ["A: Hello."]) == [short]
+    by_hand = "\n".join(predict(cut, model, tokenizer, parts))
+    assert found == by_hand if windows == "joined" else predict(cut, model, tokenizer, [by_hand]) == [found]
+    assert task.decoding_in_effect(model) == task.expected_decoding() != cut.expected_decoding()
+    assert task.expected_decoding()["windows"] == windows
+    assert league.fixed()["finetune"]["settings"] == {"windows": windows}
+    translator = Translator(game / "runs/one/finetune")
+    translator.rules, translator.task, translator.divides = league, task, True
+    assert translator.translate([LONG, "A: Hello."]) == [found, short]
+
+
+def test_another_way_with_long_texts_is_refused():
+    league = replace(TINY_SUMMARIES, finetune=replace(TINY_SUMMARIES.finetune, settings={"windows": "some"}))
+    with pytest.raises(UserError, match="windows 'some' in league_config.py: must be joined or summarized"):
+        task_of(league).check("finetune", league.tuned("finetune")(warmup_steps=2))
+
+
 def test_references_in_rows_of_their_own_are_gathered_for_what_is_judged(tmp_path):
     (tmp_path / "dialogues").mkdir()
     rows = [("A: Hi.\nB: Hello.", f"They say {word}.") for word in ("hi", "hello")] + [("B: No.", "B refuses.")]
     lines = "".join(json.dumps({"document": one, "summary": other}) + "\n" for one, other in rows)
     (tmp_path / "dialogues/test.jsonl").write_text(lines)
-    (tmp_path / "dialogues/train.jsonl").write_text(lines * 10)
+    (tmp_path / "dialogues/train.jsonl").write_text(lines * 20)
     task = task_of(TINY_SUMMARIES)
     test = task.load_split(TINY_SUMMARIES.test_corpus, "test", str(tmp_path))
     assert list(task.inputs(test)) == ["A: Hi.\nB: Hello.", "B: No."]
     assert list(task.references(test)) == ['["They say hi.", "They say hello."]', "B refuses."]
     assert test.report["rows"] == test.report["used"] == 2
     train = task.load_split(TINY_SUMMARIES.finetune.corpus, "train", str(tmp_path))
-    assert len(task.inputs(train)) == 30, "each is a pair to learn from"
+    assert len(task.inputs(train)) == 60, "each is a pair to learn from"
 
 
 def test_the_data_are_shown_and_the_test_set_stays_closed(tmp_path):

@@ -1,4 +1,4 @@
-"""Lines that are too long for the model, in parts: sentences, else clauses, else words, else pieces of words."""
+"""Texts that are too long for the model, in parts: sentences, else clauses, else words, else pieces of words."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -29,13 +29,23 @@ def split_line(line: str, limit: int, count: Count) -> list[str]:
     return parts
 
 
-def _pack(pieces: list[str], limit: int, count: Count) -> Iterator[str]:
+def windows_of(text: str, limit: int, count: Count) -> list[str]:
+    """Return the windows of a text, of as many lines as fit, or of sentences where it is one line or a line is long."""
+
+    def count_with_border(texts: list[str]) -> list[int]:
+        return [size + 1 for size in count(texts)]
+
+    lines = [part for line in text.split("\n") for part in split_line(line, limit - 1, count)]
+    return list(_pack(lines, limit, count_with_border, "\n" if "\n" in text else " "))
+
+
+def _pack(pieces: list[str], limit: int, count: Count, border: str = " ") -> Iterator[str]:
     """Join neighbours as long as they fit."""
     packed, taken = [], 0
     for piece, size in zip(pieces, count(pieces), strict=True):
         if packed and taken + size > limit:
-            yield " ".join(packed)
+            yield border.join(packed)
             packed, taken = [], 0
         packed.append(piece)
         taken += size
-    yield " ".join(packed)
+    yield border.join(packed)

@@ -56,6 +56,7 @@ class ReaderFinetuneHP(FinetuneHP):
     freeze: Annotated[str, FROZEN, "what of the encoder is not trained"] = "nothing"
 
 
+REPETITIONS = ("3,0.1", "3,0.3", "3,1")
 OPTIMIZERS = ("adamw_torch_fused", "adafactor", "rmsprop", "adagrad", "sgd")
 
 
@@ -66,6 +67,19 @@ class SummaryFinetuneHP(FinetuneHP):
     adam_epsilon: Annotated[float, Range(1e-9, 1e-6, log=True), "AdamW's epsilon"] = 1e-8
     freeze: Annotated[str, FROZEN, "what of the encoder is not trained"] = "nothing"
     batch_size: Annotated[int, (8, 16, 32, 64, 128), "pairs a step; as many pairs in all, whatever the steps"] = 32
+
+
+# 🔧 TUNE in a league of your own, if you like: the filters of what its stage B learns from.
+@dataclass(frozen=True)
+class FilteredSummaryHP(SummaryFinetuneHP):
+    fewest_words: Annotated[int, (0, 1, 2, 5, 10), "words that each text has at least"] = 2
+    most_words: Annotated[int, (100, 200, 400, 800, 100_000), "words that each text has at most"] = 100_000
+    is_shorter: Annotated[int, (0, 1), "1: no summary that is as long as its text"] = 1
+    repetition: Annotated[str, REPETITIONS, "n, and the share of n-grams that may have come before in a text"] = "3,1"
+    duplicates: Annotated[int, (0, 1), "0: no text twice, and none of validation"] = 0
+
+
+FILTERS = tuple(item.name for item in fields(FilteredSummaryHP) if not hasattr(SummaryFinetuneHP, item.name))
 
 
 @dataclass(frozen=True)
@@ -217,15 +231,22 @@ class League:
         is_one = corpora[0].name == corpora[1].name  # where stage A is a checkpoint that others have trained
         return corpora if self.has_one_task and not is_one else (getattr(self, stage).corpus,)
 
+    def tunes(self, *names: str) -> bool:
+        """Tell whether any of these is a TUNE value of stage B."""
+        return any(item.name in names for item in fields(self.tuned("finetune")))
+
     def as_tuned(self, values: dict[str, Any]) -> "League":
         """Return the rule book as stage B plays it: with another batch size it sees as many examples in other steps."""
-        size = values.get("batch_size")
-        is_tuned = any(item.name == "batch_size" for item in fields(self.tuned("finetune")))
-        if not is_tuned or type(size) is not int or size < 1:
-            return self
-        steps = max(1, self.batch_size * self.finetune.arguments["max_steps"] // size)
-        finetune = replace(self.finetune, arguments=self.finetune.arguments | {"max_steps": steps})
-        return replace(self, batch_size=size, finetune=finetune)
+        played, size = self, values.get("batch_size")
+        if self.tunes("batch_size") and type(size) is int and size > 0:
+            steps = max(1, self.batch_size * self.finetune.arguments["max_steps"] // size)
+            arguments = self.finetune.arguments | {"max_steps": steps}
+            played = replace(self, batch_size=size, finetune=replace(self.finetune, arguments=arguments))
+        filters = {name: values[name] for name in FILTERS if name in values and self.tunes(name)}
+        if filters:
+            corpus = replace(played.finetune.corpus, filters=played.finetune.corpus.filters | filters)
+            played = replace(played, finetune=replace(played.finetune, corpus=corpus))
+        return played
 
     def fixed(self) -> dict[str, Any]:
         """Return every FIXED value as plain JSON; what came into the rule book later stays out where it is as ever."""

@@ -11,7 +11,7 @@ import play
 
 import league_config
 from league.record import rules
-from league_config import DEMO_SUMMARIES, Generated, Stage
+from league_config import DEMO_SUMMARIES, FilteredSummaryHP, Generated, Stage
 
 
 def _tiny(stage: Stage, max_steps: int, **arguments) -> Stage:
@@ -32,14 +32,21 @@ TINY_SUMMARIES = dataclasses.replace(
     finetune=_tiny(DEMO_SUMMARIES.finetune, 10),
     decoding=DEMO_SUMMARIES.decoding | {"max_length": 24},
 )
-league_config.LEAGUES["tiny-summaries"] = TINY_SUMMARIES
+TINY_FILTERED = dataclasses.replace(
+    TINY_SUMMARIES,
+    name="tiny-filtered",
+    finetune=dataclasses.replace(TINY_SUMMARIES.finetune, tuned=FilteredSummaryHP),
+)
+TINY_LEAGUES = {league.name: league for league in (TINY_SUMMARIES, TINY_FILTERED)}
+league_config.LEAGUES.update(TINY_LEAGUES)
 _published = rules.published
 
 
 def published(name: str, version: int) -> dict | None:
-    """Look a rule book up as if tiny-summaries were published beside the others."""
-    book = {"fixed": TINY_SUMMARIES.fixed(), "data": {}}
-    return book if (name, version) == ("tiny-summaries", TINY_SUMMARIES.version) else _published(name, version)
+    """Look a rule book up as if the tiny leagues were published beside the others."""
+    league = TINY_LEAGUES.get(name)
+    is_here = league is not None and version == league.version
+    return {"fixed": league.fixed(), "data": {}} if is_here else _published(name, version)
 
 
 rules.published = published

@@ -7,7 +7,7 @@ The test set stays closed: evaluate_bleu.py alone opens it.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from league.cli.options import parse_options
 from league.errors import UserError, run_command
@@ -39,6 +39,7 @@ def about(rules: League, options: DataOptions) -> Iterator[str]:
     """Say of each corpus what is in it."""
     from league.tasks.task import task_of
 
+    rules = rules.as_tuned(asdict(rules.tuned("finetune")()))  # with the filters that it starts with
     tokenizer, shown = None, set()
     for stage in ("pretrain", "finetune"):
         task, corpus = task_of(rules, stage), getattr(rules, stage).corpus

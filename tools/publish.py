@@ -17,7 +17,7 @@ from league.files import write_json
 from league.record.folder import GIVEN
 from league.record.rules import PUBLISHED
 from league.tasks.task import task_of
-from league_config import LEAGUES, Generated, League
+from league_config import FILTERS, LEAGUES, Generated, League
 
 
 @dataclass
@@ -46,6 +46,8 @@ def digests_of_splits(league: League, from_hub: bool) -> dict[str, str]:
     """Return split name -> sha256 of every split that the league uses, and of the checkpoint that it starts from."""
     digests = {}
     for stage, corpus, name in splits_used(league):
+        if name == "train" and corpus.name == league.finetune.corpus.name and league.tunes(*FILTERS):
+            continue  # whose rows are each entry's own
         if from_hub or isinstance(corpus.origin, Generated):
             split = task_of(league, stage).load_split(corpus, name, None)
             digests[split.name] = split.report["sha256"]

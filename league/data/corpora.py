@@ -153,13 +153,19 @@ def _are_lines(league: League, corpus: Corpus, columns: tuple[str, ...]) -> bool
 
 def _filters(league: League, corpus: Corpus, data_dir: str | None, columns: tuple[str, ...]) -> Filters:
     """Return the filters of a training split, which may have to know the texts that validate."""
+    check_filters(corpus)
     elsewhere: Iterable[str] = ()
     if not corpus.filters.get("duplicates", True):
         elsewhere = load_split(league, corpus, "validation", data_dir, columns).sources
+    return Filters(corpus.filters, elsewhere)
+
+
+def check_filters(corpus: Corpus) -> None:
+    """Refuse filters that cannot be."""
     try:
-        return Filters(corpus.filters, elsewhere)
+        Filters(corpus.filters)
     except (ValueError, re.error) as error:
-        raise UserError(f"the filters of {corpus.name} in league_config.py: {error}.") from None
+        raise UserError(f"the filters of {corpus.name}: {error}.") from None
 
 
 def _clean(rows: Iterable[tuple[str, ...]], report: dict, filters: Filters | None) -> Iterator[tuple[str, ...]]:

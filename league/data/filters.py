@@ -17,13 +17,20 @@ KINDS = {
 }
 
 
+MOST_GROUPED = 100  # words of a group
+LARGEST = {"fewest_words": 10**9, "most_words": 10**9, "is_shorter": 1, "duplicates": 1}
+
+
 class Filters:
     """The filters of a corpus; rows are asked about in their order, so that the first of several equals stays."""
 
     def __init__(self, wanted: dict[str, Any], elsewhere: Iterable[str] = ()):
         if unknown := wanted.keys() - KINDS:
             raise ValueError(f"there is no filter {min(unknown)!r}; there are {', '.join(KINDS)}")
-        self.wanted = wanted
+        for name in ("fewest_words", "most_words", "is_shorter", "duplicates"):
+            if not isinstance(wanted.get(name, 0), int) or not 0 <= wanted.get(name, 0) <= LARGEST[name]:
+                raise ValueError(f"{name} {wanted[name]!r:.40}: must be a whole number from 0 to {LARGEST[name]:,}")
+        self.wanted = wanted | ({"repetition": repetition_of(wanted["repetition"])} if "repetition" in wanted else {})
         self.patterns = [re.compile(pattern) for pattern in wanted.get("patterns", ())]
         self.seen = set(elsewhere)
 
@@ -58,6 +65,18 @@ class Filters:
                 return "comes again"
             self.seen.add(row[0])
         return ""
+
+
+def repetition_of(wanted: Any) -> tuple[int, float]:
+    """Return n and a share, as two values or as a command line has them: 3,0.3."""
+    try:
+        size, share = wanted.split(",") if isinstance(wanted, str) else wanted
+        size, share = int(size), float(share)
+        if not (1 <= size <= MOST_GROUPED and 0 <= share <= 1):
+            raise ValueError
+    except (TypeError, ValueError):
+        raise ValueError(f"repetition {wanted!r:.40}: must be n and a share, as in 3,0.3") from None
+    return size, share
 
 
 def repeated_share(text: str, size: int) -> float:

@@ -60,7 +60,7 @@ def checks(folder: Path, data: DataAtHand) -> Iterator[Check]:
                 "prove it with the code that it was made with."
             )
     with needed_here():
-        splits = data.splits(league)
+        splits = data.splits(league.as_tuned(record.asked))
     yield Check("the data are those that it was trained and scored on", list(_data(record, splits)))
     if any("missing" in problem for problem in failed):
         return

@@ -22,12 +22,11 @@ class DataAtHand:
         return {split.name: split for split in splits}
 
     def _load(self, league: League, stage: str, name: str) -> Split:
-        key = f"{league.name} {stage} {name}"
+        corpus = getattr(league, stage).corpus
+        key = f"{league.name} {stage} {name} {corpus.filters}"
         if key not in self._loaded:
             try:
-                self._loaded[key] = task_of(league, stage).load_split(
-                    getattr(league, stage).corpus, name, self.data_dir
-                )
+                self._loaded[key] = task_of(league, stage).load_split(corpus, name, self.data_dir)
             except UserError as error:
                 self._loaded[key] = str(error)
         split = self._loaded[key]

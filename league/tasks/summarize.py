@@ -19,15 +19,17 @@ class Summarize(Writer):
         return split if name == "train" else gathered(split)
 
     def check(self, stage: str, values: Any) -> None:
+        from league.data.corpora import check_filters
         from league.tasks.freezing import check_freeze
 
-        arguments = self.rules.as_tuned(asdict(values)).finetune.arguments
+        played = self.rules.as_tuned(asdict(values)).finetune
+        check_filters(played.corpus)
         if hasattr(values, "batch_size"):
             most = self.rules.batch_size * self.rules.finetune.arguments["max_steps"]
             demand(
                 1 <= values.batch_size <= most, "batch_size", values, f"must be between 1 and {most:,}, a single step"
             )
-        check_finetune_hp(values, arguments["max_steps"])
+        check_finetune_hp(values, played.arguments["max_steps"])
         demand(values.optim in OPTIMIZERS, "optim", values, f"must be one of {', '.join(OPTIMIZERS)}")
         demand(0 < values.adam_epsilon < 1, "adam_epsilon", values, "must be above 0 and below 1")
         check_freeze(values.freeze)

@@ -152,7 +152,7 @@ class Task:
         raise NotImplementedError
 
     def divide(self, tokenizer, text: str) -> list[str]:
-        """Return the parts of a text that is longer than the model, where such texts are divided."""
+        """Return the windows of a text that is longer than the model."""
         raise NotImplementedError
 
     def predict_rows(self, model, tokenizer, rows: Sequence[list[int]]) -> list[str]:

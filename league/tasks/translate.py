@@ -139,14 +139,6 @@ class Translate(Task):
 
         return encode(tokenizer, list(inputs), self.rules.max_length)
 
-    def divide(self, tokenizer, text: str) -> list[str]:
-        from league.data.splitting import split_line
-
-        def count(texts: list[str]) -> list[int]:
-            return [len(item.ids) for item in tokenizer.backend_tokenizer.encode_batch(texts)]
-
-        return split_line(text, self.rules.max_length, count)
-
     def predict_rows(self, model, tokenizer, rows: Sequence[list[int]]) -> list[str]:
         from league.tasks.decoding import search
 

@@ -25,7 +25,7 @@ class Writer(Translate):
         return bool(self.windows)
 
     def divide(self, tokenizer, text: str) -> list[str]:
-        from league.data.splitting import windows_of
+        from league.tasks.splitting import windows_of
 
         def count(texts: list[str]) -> list[int]:
             return [len(ids) for ids in tokenizer(texts, verbose=False)["input_ids"]]

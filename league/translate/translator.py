@@ -12,6 +12,7 @@ from league.errors import UserError
 from league.record.folder import meant
 from league.record.shape import read_record
 from league.tasks.decoding import Candidate
+from league.tasks.splitting import split_line
 from league.tasks.task import task_of
 from league.translate.engines import CTranslate2Engine, TorchEngine
 from league.untrusted import read_json
@@ -111,12 +112,18 @@ class Translator:
             if not texts[i].strip():
                 continue
             self.num_long += was_cut
-            divided = [ids]
-            if was_cut and self.divides:
-                divided = self.task.encode(self.tokenizer, self.task.divide(self.tokenizer, texts[i]))
+            divided = self.task.encode(self.tokenizer, self._divide(texts[i])) if was_cut and self.divides else [ids]
             rows += divided
             owners += [i] * len(divided)
         return rows, owners
+
+    def _divide(self, text: str) -> list[str]:
+        if self.task.windows:
+            return self.task.divide(self.tokenizer, text)
+        return split_line(text, self.rules.max_length, self._count)
+
+    def _count(self, texts: list[str]) -> list[int]:
+        return [len(item.ids) for item in self.tokenizer.backend_tokenizer.encode_batch(texts)]
 
     def _join(self, parts: list[list[list[Candidate]]], n_best: int) -> list[list[Hypothesis]]:
         """Turn tokens into texts; of parts of a sentence the best are joined, then the second best, and so on."""

@@ -26,6 +26,7 @@ LONG = "we talk about many different things here today"
         ({"is_shorter": True}, (LONG, "two words"), ""),
         ({"repetition": (2, 0.4)}, ("so it is so it is so it is", "x"), "repeats its groups of 2 words"),
         ({"repetition": (2, 0.4)}, (LONG, "x"), ""),
+        ({"repetition": "2,0.4"}, ("so it is so it is so it is", "x"), "repeats its groups of 2 words"),
         ({"patterns": [r"https?://"]}, ("see http://x now", "x"), "holds https?://"),
     ],
 )

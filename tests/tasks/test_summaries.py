@@ -165,6 +165,49 @@ def test_what_comes_in_is_summarized_a_text_each(game):
     assert play(game, *words[:3], "--input", "documents").stdout.endswith("\0")
 
 
+@pytest.fixture(scope="module")
+def filtered(tmp_path_factory) -> Path:
+    """A game in a league whose filters are TUNE."""
+    folder = tmp_path_factory.mktemp("filtered")
+    chosen = ["--most_words", "60", "--repetition", "2,0.2", "--batch_size", "16", "--warmup_steps", "2"]
+    for words in (GAME[0], ["train_finetune", *chosen], ["evaluate_bleu"]):
+        play(folder, words[0], "--league", "tiny-filtered", *words[1:])
+    return folder
+
+
+def test_where_filters_are_tuned_each_entry_has_rows_of_its_own(game, filtered):
+    record, other = record_of(filtered), record_of(game)
+    facts = record.data["dialogues.train"]
+    assert facts.dropped_by_filters > 0 and facts.used < other.data["dialogues.train"].used
+    assert facts.sha256 != other.data["dialogues.train"].sha256
+    assert record.data["dialogues.test"] == other.data["dialogues.test"], "what is judged stays whole"
+    assert (record.asked["most_words"], record.asked["repetition"]) == (60, "2,0.2")
+    assert record.official, record.broken_rules
+    assert "PROVEN" in play(filtered, "tools.verify", "runs/one").stdout
+    path = filtered / "runs/one/record.json"
+    lie = path.read_text().replace('"most_words": 60', '"most_words": 61')
+    copy = shutil.copytree(filtered, filtered.parent / "lie")
+    (copy / "runs/one/record.json").write_text(lie)
+    assert "REFUTED" in play(copy, "tools.verify", "runs/one", expect=1).stdout
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--repetition", "3"], "repetition '3': must be n and a share, as in 3,0.3"),
+        (["--fewest_words", "-1"], "fewest_words -1: must be a whole number from 0"),
+        (["--is_shorter", "2"], "is_shorter 2: must be a whole number from 0 to 1"),
+    ],
+)
+def test_filters_that_cannot_be_are_refused(filtered, flags, said):
+    words = ["train_finetune", "--league", "tiny-filtered", "--warmup_steps", "2", *flags]
+    assert said in play(filtered, *words, entry="other", expect=2).stderr
+
+
+def test_a_league_with_fixed_filters_has_no_flags_for_them(game):
+    assert "--most_words" in play(game, "train_finetune", "--most_words", "60", entry="other", expect=2).stderr
+
+
 LONG = "\n".join(f"{name}: Shall we meet on {day}?" for day in ("Monday", "Friday") for name in "ABCDEFGHIJ")
 
 

@@ -11,7 +11,7 @@ from play import TINY
 from transformers import GenerationMixin
 from translating import LONG
 
-from league.data.splitting import split_line
+from league.tasks.splitting import split_line
 from league.data.tokens import encode
 from league.errors import UserError
 from league.translate import engines

@@ -52,7 +52,7 @@ def _proof(row: Row, data: DataAtHand, cache: Cache, begin: Callable[[], None]) 
         return f"{', '.join(missing)} not handed in", False
     try:
         recorded = _data_of(row)
-        splits = data.splits(league)
+        splits = data.splits(league.as_tuned(row.values))
         if others := [name for name, split in splits.items() if recorded.get(name) != split.report["sha256"]]:
             return f"the data at hand are others than its ({', '.join(others)})", False
         # What else the outcome depends on: sums are rounded otherwise on another device, and the rules may be edited.

@@ -185,7 +185,7 @@ def test_where_filters_are_tuned_each_entry_has_rows_of_its_own(game, filtered):
     assert record.official, record.broken_rules
     assert "PROVEN" in play(filtered, "tools.verify", "runs/one").stdout
     path = filtered / "runs/one/record.json"
-    lie = path.read_text().replace('"most_words": 60', '"most_words": 61')
+    lie = path.read_text().replace('"most_words": 60', '"most_words": 9999')
     copy = shutil.copytree(filtered, filtered.parent / "lie")
     (copy / "runs/one/record.json").write_text(lie)
     assert "REFUTED" in play(copy, "tools.verify", "runs/one", expect=1).stdout

@@ -11,9 +11,9 @@ from play import TINY
 from transformers import GenerationMixin
 from translating import LONG
 
-from league.tasks.splitting import split_line
 from league.data.tokens import encode
 from league.errors import UserError
+from league.tasks.splitting import split_line
 from league.translate import engines
 from league.translate.translator import Hypothesis, Translator, find_checkpoint, find_rules
 from modeling import AingForConditionalGeneration

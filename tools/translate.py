@@ -12,7 +12,7 @@ best first. Columns, with tabs between them: the line's number (with --n_best), 
 A model of another task writes what it has learned: summaries; labels, with their probabilities as scores; a masked
 language model, which is stage A of a readers' league, each text with words in the place of "<mask>". Texts of several
 lines come in with --null between them, and go out so; --json writes a line of JSON for each text that comes out, with
-its number, score and lines.
+its number, score and lines. --copied shows which words were not the model's own.
 """
 
 import codecs
@@ -53,6 +53,10 @@ class TranslateOptions:
     )
     compute_type: str = field(
         default="float32", metadata={"help": "float32; or, with ctranslate2, int8: fast, less exact"}
+    )
+    copied: bool = field(
+        default=False,
+        metadata={"help": "mark the words that stand in the text, too: [so], or in JSON as places of letters"},
     )
     null: bool = field(default=False, metadata={"help": "a NUL ends each text, and not the end of a line"})
     json: bool = field(default=False, metadata={"help": "write a line of JSON for each text that comes out"})
@@ -115,6 +119,8 @@ def load(where: str, options: TranslateOptions):
         raise UserError(f"--temperature {options.temperature:g}: must be between 0 and {MOST_TEMPERATURE}.")
     if options.temperature and not hasattr(translator, "temperature"):
         raise UserError(f"--temperature {options.temperature:g}: this model writes no texts.")
+    if options.copied and not hasattr(translator, "temperature"):
+        raise UserError("--copied: this model writes no texts.")
     translator.temperature = options.temperature
     translator.check(options.num_beams, options.n_best)
     return translator
@@ -136,7 +142,7 @@ def converse(translator, options: TranslateOptions) -> None:
             return print()
         number += 1
         (hypotheses,) = translator.search([line], options.num_beams, options.n_best)
-        print(*output_lines(hypotheses, number, options), sep="\n", flush=True)
+        print(*output_lines(hypotheses, number, options, line), sep="\n", flush=True)
 
 
 def translate_lines(translator, options: TranslateOptions, source: BinaryIO, target: BinaryIO) -> None:
@@ -151,7 +157,8 @@ def translate_lines(translator, options: TranslateOptions, source: BinaryIO, tar
             texts = [line.decode(errors="replace") for line in window]
             num_broken += sum(not _is_utf8(line) for line in window)
             results = translator.search(texts, options.num_beams, options.n_best, progress)
-            lines = [line for i, one in enumerate(results, number + 1) for line in output_lines(one, i, options)]
+            answered = enumerate(zip(results, texts, strict=True), number + 1)
+            lines = [line for i, (one, text) in answered for line in output_lines(one, i, options, text)]
             end_of_output = "\n" if options.json else end
             _write(target, "".join(f"{line}{end_of_output}" for line in lines).encode(), number)
             number += len(window)
@@ -188,20 +195,36 @@ def _write(target: BinaryIO, content: bytes, number: int) -> None:
         raise UserError(f"cannot write the translations: {error.strerror}; {number:,} lines are written.") from None
 
 
-def output_lines(hypotheses: list, number: int, options: TranslateOptions) -> Iterator[str]:
+def output_lines(hypotheses: list, number: int, options: TranslateOptions, source: str) -> Iterator[str]:
     """Return the lines for the translations of a line."""
     for one in hypotheses:
         if options.json:
-            yield json.dumps({"number": number, "score": round(one.score, 4), "text": one.text}, ensure_ascii=False)
+            row = {"number": number, "score": round(one.score, 4), "text": one.text}
+            yield json.dumps(row | _copied(one.text, source, options), ensure_ascii=False)
             continue
         # A model may write any byte; what ends a text would upset the count.
         ends = "\0" if options.null else "\r\n"
-        columns = [one.text.translate(dict.fromkeys(map(ord, ends), " "))]
+        text = _bracketed(one.text, source) if options.copied else one.text
+        columns = [text.translate(dict.fromkeys(map(ord, ends), " "))]
         if options.scores:
             columns.insert(0, f"{one.score:.4f}")
         if options.n_best > 1:
             columns.insert(0, str(number))
         yield "\t".join(columns)
+
+
+def _copied(text: str, source: str, options: TranslateOptions) -> dict[str, list]:
+    if not options.copied:
+        return {}
+    from league.translate.copying import copied
+
+    return {"copied": copied(text, source)}
+
+
+def _bracketed(text: str, source: str) -> str:
+    from league.translate.copying import bracketed
+
+    return bracketed(text, source)
 
 
 def windows(source: BinaryIO, by_null: bool = False) -> Iterator[list[bytes]]:

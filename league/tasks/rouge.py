@@ -47,7 +47,11 @@ class Words:
     """The words of a text in any script, in lower case: what rouge-score's own tokenizer finds in English."""
 
     def tokenize(self, text: str) -> list[str]:
-        return WORD.findall(unicodedata.normalize("NFC", text.lower()))[:MOST_WORDS]
+        return words_of(text)[:MOST_WORDS]
+
+
+def words_of(text: str) -> list[str]:
+    return WORD.findall(unicodedata.normalize("NFC", text.lower()))
 
 
 @cache

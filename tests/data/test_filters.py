@@ -81,7 +81,7 @@ def test_a_split_is_filtered_before_it_is_sampled_and_says_so(folder):
 
 @pytest.mark.parametrize("filters", [{"longest": 3}, {"patterns": ["("]}])
 def test_filters_that_cannot_be_are_refused_in_a_line(folder, filters):
-    with pytest.raises(UserError, match="the filters of dialogues in league_config.py"):
+    with pytest.raises(UserError, match="the filters of dialogues: "):
         load_split(DEMO_SUMMARIES, corpus_with(**filters), "train", folder)
 
 

@@ -16,6 +16,7 @@ from league.record.shape import Record, read_record
 from league.tasks import rouge
 from league.tasks.predicting import predict
 from league.tasks.task import task_of
+from league.translate.copying import bracketed, copied, pieces
 from league.translate.translator import Translator
 
 GAME = (["train_pretrain", *SMALL], ["train_finetune", "--warmup_steps", "2"], ["evaluate_bleu"])
@@ -273,6 +274,32 @@ def test_a_checkpoint_is_inspected(game):
     assert re.search(r"model\.encoder\.embed_tokens +Embedding +19,200 +frozen +600×32", shown)
     assert "holds no config.json" in play(game, "tools.inspect", "runs", expect=2).stderr
     assert "--freeze 'half'" in play(game, "tools.inspect", "runs/one", "--freeze", "half", expect=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "spans", "shown"),
+    [
+        ("Anna will bring it.", "Anna: I will.", [(0, 9)], "[Anna will] bring it."),
+        ("She, Anna, did", "anna did", [(5, 14)], "She, [Anna, did]"),
+        ("Über Caf\u00e9", "ÜBER cafe\u0301", [(0, 9)], "[Über Caf\u00e9]"),
+        ("민수는 학교에 갔다", "민수는 내일 학교에 간다", [(0, 7)], "[민수는 학교에] 갔다"),
+        ("", "x", [], ""),
+        ("...", "...", [], "..."),
+    ],
+)
+def test_words_that_were_copied_are_told_from_others(text, source, spans, shown):
+    assert copied(text, source) == spans
+    assert bracketed(text, source) == shown
+    assert "".join(piece for piece, _ in pieces(text, source)) == text
+
+
+def test_copied_words_are_marked_in_what_comes_out(game):
+    document = "Ben: Shall we go fishing on Monday?\nAnna: Good idea."
+    (game / "documents").write_text(document + "\0")
+    words = ["tools.translate", "runs/one", "--null", "--copied", "--input", "documents"]
+    row = json.loads(play(game, *words, "--json").stdout)
+    assert row["copied"] == [list(span) for span in copied(row["text"], document)]
+    assert play(game, *words).stdout == bracketed(row["text"], document) + "\0"
 
 
 def test_a_reader_may_have_texts_drawn_at_random(game):

@@ -35,6 +35,7 @@ class Translated:
 
     source: str
     sides: list[Side]
+    is_document: bool = False  # which is summarized: what was copied is marked
 
     @property
     def hypotheses(self) -> list["Hypothesis"]:
@@ -79,11 +80,12 @@ class Models:
             for name, hub in [(entry, hub_id), *([(other, "")] if other not in (None, NO_OTHER, entry) else [])]:
                 translator = self._translator(name, hub)
                 sides[hub.strip() or name] = translator.best(lines, num_beams)
+            main = self._translator(entry, hub_id)
             translated = [
-                Translated(line, [Side(name, results[i]) for name, results in sides.items()])
+                Translated(line, [Side(name, results[i]) for name, results in sides.items()], not main.reads_lines)
                 for i, line in enumerate(lines)
             ]
-            return Answer(translated, attention_page(self._translator(entry, hub_id), translated))
+            return Answer(translated, attention_page(main, translated))
 
     def _translator(self, entry: str | None, hub_id: str):
         from league.hub.transfer import fetch

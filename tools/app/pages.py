@@ -89,13 +89,14 @@ def translate_page(folder: Folder, models: Models) -> None:
     attention = gr.HTML(elem_classes="framed low")
 
     def translate(entry, other, hub_id, text, num_beams):
+        from league.translate.copying import pieces
+
         try:
             answer = models.beside(entry, other, hub_id, text, num_beams)
         except UserError as error:
             return render(TRANSLATIONS, refused=folder.public(error), lines=[]), ""
-        return render(TRANSLATIONS, refused=None, lines=answer.lines), answer.attention and frame(
-            "Attention", srcdoc=answer.attention
-        )
+        shown = render(TRANSLATIONS, refused=None, lines=answer.lines, pieces=pieces)
+        return shown, answer.attention and frame("Attention", srcdoc=answer.attention)
 
     def load(request: gr.Request):
         names, (_, name) = choices(folder), chosen(folder, request)

@@ -1,15 +1,11 @@
-"""Make this folder's pictures of pages again, in a browser, from entries that were played.
+"""Make this folder's pictures of pages again, in a browser, from entries that it plays on the demo league.
 
-    make league
-    python train_finetune.py --league demo --entry gentle --pretrained demo --learning_rate 1e-5
-    python evaluate_bleu.py --league demo --entry gentle
-    python train_finetune.py --league demo --entry hot --pretrained demo --learning_rate 1e-3
-    python evaluate_bleu.py --league demo --entry hot
-    python -m tools.tune --league demo --entry tuned --minutes 9
-    python docs/images/make.py runs
+    python docs/images/make.py
+    python docs/images/make.py FOLDER
 
-Without the entry tuned, tune-report.png stays as it is. The picture of the live page trains one more entry for a while,
-in a copy. tune-rivals.png comes from benchmarks/.
+The entries are played in FOLDER/runs, or in a folder that goes again; with a FOLDER, what is complete there is not played
+again. tune-report.png shows a made-up search, of which the truth is known (tests/studies.py): a real one takes an hour.
+The picture of the live page trains one more entry for a while. tune-rivals.png comes from benchmarks/.
 """
 
 import os
@@ -20,60 +16,101 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 HERE = Path(__file__).resolve().parent
-LIVE = ["--league", "demo", "--entry", "bold", "--pretrained", "demo", "--learning_rate", "3e-4", "--game", "spring"]
+RATES = {"demo": None, "gentle": 1e-5, "hot": 1e-3}  # entries, and what their fine-tunes learn at; the start value first
+LIVE = ["--entry", "bold", "--pretrained", "demo", "--learning_rate", "3e-4", "--game", "spring"]
 LIVE_SECONDS = 20.0  # of training after the first glimpse, before its picture is taken
 
 
-def main(runs: Path) -> None:
+def main(folder: Path) -> None:
     from browser import browsing
+
+    play(folder)
+    with tempfile.TemporaryDirectory() as made:
+        shutil.copytree(folder / "runs", Path(made) / "runs", ignore=shutil.ignore_patterns(".games", "under_way"))
+        os.chdir(made)
+        pages = pages_of(Path(made))
+        with browsing(width=1440, height=1000) as page:
+            for name, height in (("entry-report", 1180), ("board", 900), ("tune-report", 1100)):
+                page.goto(pages[name])
+                page.wait_for_timeout(500)
+                clip = {"x": 0, "y": 0, "width": 1440, "height": height}
+                page.screenshot(path=HERE / f"{name}.png", clip=clip, full_page=True)
+                if name == "entry-report":
+                    page.locator("#attention").screenshot(path=HERE / "attention.png")
+        with served(Path("runs")) as address:
+            of_the_app(address)
+
+
+def play(folder: Path) -> None:
+    """Play the entries that the pictures show, those that are not complete yet."""
+    for entry, rate in RATES.items():
+        if rate is None:
+            script(folder, "train_pretrain", "--entry", entry)
+        flags = [] if rate is None else ["--pretrained", "demo", "--learning_rate", f"{rate:g}"]
+        script(folder, "train_finetune", "--entry", entry, *flags)
+        script(folder, "evaluate_bleu", "--entry", entry)
+
+
+def script(folder: Path, name: str, *flags: str) -> None:
+    words = [sys.executable, str(ROOT / f"{name}.py"), "--league", "demo", *flags]
+    subprocess.run(words, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+
+
+def pages_of(folder: Path) -> dict[str, str]:
+    """Write the pages that are files; return their addresses by their pictures."""
+    from studies import study_of
 
     from league.report.write import write_entry_report
     from tools.board import build, write
+    from tools.tune.report import write_report
 
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
-        shutil.copytree(runs, folder / "runs", ignore=shutil.ignore_patterns(".games", "under_way"))
-        write_entry_report(folder / "runs" / "gentle")
-        write(build(folder / "runs"), folder / "board", reports=0)
-        with browsing(width=1440, height=1000, device_scale_factor=1) as page:
-            page.goto((folder / "runs" / "gentle" / "report.html").as_uri())
-            picture(page, "entry-report.png", height=1180)
-            page.locator("#attention").screenshot(path=HERE / "attention.png")
-            page.goto((folder / "board" / "index.html").as_uri())
-            picture(page, "board.png", height=900)
-            if (study := folder / "runs" / "tuned" / "tune" / "report.html").is_file():
-                page.goto(study.as_uri())
-                picture(page, "tune-report.png", height=1100)
-        of_the_app(folder)
+    runs, board, search = folder / "runs", folder / "board", folder / "search"
+    search.mkdir()
+    write(build(runs), board, reports=0)
+    write_entry_report(runs / "gentle")
+    pages = {"entry-report": runs / "gentle" / "report.html", "board": board / "index.html"}
+    pages["tune-report"] = write_report(study_of(24, 9, league="demo", state="done"), search)
+    return {name: path.as_uri() for name, path in pages.items()}
 
 
-def of_the_app(folder: Path) -> None:
-    """Take the pictures of the app, which serves a copy of the entries; one more trains meanwhile."""
+@contextmanager
+def served(runs: Path):
+    """Yield the address of the app, which serves a folder of entries."""
     import uvicorn
-    from browser import browsing
-    from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
     from tools.app.folder import Folder
     from tools.app.server import listen, server
 
-    os.chdir(folder)
     listening = listen("127.0.0.1", 0)
-    running = uvicorn.Server(uvicorn.Config(server(Folder(Path("runs"))), log_level="warning"))
+    running = uvicorn.Server(uvicorn.Config(server(Folder(runs)), log_level="warning"))
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
     thread.start()
-    address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    training = subprocess.Popen([sys.executable, str(ROOT / "train_finetune.py"), *LIVE], stderr=subprocess.DEVNULL)
     try:
-        with browsing(width=390, height=844, device_scale_factor=2) as page:
-            page.goto(f"{address}/translate?entry=gentle")
-            page.locator(".translation").wait_for(timeout=120_000)
-            page.screenshot(path=HERE / "app-translate-phone.png")
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        running.should_exit = True
+        thread.join(20)
+
+
+def of_the_app(address: str) -> None:
+    """Take the pictures of the app, while one more entry trains."""
+    from browser import browsing
+    from playwright.sync_api import TimeoutError as PlaywrightTimeout
+
+    with browsing(width=390, height=844, device_scale_factor=2) as page:
+        page.goto(f"{address}/translate?entry=gentle")
+        page.locator(".translation").wait_for(timeout=120_000)
+        page.wait_for_timeout(1000)
+        page.screenshot(path=HERE / "app-translate-phone.png")
+    words = [sys.executable, str(ROOT / "train_finetune.py"), "--league", "demo", *LIVE]
+    training = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
         with browsing(width=1920, height=1080) as page:
             page.goto(f"{address}/live")
             page.locator(".running .loss polyline").first.wait_for(state="attached", timeout=180_000)
@@ -84,15 +121,11 @@ def of_the_app(folder: Path) -> None:
     finally:
         training.send_signal(signal.SIGTERM)
         training.wait()
-        running.should_exit = True
-        thread.join(20)
-
-
-def picture(page, name: str, height: int) -> None:
-    """Take a picture of the top of a page."""
-    page.wait_for_timeout(500)
-    page.screenshot(path=HERE / name, clip={"x": 0, "y": 0, "width": 1440, "height": height}, full_page=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "runs"))
+    if len(sys.argv) > 1:
+        main(Path(sys.argv[1]).resolve())
+    else:
+        with tempfile.TemporaryDirectory() as made:
+            main(Path(made))

@@ -4,6 +4,7 @@ import base64
 
 import numpy as np
 
+from league.report.texts import in_languages
 from league.tasks.attention import Attention
 
 MOST_BYTES = 450_000  # of weights, in a page that stays below a million
@@ -18,7 +19,7 @@ def data(shown: list[tuple[str, Attention]]) -> dict[str, list[dict]]:
         left -= size_of(weights)
         layers, heads = weights["cross"].shape[:2]
         sentences.append(
-            {"title": title, "layers": layers, "heads": heads, "means_of": attention.cross.shape[:2]}
+            {"title": in_languages(title), "layers": layers, "heads": heads, "means_of": attention.cross.shape[:2]}
             | {side: getattr(attention, side) for side in ("source", "target", "written")}
             | {kind: packed(array) for kind, array in weights.items()}
         )

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from league.report.texts import korean_of, plain, say, texts_of
+from league.report.texts import korean_of, plain, say, texts_of, translated
 
 ROOT = Path(__file__).parents[2]
 LIGHT = {
@@ -84,6 +84,8 @@ TEMPLATES.filters |= {
     "digest": digest,
     "in_both": in_both,
     "english": plain,
+    "translated": translated,
     "as_label": partial(attribute, "aria-label"),
+    "as_title": partial(attribute, "title"),
 }
 TEMPLATES.policies["json.dumps_kwargs"] = COMPACT

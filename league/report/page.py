@@ -15,7 +15,7 @@ from league.report.facts import STAGES, Facts
 from league.report.look import render
 from league.report.pictures import PICTURES, marks_of, number, signed
 from league.report.sentences import Sentences, Word, as_text, difference
-from league.report.texts import Text, joined, say
+from league.report.texts import Text, joined, say, translated
 
 MOST_RULES = 30  # that are shown
 NUM_SHOWN = {"best": 6, "middle": 6, "worst": 8}
@@ -134,7 +134,7 @@ def say_stage(name: str) -> str:
 
 def broken_rules(facts: Facts) -> list[str]:
     """Return the broken rules in words."""
-    words = [in_words(broken) for broken in facts.broken[:MOST_RULES]]
+    words = [translated(in_words(broken)) for broken in facts.broken[:MOST_RULES]]
     more = len(facts.broken) - len(words)
     return [*words, say("rules.more", more=f"{more:,}")] if more else words
 

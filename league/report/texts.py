@@ -1,20 +1,38 @@
-"""What pages say, in English and Korean: one table, texts.json, and a text that carries both languages."""
+"""What pages say, in English and Korean: one table, texts.json, and a text that carries both languages.
+
+What other rooms say to a terminal as well, a broken rule or a plan, has its wording there; the table's part `said` has
+the Korean beside it, found by what is fixed in the sentence.
+"""
 
 import json
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup, escape
 
 TABLE = Path(__file__).with_name("texts.json")
+MOST_NESTED = 4  # sentences within sentences
+WORDS = ("yes", "no", "nothing", "structures", "fine-tunes", "middling")  # that stand within sentences
 PHRASES: dict[str, str] = {}  # English -> Korean, of what was said since a picture was begun
+
+
+@cache
+def everything() -> dict[str, Any]:
+    return json.loads(TABLE.read_text(encoding="utf-8"))
 
 
 @cache
 def table() -> dict[str, list[str]]:
     """Return the texts by key: English, Korean."""
-    return json.loads(TABLE.read_text(encoding="utf-8"))
+    return {key: forms for key, forms in everything().items() if key != "said"}
+
+
+@cache
+def said_elsewhere() -> list[tuple[list[str], str]]:
+    """Return the sentences of other rooms, the fixed parts of each and its Korean, the most particular first."""
+    sentences = [(english.split("{}"), korean) for english, korean in everything()["said"].items()]
+    return sorted(sentences, key=lambda sentence: -sum(map(len, sentence[0])))
 
 
 class Text(str):
@@ -48,8 +66,45 @@ def say(key: str, **values: Any) -> Text:
     return both(english.format(**values), korean.format(**in_korean))
 
 
+def translated(english: str) -> Text:
+    """Return a sentence of another room with its Korean; one that the table does not know stays English."""
+    return both(english, getattr(english, "ko", None) or in_korean(str(english)))
+
+
+@lru_cache(10_000)
+def in_korean(english: str, depth: int = 0) -> str:
+    for parts, korean in said_elsewhere() if depth <= MOST_NESTED else ():
+        values = between(parts, english)
+        if values is not None:
+            # A value may be a sentence again; a single word may be anyone's name.
+            inner = (in_korean(one, depth + 1) if " " in one or one in WORDS else one for one in values)
+            return korean.format(*inner)
+    return english
+
+
+def between(parts: list[str], text: str) -> list[str] | None:
+    """Return what stands between the fixed parts of a sentence; None where the text is not that sentence."""
+    first, last = parts[0], parts[-1]
+    if len(parts) == 1:
+        return [] if text == first else None
+    if len(text) < len(first) + len(last) or not (text.startswith(first) and text.endswith(last)):
+        return None
+    values, rest = [], text[len(first) : len(text) - len(last)]
+    for part in parts[1:-1]:
+        value, found, rest = rest.partition(part)
+        if not found:
+            return None
+        values.append(value)
+    return [*values, rest]
+
+
 def korean_of(value: Any) -> Any:
     return getattr(value, "ko", value)
+
+
+def in_languages(english: str) -> list[str]:
+    """Return a sentence of another room as a page's script reads it: English, Korean."""
+    return [english, korean_of(translated(english))]
 
 
 def joined(parts: list[str], between: str = ", ") -> Text:

@@ -5,6 +5,9 @@ import os
 import re
 import shutil
 import subprocess
+import time
+from pathlib import Path
+from statistics import median
 
 import pytest
 from app_site import HOSTILE, fetch, visiting
@@ -13,6 +16,7 @@ from conftest import FIXED, ROOT, SMALL, command
 
 from league.report.look import render
 from league.report.texts import say
+from league.run.progress import WRITE_EVERY
 from tools.app.live import LiveEntry
 from tools.app.live_page import live_page
 
@@ -172,10 +176,25 @@ def test_a_long_name_leaves_the_state_in_one_line():
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+def lags_of(page, progress: Path) -> list[float]:
+    """Return how many seconds the next steps take from their file onto the page."""
+    lags, step = [], 0
+    while len(lags) < 3:
+        seen, written = json.loads(progress.read_text()), progress.stat().st_mtime
+        if seen["step"] > seen["max_steps"] - 4:  # the file goes with the stage
+            break
+        if seen["step"] > step:
+            step = seen["step"]
+            page.wait_for_function(SEES, arg=step, timeout=8000, polling=50)
+            lags.append(time.time() - written)
+        time.sleep(0.05)
+    return lags
+
+
 @needs_browser
 def test_live_follows_a_whole_run(site, runs):
-    """From the first step to the score: each change is seen within three seconds of its file."""
-    environment = {**os.environ, **FIXED, "SLOW_STEPS": "0.3"}
+    """From the first step to the score: a step is seen within three seconds."""
+    environment, lags = {**os.environ, **FIXED, "SLOW_STEPS": "0.6"}, []
     with visiting(f"{site}/live", width=1920, height=1080) as page:
         page.locator(".live").wait_for()
         last = lambda: page.locator(".updated").inner_text()  # noqa: E731
@@ -186,12 +205,11 @@ def test_live_follows_a_whole_run(site, runs):
             training = subprocess.Popen(words, cwd=runs.parent, env=environment, stderr=subprocess.DEVNULL)
             section = page.locator(".running", has_text="whole")
             section.get_by_text(f"training stage {stage}").wait_for()
-            progress = runs / "whole" / "progress.json"
-            step = json.loads(progress.read_text())["step"]
-            # Three seconds on a machine that does nothing else.
-            page.wait_for_function(SEES, arg=step, timeout=8000)
+            lags += lags_of(page, runs / "whole" / "progress.json")
             section.locator(".loss polyline").first.wait_for(state="attached")
             assert training.wait(120) == 0
+        # A step may wait for its file as well. The middle one: a busy machine holds up now and then a page, too.
+        assert median(lags) + WRITE_EVERY <= 3.0, lags
         page.locator(".game", has_text="game spring").wait_for()
         words = command("evaluate_bleu", "--entry", "whole", "--game", "spring")
         subprocess.run(words, cwd=runs.parent, env=environment, capture_output=True, check=True)

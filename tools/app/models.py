@@ -139,6 +139,7 @@ def attention_page(translator, translated: list[Translated]) -> str:
 
     from league.report.attention import data
     from league.report.look import render
+    from league.report.texts import say
     from league.tasks.attention import attend
 
     whole = len(translated) == 1
@@ -148,4 +149,4 @@ def attention_page(translator, translated: list[Translated]) -> str:
         (target or "(nothing)", attend(translator.model, translator.tokenizer, source, target).cropped(MOST_TOKENS))
         for source, target in pairs[:MOST_MAPS]
     ]
-    return render("tools/app/templates/attention.html", title="Attention", attention=data(shown))
+    return render("tools/app/templates/attention.html", title=say("attention.title"), attention=data(shown))

@@ -9,7 +9,7 @@ import gradio as gr
 from league.errors import UserError
 from league.report.facts import EXAMPLES
 from league.report.look import render
-from league.report.texts import plain, say
+from league.report.texts import Text, plain, say
 
 from . import live
 from .folder import Folder
@@ -17,7 +17,9 @@ from .live_page import live_page
 from .models import MOST_BEAMS, MOST_LETTERS, NO_OTHER, Models, choices, other_of
 
 TRANSLATIONS = "tools/app/templates/translations.html"
-EVERY = 1.5  # seconds between two looks at what is running
+# Seconds between two looks at what is running. With what a stage waits before it writes (league.run.progress), and a
+# look that several share, a step is on the page within 2.5 seconds and the time that a page takes to be drawn.
+EVERY = 1.0
 PRIVATE = {"api_visibility": "private"}
 WAITING = 16  # translations that may wait for their turn
 
@@ -26,7 +28,7 @@ def pages(folder: Folder, models: Models) -> gr.Blocks:
     """Return the whole app."""
     with gr.Blocks(title="League", analytics_enabled=False, fill_width=True) as app:
         head("board", is_seen=False)
-        gr.HTML(frame("Board", src="board/index.html"), elem_classes="framed whole")
+        gr.HTML(frame(say("link.board"), src="board/index.html"), elem_classes="framed whole")
     with app.route("Translate", "translate"):
         head("translate")
         translate_page(folder, models)
@@ -46,7 +48,7 @@ def head(name: str, is_seen: bool = True) -> None:
     gr.HTML(render("tools/app/templates/title.html", name=name, is_seen=is_seen), elem_classes="title")
 
 
-def frame(title: str, **content: str) -> str:
+def frame(title: Text, **content: str) -> str:
     """Return a page of ours, `src` or `srcdoc`, in a frame that can neither reach this one nor send anything away."""
     ((attribute, value),) = content.items()
     return render("tools/app/templates/frame.html", title=title, attribute=attribute, content=value)
@@ -96,7 +98,7 @@ def translate_page(folder: Folder, models: Models) -> None:
         except UserError as error:
             return render(TRANSLATIONS, refused=folder.public(error), lines=[]), ""
         shown = render(TRANSLATIONS, refused=None, lines=answer.lines, pieces=pieces)
-        return shown, answer.attention and frame("Attention", srcdoc=answer.attention)
+        return shown, answer.attention and frame(say("attention.title"), srcdoc=answer.attention)
 
     def load(request: gr.Request):
         names, (_, name) = choices(folder), chosen(folder, request)
@@ -132,7 +134,7 @@ def report_page(folder: Folder) -> None:
 def report_frame(name: str | None) -> str:
     if not name:
         return render("tools/app/templates/none.html")
-    return frame("Report", src=f"reports/{quote(name, safe='')}")
+    return frame(say("link.report"), src=f"reports/{quote(name, safe='')}")
 
 
 # Live

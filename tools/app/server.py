@@ -22,7 +22,7 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 from league.errors import UserError
 from league.files import write_text
 from league.report.look import render
-from league.report.texts import say
+from league.report.texts import say, translated
 from league.tasks.predictions import predictions_files
 
 from .folder import Folder, stamp
@@ -74,7 +74,7 @@ def server(folder: Folder, data_dir: str | None = None, allows_hub: bool = True)
 
     @app.exception_handler(UserError)
     def refuse(request: Request, error: UserError) -> Response:
-        page = render("league/report/templates/base.html", title=say("app.not_here"), words=folder.public(error))
+        page = render("league/report/templates/base.html", title=say("app.not_here"), words=translated(folder.public(error)))
         return HTMLResponse(page, 404, {"Content-Security-Policy": FRAMED})
 
     warnings.filterwarnings("ignore", message="SSR mode")

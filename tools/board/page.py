@@ -4,7 +4,7 @@ from typing import Any
 
 from league.proof.comparison import LEVEL, Comparison
 from league.report.look import in_both, render
-from league.report.texts import say
+from league.report.texts import in_languages, say, translated
 from league.tasks.metric import metric_of
 from league.tasks.resampling import NUM_SWAPS
 from league_config import LEAGUES
@@ -64,8 +64,8 @@ def _row(row: Row, names: list[str], with_entry: set[str], with_report: set[str]
     if row.game:
         facts["game"] = {"name": row.game.name, "id": row.game.id, "minutes": row.game.minutes}
         facts["game"] |= {"entries": row.game.entries, "openings": row.game.test_openings}
-    also = {"entry": row.entry if row.entry not in row.name.split("/") else None, "why": row.reasons}
-    also |= {"notes": row.notes, "data": row.id in with_entry, "report": row.id in with_report}
+    also = {"entry": row.entry if row.entry not in row.name.split("/") else None, "why": [in_languages(one) for one in row.reasons]}
+    also |= {"notes": [in_languages(one) for one in row.notes], "data": row.id in with_entry, "report": row.id in with_report}
     return facts | {name: value for name, value in also.items() if value}
 
 
@@ -77,9 +77,8 @@ def name_of_test(standing: Standing) -> str:
 def verdicts() -> dict[str, list[str]]:
     """Return what a comparison says, in the words of league.proof.comparison, for the browser to choose from."""
     cases = {"same": (1.0, None), "unknown": (0.0, None), "seeds": (0.0, 9.0), "real": (0.0, 0.0)}
-    english = {
-        case: Comparison(("", "{better}"), (0.0, 1.0), p_value, deviation, {}).verdict()
+    texts = {
+        case: translated(Comparison(("", "{better}"), (0.0, 1.0), p_value, deviation, {}).verdict())
         for case, (p_value, deviation) in cases.items()
     }
-    texts = {case: say(f"board.verdict.{case}", english=one, better="{better}") for case, one in english.items()}
     return in_both(texts)

@@ -26,7 +26,7 @@ def describe(planner: Planner, tried: list[Tried], left: float) -> str:
         for_finetunes = max(0.0, for_finetunes)
         counts = _counts(planner, "finetune", typical, for_finetunes, tried)
         phrases.append(f"{for_finetunes / 60:.1f} min for fine-tunes {counts}")
-    return f"{', '.join(phrases)}; {score / 60:.1f} min kept for the score".lstrip("; ")
+    return "; ".join([*phrases, f"{score / 60:.1f} min kept for the score"])
 
 
 def _counts(planner: Planner, stage: str, structure: Values, seconds: float, tried: list[Tried]) -> str:

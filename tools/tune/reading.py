@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from typing import Any
 
-from league.report.texts import joined, say
+from league.report.texts import Text, joined, say
 
 from .effects import Effect, Expectation, complete_trials, worth_of
 
@@ -51,9 +51,9 @@ def best_so_far(study: Study, stage: str) -> tuple[list[float], list[float]]:
     return minutes, values
 
 
-def states_of(trials: list[Trial]) -> str:
+def states_of(trials: list[Trial]) -> Text:
     counts = Counter(trial["state"] for trial in trials)
-    return ", ".join(f"{number} {state}" for state, number in counts.most_common())
+    return joined([say("tune.states", n=n, state=say(f"tune.trial.{state}")) for state, n in counts.most_common()])
 
 
 def best_value(study: Study) -> tuple[float, str] | None:

@@ -64,7 +64,7 @@ def setting_of(study: Study) -> str:
     """Say in a line how the search was set."""
     names = ("league", "seed", "preset", "sampler", "device", "metric", "domain")
     values = {name: study[name] for name in names}
-    values["only"] = f", {study['only']}" if study["only"] else ""
+    values["only"] = say(f"tune.only.{study['only']}") if study["only"] else ""
     values["processes"] = f" × {study['num_processes']}" if study["num_processes"] > 1 else ""
     return say("tune.setting", **values)
 
@@ -95,7 +95,7 @@ def about_trial(study: Study, trial: Trial) -> Text:
         parts.append(say("tune.change", change=f"{trial['change']:+.2f}"))
     parts.append(say("tune.steps", steps=trial["steps"], share=f"{trial['fidelity']:.0%}"))
     parts += [f"{knob} {readable(value)}" for knob, value in trial["values"].items()]
-    return joined([*parts, trial["state"]], "; ")
+    return joined([*parts, say(f"tune.trial.{trial['state']}")], "; ")
 
 
 def progress(study: Study) -> dict[str, str]:
@@ -171,7 +171,7 @@ def cells_of(trial: Trial, knobs: list[str], fine: bool) -> list[str]:
     numbers.append("" if trial["validation"] is None else f"{trial['validation']:.2f}")
     if fine:
         numbers.append("" if trial["change"] is None else f"{trial['change']:+.2f}")
-    numbers.append(f"{began:.1f} to " + ("" if ended is None else f"{ended:.1f}"))
+    numbers.append(f"{began:.1f}–" + ("" if ended is None else f"{ended:.1f}"))
     return [*numbers, "" if trial["steps_per_second"] is None else f"{trial['steps_per_second']:.1f}"]
 
 

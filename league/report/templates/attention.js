@@ -193,8 +193,11 @@
       draw();
     });
   }
-  sentences.forEach((sentence, i) => make(picks.sentence, "option", sentence.title, { value: i }));
+  sentences.forEach((sentence, i) => make(picks.sentence, "option", league.inLanguage(sentence.title), { value: i }));
   part("controls").hidden = false;
-  league.onLanguage(draw);
+  league.onLanguage(() => {
+    sentences.forEach((sentence, i) => { picks.sentence.options[i].textContent = league.inLanguage(sentence.title); });
+    draw();
+  });
   addEventListener("resize", () => drawMap(sentences[picks.sentence.value], ...sides[picks.kind.value]) || show(row));
 })();

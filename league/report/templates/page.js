@@ -23,19 +23,26 @@ const league = (() => {
   const texts = json("texts");
   const listeners = [];
 
+  // Of English and Korean, what the page speaks.
+  const inLanguage = (both) => both[root.lang === "ko" ? 1 : 0];
+
   const say = (key, values = {}) => {
     const forms = texts[values.n === 1 && texts[`${key}.one`] ? `${key}.one` : key];
     if (!forms) return key;
-    return forms[root.lang === "ko" ? 1 : 0].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+    return inLanguage(forms).replace(/\{(\w+)\}/g, (_, name) => values[name]);
   };
 
-  function speak(language) {
-    root.lang = language === "ko" ? "ko" : "en";
+  function speakAttributes() {
     for (const node of document.querySelectorAll("[data-ko]")) {
       const [name, korean] = JSON.parse(node.dataset.ko);
       if (!node.dataset.en) node.dataset.en = node.getAttribute(name);
       node.setAttribute(name, root.lang === "ko" ? korean : node.dataset.en);
     }
+  }
+
+  function speak(language) {
+    root.lang = language === "ko" ? "ko" : "en";
+    speakAttributes();
     const button = document.getElementById("language");
     if (button) {
       button.hidden = false;
@@ -55,7 +62,7 @@ const league = (() => {
   let pinned = null;
 
   const same = (key) => document.querySelectorAll(`[data-mark="${CSS.escape(key)}"]`);
-  const words = (key) => (marks[key] ? marks[key][root.lang === "ko" ? 1 : 0] : "");
+  const words = (key) => (marks[key] ? inLanguage(marks[key]) : "");
 
   function light(key, place) {
     dim();
@@ -195,5 +202,5 @@ const league = (() => {
   }
 
   root.lang = first === "ko" ? "ko" : "en";
-  return { begin, say, speak, order, prepare, marks, onLanguage: (listener) => listeners.push(listener) };
+  return { begin, say, inLanguage, speak, speakAttributes, order, prepare, marks, onLanguage: (listener) => listeners.push(listener) };
 })();

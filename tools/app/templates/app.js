@@ -12,6 +12,7 @@
     document.body.append(button);
 
     function relabel(place) {
+      league.speakAttributes();
       const table = document.documentElement.lang === "ko" ? korean : english;
       const walker = document.createTreeWalker(place, NodeFilter.SHOW_TEXT);
       while (walker.nextNode()) {

@@ -62,7 +62,7 @@ function stateOf(row) {
 }
 
 function whyOf(row) {
-  const why = row.why || [];
+  const why = (row.why || []).map(league.inLanguage);
   return why.length > 1 ? `${why[0]}; ${say("b.more", { n: why.length - 1 })}` : why.join("");
 }
 
@@ -211,7 +211,7 @@ function speakBoard() {
   $("group").parentNode.hidden = games.size < 2;
   for (const row of board.rows) {
     const texts = [row.name, row.entry, row.state, say(`state.${row.state}`), row.device, gameOf(row), ...row.values,
-      ...row.values.map(plain), ...(row.why || [])];
+      ...row.values.map(plain), ...(row.why || []).flat()];
     row.text = texts.filter((text) => text != null).join("\n").toLowerCase();
     row.numbers = new Set([...row.values, row.minutes, row.trials, row.seed].filter((one) => typeof one === "number"));
     league.marks[row.id] = Array(2).fill([row.name, valueText(row),
@@ -241,7 +241,7 @@ function filter() {
   unranked.show(visible.filter((row) => row.rank == null));
   if (!$("comparison").hidden && !compared.every((row) => visible.includes(row))) $("comparison").hidden = true;
   drawPictures(visible);
-  $("about").textContent = board.about[document.documentElement.lang === "ko" ? 1 : 0];
+  $("about").textContent = league.inLanguage(board.about);
   const [n, shown] = [board.rows.length, visible.length];
   $("count").textContent = shown === n ? say("b.count", { n }) : say("b.count.of", { shown, n });
 }
@@ -251,8 +251,8 @@ function filter() {
 function showDetails(row) {
   const facts = [
     [board.metric.label, valueText(row)],
-    [say("b.state"), say(`state.${row.state}`)], ...(row.why || []).map((reason) => [say("b.why"), reason]),
-    ...(row.notes || []).map((note) => [say("b.note"), note]),
+    [say("b.state"), say(`state.${row.state}`)], ...(row.why || []).map((reason) => [say("b.why"), league.inLanguage(reason)]),
+    ...(row.notes || []).map((note) => [say("b.note"), league.inLanguage(note)]),
     ...(row.entry ? [[say("b.own_name"), row.entry]] : []),
     [say("b.game"), row.game ? say("b.game.value", { ...row.game, minutes: number(row.game.minutes, 1) }) : say("b.practice")],
     [say("b.seed"), plain(row.seed)],

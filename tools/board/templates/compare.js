@@ -82,7 +82,7 @@ async function compareChosen() {
 function verdict(test, sides) {
   const kind = test.p >= data.level ? "same" : board.reach == null ? "unknown"
     : board.reach >= Math.abs(test.difference) ? "seeds" : "real";
-  return data.verdicts[kind][document.documentElement.lang === "ko" ? 1 : 0].replaceAll("{better}", () => sides[test.difference > 0 ? 1 : 0].name);
+  return league.inLanguage(data.verdicts[kind]).replaceAll("{better}", () => sides[test.difference > 0 ? 1 : 0].name);
 }
 
 // BLEU of summed statistics: both lengths, then matched and all n-grams of four orders, as SacreBLEU smooths it.

@@ -3,9 +3,9 @@
     python docs/images/make.py
     python docs/images/make.py FOLDER
 
-The entries are played in FOLDER/runs, or in a folder that goes again; with a FOLDER, what is complete there is not played
-again. tune-report.png shows a made-up search, of which the truth is known (tests/studies.py): a real one takes an hour.
-The picture of the live page trains one more entry for a while. tune-rivals.png comes from benchmarks/.
+The entries are played in FOLDER/runs, or in a folder that goes again; what is complete in a FOLDER is not played again.
+tune-report.png shows a made-up search, of which the truth is known (tests/studies.py): a real one takes an hour. The
+picture of the live page trains one more entry for a while. tune-rivals.png comes from benchmarks/.
 """
 
 import os
@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 HERE = Path(__file__).resolve().parent
-RATES = {"demo": None, "gentle": 1e-5, "hot": 1e-3}  # entries, and what their fine-tunes learn at; the start value first
+RATES = {"demo": None, "gentle": 1e-5, "hot": 1e-3}  # of the entries' fine-tunes; None is the start value
 LIVE = ["--entry", "bold", "--pretrained", "demo", "--learning_rate", "3e-4", "--game", "spring"]
 LIVE_SECONDS = 20.0  # of training after the first glimpse, before its picture is taken
 

@@ -1,4 +1,4 @@
-"""What other rooms say in English stands on pages in Korean, too: each sentence of theirs is in the table, and no other."""
+"""What other rooms say stands on pages in Korean, too: each sentence of theirs is in the table, and no other."""
 
 import ast
 import re
@@ -72,7 +72,9 @@ def test_a_rule_is_said_in_both_languages():
 
 def test_a_sentence_in_a_sentence_is_said_too():
     problem = "the clock is the record's: pretrain took 3.00 minutes by clock.json, 2.00 by the record"
-    assert in_languages(problem)[1] == "시계가 기록과 맞음: pretrain에 걸린 시간: clock.json에는 3.00분, 기록에는 2.00분"
+    assert (
+        in_languages(problem)[1] == "시계가 기록과 맞음: pretrain에 걸린 시간: clock.json에는 3.00분, 기록에는 2.00분"
+    )
 
 
 def test_a_strangers_name_stays_as_it_is_and_html_stays_text():

@@ -74,7 +74,9 @@ def server(folder: Folder, data_dir: str | None = None, allows_hub: bool = True)
 
     @app.exception_handler(UserError)
     def refuse(request: Request, error: UserError) -> Response:
-        page = render("league/report/templates/base.html", title=say("app.not_here"), words=translated(folder.public(error)))
+        page = render(
+            "league/report/templates/base.html", title=say("app.not_here"), words=translated(folder.public(error))
+        )
         return HTMLResponse(page, 404, {"Content-Security-Policy": FRAMED})
 
     warnings.filterwarnings("ignore", message="SSR mode")

@@ -64,8 +64,9 @@ def _row(row: Row, names: list[str], with_entry: set[str], with_report: set[str]
     if row.game:
         facts["game"] = {"name": row.game.name, "id": row.game.id, "minutes": row.game.minutes}
         facts["game"] |= {"entries": row.game.entries, "openings": row.game.test_openings}
-    also = {"entry": row.entry if row.entry not in row.name.split("/") else None, "why": [in_languages(one) for one in row.reasons]}
-    also |= {"notes": [in_languages(one) for one in row.notes], "data": row.id in with_entry, "report": row.id in with_report}
+    also = {"entry": row.entry if row.entry not in row.name.split("/") else None}
+    also |= {"why": list(map(in_languages, row.reasons)), "notes": list(map(in_languages, row.notes))}
+    also |= {"data": row.id in with_entry, "report": row.id in with_report}
     return facts | {name: value for name, value in also.items() if value}
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from league.record.shape import BrokenRule, ScoreFacts
+from league.values import readable
 
 MOST_LETTERS = 80  # of a value
 
@@ -13,7 +14,7 @@ def short(value: Any) -> str:
         return {None: "nothing", True: "yes", False: "no"}[value]
     if isinstance(value, int) and abs(value) < 10**15:
         return f"{value:,}"
-    text = f"{value:.5g}" if isinstance(value, (int, float)) else str(value)
+    text = f"{value:.5g}" if isinstance(value, int) else readable(value, 5)
     return text if len(text) <= MOST_LETTERS else text[: MOST_LETTERS - 1] + "…"
 
 

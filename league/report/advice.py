@@ -6,6 +6,7 @@ from typing import Annotated, get_args, get_origin, get_type_hints
 
 from league.report.facts import STAGES, Facts
 from league.report.texts import Text, say
+from league.values import readable
 from league_config import Range
 
 MOST_ADVICE = 3
@@ -35,7 +36,7 @@ def to_continue(facts: Facts) -> Iterator[Text]:
 def after_divergence(facts: Facts) -> Iterator[Text]:
     diverged = facts.record.diverged
     if diverged and diverged.stage == "finetune" and (rate := tuned_to(facts, "learning_rate", LOWER)):
-        yield say("advice.diverged", value=f"--learning_rate {rate:g}", entry=facts.name)
+        yield say("advice.diverged", value=f"--learning_rate {readable(rate)}", entry=facts.name)
     elif diverged:
         yield say("advice.diverged_structure")
 
@@ -59,7 +60,7 @@ def after_forgetting(facts: Facts) -> Iterator[Text]:
     rate = tuned_to(facts, "learning_rate", LOWER)
     key = "advice.forgot" if rate else "advice.forgot_untuned"
     values = {"domain": domain, "lost": f"{-change:.1f}", "metric": facts.metric}
-    yield say(key, value=f"--learning_rate {rate:g}" if rate else "", **values)
+    yield say(key, value=f"--learning_rate {readable(rate)}" if rate else "", **values)
 
 
 def after_nothing(facts: Facts) -> Iterator[Text]:
@@ -68,7 +69,7 @@ def after_nothing(facts: Facts) -> Iterator[Text]:
     changes = changes if facts.compares_stages else []
     if changes and facts.noise is not None and all(abs(change) < facts.noise / 4 for change in changes):
         if rate := tuned_to(facts, "learning_rate", HIGHER):
-            yield say("advice.nothing", value=f"--learning_rate {rate:g}")
+            yield say("advice.nothing", value=f"--learning_rate {readable(rate)}")
 
 
 def with_time_left(facts: Facts) -> Iterator[Text]:

@@ -67,7 +67,8 @@ def as_svg(name: str, label: str, size: tuple[float, float], draw: Callable[...,
         FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})
     text = file.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    text = re.sub(r"(\.\d\d)\d+", r"\1", text)  # no eye sees more of a coordinate
+    # No eye sees more of a coordinate; the numbers between the tags stay as they are.
+    text = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\.\d\d)\d+", r"\1", tag[0]), text)
     text, has_marks = _with_marks(_in_both_languages(text))
     box = re.search(r'viewBox="[^"]+"', text).group()
     tag = f'<svg {box} role="{"group" if has_marks else "img"}" {attribute("aria-label", label)}>'

@@ -155,19 +155,24 @@ def gather(
         try:
             facts.sentences = find_sentences(folder, record, rules, data_dir, test)
         except UserError as error:
-            facts.missing["sentences"] = str(error)
+            facts.missing["sentences"] = without_place(error, folder)
     if has_attention and "mistakes" in facts.parts and facts.sentences:
         try:
             loaded = loaded or find_model(folder, record, rules)
             facts.reading = read(folder, record, rules, facts.sentences, loaded)
         except UserError as error:
-            facts.missing["mistakes"] = str(error)
+            facts.missing["mistakes"] = without_place(error, folder)
     if has_attention and "attention" in facts.parts:
         try:
             facts.attention = look(facts, loaded or find_model(folder, record, rules))
         except UserError as error:
-            facts.missing["attention"] = str(error)
+            facts.missing["attention"] = without_place(error, folder)
     return facts
+
+
+def without_place(error: UserError, folder: Path) -> str:
+    """Return an error for a page that travels: where the entry lies on this machine is nobody's business."""
+    return str(error).replace(f"{folder}/", "")
 
 
 def spent_minutes(folder: Path, record: Record) -> dict[str, float]:

@@ -3,12 +3,13 @@
 import base64
 import hashlib
 import json
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from league.report.texts import korean_of, plain, say, texts_of, translated
 
@@ -37,6 +38,7 @@ DARK = {
     "best": "#57d795",
     "lit": "#22344f",
 }
+FLAG = re.compile(r"--[a-z]\w*(?: [\w+/-]+(?:\.\w[\w+-]*)*)?", re.ASCII)
 COMPACT = {"separators": (",", ":"), "allow_nan": False}  # JSON in a page
 
 
@@ -66,6 +68,11 @@ def in_both(texts: dict[str, str]) -> dict[str, list[str]]:
     return {key: [plain(text), korean_of(text)] for key, text in texts.items()}
 
 
+def with_flags(text: str) -> Markup:
+    """Return a text with its flags, each with its value, as code that no line breaks."""
+    return Markup(FLAG.sub(r"<code>\g<0></code>", str(escape(text))))
+
+
 def digest(script: str) -> str:
     """Return a script's digest as a content-security policy names it."""
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -85,6 +92,7 @@ TEMPLATES.filters |= {
     "in_both": in_both,
     "english": plain,
     "translated": translated,
+    "with_flags": with_flags,
     "as_label": partial(attribute, "aria-label"),
     "as_title": partial(attribute, "title"),
 }

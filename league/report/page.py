@@ -16,6 +16,7 @@ from league.report.look import render
 from league.report.pictures import PICTURES, marks_of, number, signed
 from league.report.sentences import Sentences, Word, as_text, difference
 from league.report.texts import Text, joined, say, translated
+from league.values import readable
 
 MOST_RULES = 30  # that are shown
 NUM_SHOWN = {"best": 6, "middle": 6, "worst": 8}
@@ -134,8 +135,13 @@ def say_stage(name: str) -> str:
 
 def broken_rules(facts: Facts) -> list[str]:
     """Return the broken rules in words."""
-    words = [translated(in_words(broken)) for broken in facts.broken[:MOST_RULES]]
-    more = len(facts.broken) - len(words)
+    kinds = [list(kind) for _, kind in groupby(facts.broken, lambda broken: broken.rule.partition(" at step ")[0])]
+    words = []
+    for first, *others in kinds[:MOST_RULES]:
+        words.append(translated(in_words(first)))
+        if others:  # a schedule is broken at each of its steps
+            words[-1] = joined([words[-1], say("rules.steps", n=len(others))], " ")
+    more = len(kinds) - len(words)
     return [*words, say("rules.more", more=f"{more:,}")] if more else words
 
 
@@ -164,7 +170,7 @@ def tuned_values(facts: Facts) -> list[tuple[str, str, str, bool]]:
 def plain_value(value: Any) -> str:
     if value is None:
         return "–"
-    text = f"{value:g}" if isinstance(value, (int, float)) else str(value)
+    text = readable(value)
     return text if len(text) <= 24 else text[:23] + "…"
 
 

@@ -13,7 +13,8 @@ from markupsafe import Markup, escape
 
 TABLE = Path(__file__).with_name("texts.json")
 MOST_NESTED = 4  # sentences within sentences
-WORDS = ("yes", "no", "nothing", "structures", "fine-tunes", "middling")  # that stand within sentences
+JOINTS = (": ", "; ", ", ")
+WORDS = ("yes", "no", "nothing", "structures", "fine-tunes", "middling", "example")  # that stand within sentences
 PHRASES: dict[str, str] = {}  # English -> Korean, of what was said since a picture was begun
 
 
@@ -73,13 +74,13 @@ def translated(english: str) -> Text:
 
 @lru_cache(10_000)
 def in_korean(english: str, depth: int = 0) -> str:
-    for parts, korean in said_elsewhere() if depth <= MOST_NESTED else ():
-        values = between(parts, english)
-        if values is not None:
-            # A value may be a sentence again; a single word may be anyone's name.
-            inner = (in_korean(one, depth + 1) if " " in one or one in WORDS else one for one in values)
-            return korean.format(*inner)
-    return english
+    found = [(values, korean) for parts, korean in said_elsewhere() if (values := between(parts, english)) is not None]
+    if not found or depth > MOST_NESTED:
+        return english
+    # Of several that fit, the one that cuts where sentences have their joints; min() keeps the most particular first.
+    values, korean = min(found, key=lambda one: sum(value.count(joint) for value in one[0] for joint in JOINTS))
+    # A value may be a sentence again; a single word may be anyone's name.
+    return korean.format(*(in_korean(one, depth + 1) if " " in one or one in WORDS else one for one in values))
 
 
 def between(parts: list[str], text: str) -> list[str] | None:

@@ -38,12 +38,12 @@ CASES = {
     "not scored": (facts_of(after=(37, 2), score=None), "python evaluate_bleu.py --league aing --entry mine"),
     "stopped": (facts_of(None, score=None, under_way=UnderWay("pretrain", 160, 1500, [])), "Resume from step 160"),
     "forgot": (facts_of(after=(6.4, 9.0)), "captions lost 31.6 BLEU in the fine-tune: try a lower rate, "
-               "--learning_rate 1e-05."),
-    "nothing moved": (facts_of(after=(38.1, 1.2)), "--learning_rate 0.0003"),
+               "--learning_rate 1e-5."),
+    "nothing moved": (facts_of(after=(38.1, 1.2)), "--learning_rate 3e-4"),
     "half the clock": (facts_of(after=(41.0, 3.0), minutes=20.0), "100 of 120 minutes were left: try a larger "
                        "structure, for example --d_model 192."),
     "diverged in B": (facts_of(score=None, diverged=SimpleNamespace(stage="finetune", step=3, loss=None)),
-                      "--learning_rate 1e-05 with another --entry; --pretrained mine"),
+                      "--learning_rate 1e-5 with another --entry; --pretrained mine"),
     "diverged in A": (facts_of(None, score=None, diverged=SimpleNamespace(stage="pretrain", step=3, loss=9.0)),
                       "another structure"),
 }  # fmt: skip

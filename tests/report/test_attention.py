@@ -101,7 +101,7 @@ def test_weights_of_a_large_model_leave_the_page_small():
     assert len(text) < 1.4 * MOST_BYTES
     told = json.loads(text)["sentences"]
     # Of a huge one means are shown: over its heads, or over its layers, too, as there is room.
-    assert [(one["title"], one["layers"], one["heads"], *one["means_of"]) for one in told] == [
+    assert [(one["title"][0], one["layers"], one["heads"], *one["means_of"]) for one in told] == [
         ("huge", 1, 1, 64, 2), ("large", 6, 8, 6, 8), ("small", 1, 2, 1, 2), ("large", 6, 8, 6, 8),
         ("huge", 64, 1, 64, 2),
     ]  # fmt: skip

@@ -6,7 +6,9 @@ import re
 import jinja2
 import pytest
 
-from league.report.look import ROOT, TEMPLATES, render
+from league.report.drawing import as_svg
+from league.report.look import ROOT, TEMPLATES, render, with_flags
+from league.report.texts import both
 
 HOSTILE = "</script><img src=x onerror=alert(1)>'\"`&amp;<!--{{ 7 * 7 }}{% raw %}\u2028$x$"
 EVERYWHERE = """{% from "league/report/templates/macros.html" import isolated, panel, tiles %}
@@ -41,3 +43,15 @@ def test_no_template_lets_text_pass_unescaped(path):
 def test_a_number_that_json_lacks_is_an_error(number):
     with pytest.raises(ValueError, match="JSON"):
         TEMPLATES.from_string("{{ number|tojson }}").render(number=number)
+
+
+def test_a_number_on_an_axis_keeps_its_digits():
+    picture = as_svg("picture", "label", (3, 2), lambda axes: axes.set_xticks([0, 1], ["0.0001", "0.025"]))
+    assert ">0.0001<" in picture and ">0.025<" in picture
+    assert not re.search(r'="[^"]*\.\d{3}', picture), "coordinates are short"
+
+
+def test_flags_of_an_advice_are_code_that_stays_in_one_line():
+    text = both("try --learning_rate 1e-5. <b>", "--d_model 192입니다")
+    html = with_flags(text)
+    assert "try <code>--learning_rate 1e-5</code>. &lt;b&gt;" in html and "<code>--d_model 192</code>입니다" in html

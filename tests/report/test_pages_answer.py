@@ -125,6 +125,13 @@ def test_a_search_with_few_trials_says_so_in_one_sentence(addresses):
         assert page.locator("table.sortable tbody tr").count() > 0
 
 
+def test_a_log_scale_names_its_powers(addresses):
+    with browsing() as page:
+        page.goto(addresses["search"])
+        texts = page.locator("svg text:visible").all_inner_texts()
+        assert {"1e-6", "1e-5", "1e-4"} <= set(texts) and "0.00" not in texts
+
+
 def test_the_final_star_covers_no_mark_and_best_so_far_has_its_line(addresses):
     with browsing() as page:
         page.goto(addresses["search"])

@@ -18,7 +18,13 @@ ALL = ["league/record/wording.py", "league/record/game.py", "league/report/facts
 ALL += [f"league/proof/{name}.py" for name in ("checks", "claim", "source", "comparison")]
 ALL += [f"tools/board/{name}.py" for name in ("handed_in", "judging", "standings", "proofs")]
 ALL += [f"tools/tune/{name}.py" for name in ("outlook", "candidates")]
-FEW = ["league/record/rules.py", "league/run/moves.py", "league/run/watch.py", "tools/app/folder.py"]
+FEW = [
+    "league/tasks/checkpoint.py",
+    "league/record/rules.py",
+    "league/run/moves.py",
+    "league/run/watch.py",
+    "tools/app/folder.py",
+]
 FEW += ["tools/app/server.py", *(f"tools/tune/{name}.py" for name in ("plan", "study", "search"))]
 # What is said to a terminal alone, or is an example.
 ALONE = ("{} {} (95 %", "predicting again", "{}/{} proving {}", "Ein ", "Zwei ", "Ich ", "by chance", "difference {}")
@@ -67,13 +73,20 @@ def test_a_rule_is_said_in_both_languages():
         "고정값 batch_size: 128입니다. 규칙집의 값은 64입니다.",
     ]
     practice = in_languages(in_words(BrokenRule("asked.x", "a game", None)))[1]
-    assert practice == "asked.x: 기대한 값 경기, 실제 값 없음."
+    assert practice == "asked.x: 기대한 값 게임, 실제 값 없음."
 
 
 def test_a_sentence_in_a_sentence_is_said_too():
     problem = "the clock is the record's: pretrain took 3.00 minutes by clock.json, 2.00 by the record"
     assert (
         in_languages(problem)[1] == "시계가 기록과 맞음: pretrain에 걸린 시간: clock.json에는 3.00분, 기록에는 2.00분"
+    )
+
+
+def test_a_schedule_that_is_off_is_no_fragment_of_itself():
+    broken = BrokenRule("finetune.learning_rate at step 10", 0.00054, 1.8e-05)
+    assert (
+        in_languages(in_words(broken))[1] == "10번째 스텝의 finetune.learning_rate: 기대한 값 5.4e-4, 실제 값 1.8e-5."
     )
 
 

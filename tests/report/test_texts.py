@@ -14,6 +14,7 @@ CODE = {path: path.read_text(encoding="utf-8") for path in SOURCES}
 # Keys that are put together: what stands before the variable part.
 MADE = (
     "baselines.",
+    "predictions.",
     "stage.",
     "short.",
     "state.",

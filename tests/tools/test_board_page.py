@@ -283,6 +283,16 @@ def test_many_rows_stay_quick(page, played, tmp_path):
     assert page.locator("#ranked tbody tr").count() == 1000
 
 
+def test_a_board_of_refuted_entries_alone_has_no_empty_pictures(page, played, tmp_path):
+    for number in range(3):
+        record = varied(read(played / "runs" / "one"), number)
+        deal(tmp_path / "day" / f"e{number}", record | {"official": False})
+    write(build(tmp_path / "day"), tmp_path / "board", reports=0)
+    page.goto((tmp_path / "board" / "index.html").as_uri())
+    assert page.locator("#unranked tbody tr").count() == 3 and page.locator("#pictures").is_hidden()
+    assert ".; " not in page.locator("#unranked").inner_text()
+
+
 def test_two_hundred_entries_are_painted_at_once(page, played, tmp_path):
     one = read(played / "runs" / "one")
     for number in range(200):

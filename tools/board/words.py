@@ -2,6 +2,7 @@
 
 from league.report.texts import Text, say
 from league.tasks.metric import metric_of
+from league.values import readable
 from league_config import LEAGUES
 
 from .rows import Row, Standing
@@ -29,4 +30,4 @@ def state_of(row: Row) -> str:
 
 def value(number: object) -> str:
     """Return a tuned value, short."""
-    return f"{number:g}" if isinstance(number, float) else "–" if number is None else str(number)
+    return "–" if number is None else readable(number)

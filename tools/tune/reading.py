@@ -1,6 +1,5 @@
 """What a study's page, picture and summary all read off it, and how they say it."""
 
-import re
 from collections import Counter
 from typing import Any
 
@@ -64,11 +63,6 @@ def best_value(study: Study) -> tuple[float, str] | None:
     if best and best["pretrain_validation"] is not None:
         return best["pretrain_validation"], say("tune.after.pretrain")
     return None
-
-
-def readable(value: Any) -> str:
-    """Return a knob's value as one reads it."""
-    return re.sub(r"e([-+])0*", r"e\1", f"{value:.4g}") if isinstance(value, float) else str(value)
 
 
 def counted(number: int, noun: str) -> str:

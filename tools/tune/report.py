@@ -7,6 +7,7 @@ from league.files import write_bytes, write_text
 from league.report.drawing import as_svg
 from league.report.look import render
 from league.report.texts import Text, joined, say
+from league.values import readable
 
 from .charts import (
     draw_curves,
@@ -28,7 +29,6 @@ from .reading import (
     best_trial,
     best_value,
     is_full,
-    readable,
     states_of,
     trials_of,
     worth_label,
@@ -128,13 +128,14 @@ def stage_section(study: Study, stage: str, effects: list[Effect]) -> dict[str, 
     """Return what there is to show of a stage: pictures, and a table of its trials."""
     knobs, trials = list(study["knobs"].get(stage, {})), trials_of(study, stage)
     title, words, fine = say(f"tune.title.{stage}"), about_effects(study, effects), stage == "finetune"
+    label, is_known = joined([title, words], ": "), any(effect.is_known for effect in effects)
     section = {
         "title": title,
         "few": "",
         "trials": [],
         "effects": {
             "words": words,
-            "picture": as_svg(f"effects-{stage}", joined([title, words], ": "), SMALL, draw_effects, study, effects),
+            "picture": as_svg(f"effects-{stage}", label, SMALL, draw_effects, study, effects) if is_known else "",
         },
     }
     if not trials:

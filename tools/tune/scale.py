@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from .reading import Study, readable, trials_of
+from league.values import readable
+
+from .reading import Study, trials_of
 
 MOST_LETTERS, WIDTH = 24, 12  # of a value on an axis, and of one line of it
 

@@ -3,8 +3,10 @@
 import textwrap
 from pathlib import Path
 
+from league.values import readable
+
 from .effects import expectation, main_effects
-from .reading import TITLES, Study, about_effects, about_expectation, counted, readable, states_of, trials_of
+from .reading import TITLES, Study, about_effects, about_expectation, counted, states_of, trials_of
 
 
 def terminal_summary(study: Study, report: Path | None = None) -> str:

@@ -11,7 +11,7 @@
     [name, place.querySelector(`select[name=${name}]`)]));
   const svg = "http://www.w3.org/2000/svg";
   const margin = { left: 92, top: 84 };
-  const SMALLEST = 15, LARGEST = 38; // of a cell, in pixels
+  const SMALLEST = 15, LARGEST = 38, WIDEST = 96; // of a cell, in pixels
   let row = 0;
   let grid = [];
 
@@ -144,22 +144,23 @@
 
   const drawMap = (sentence, from, to) => {
     const room = part("map").clientWidth - margin.left - 60;
-    const cell = Math.max(SMALLEST, Math.min(LARGEST, Math.floor(room / sentence[to].length)));
-    const [width, height] = [margin.left + cell * sentence[to].length + 50, margin.top + cell * grid.length + 4];
+    const wide = Math.max(SMALLEST, Math.min(WIDEST, Math.floor(room / sentence[to].length)));
+    const cell = Math.min(LARGEST, wide);
+    const [width, height] = [margin.left + wide * sentence[to].length + 50, margin.top + cell * grid.length + 4];
     part("map").replaceChildren();
     const picture = make(part("map"), "svg", undefined, { viewBox: `0 0 ${width} ${height}`, width, height });
     const short = (token) => (token.length > 11 ? token.slice(0, 10) + "…" : token);
     sentence[to].forEach((token, j) => {
-      const [x, y] = [margin.left + cell * (j + 0.6), margin.top - 6];
+      const [x, y] = [margin.left + wide * (j + 0.5) + 4, margin.top - 6];
       make(picture, "text", short(token), { x, y, transform: `rotate(-55 ${x} ${y})` });
     });
     grid.forEach((line, i) => {
       const y = margin.top + cell * i;
       const band = make(picture, "g", undefined, { "data-row": i });
       make(band, "text", short(sentence[from][i]), { x: margin.left - 6, y: y + cell / 2 + 4, "text-anchor": "end" });
-      make(band, "rect", undefined, { x: margin.left, y, width: cell * line.length, height: cell, class: "frame" });
+      make(band, "rect", undefined, { x: margin.left, y, width: wide * line.length, height: cell, class: "frame" });
       line.forEach((weight, j) => {
-        const place = { x: margin.left + cell * j + 1, y: y + 1, width: cell - 2, height: cell - 2, rx: 2 };
+        const place = { x: margin.left + wide * j + 1, y: y + 1, width: wide - 2, height: cell - 2, rx: 2 };
         make(band, "rect", undefined, { ...place, "fill-opacity": shade(line, weight).toFixed(3) });
       });
     });

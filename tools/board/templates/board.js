@@ -63,7 +63,7 @@ function stateOf(row) {
 
 function whyOf(row) {
   const why = (row.why || []).map(league.inLanguage);
-  return why.length > 1 ? `${why[0]}; ${say("b.more", { n: why.length - 1 })}` : why.join("");
+  return why.length > 1 ? `${why[0].replace(/\.$/, "")}; ${say("b.more", { n: why.length - 1 })}` : why.join("");
 }
 
 function reportOf(row) {

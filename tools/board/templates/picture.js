@@ -31,8 +31,8 @@ function drawPictures(rows) {
   const best = rows.filter((row) => row.rank != null).slice(0, MOST_ROWS);
   const rest = rows.filter((row) => row.rank == null && row.state !== "refuted");
   const shown = [...best, ...rest.slice(0, Math.max(0, MOST_ROWS - best.length))];
-  $("pictures").hidden = rows.length < 2;
-  if (rows.length < 2) return;
+  $("pictures").hidden = shown.length < 2;
+  if (shown.length < 2) return;
   const note = shown.length < rows.length ? ` ${say("b.picture.part", { most: shown.length, n: rows.length })}` : "";
   frame("intervals", say("b.picture"), say("b.picture.about") + note, (picture, width) => intervals(picture, width, shown));
   frame("against", say("b.against", { metric: board.metric.label }), say("b.against.about"),

@@ -18,7 +18,7 @@ def readable(value: Any, digits: int = 4) -> str:
     """Return a value as all pages and screens show it: 1e-4 rather than 0.0001 or 1e-04."""
     if not isinstance(value, float):
         return str(value)
-    text = f"{value:.{digits}g}" if value == 0 or abs(value) >= 1e-3 else f"{value:.{digits - 1}e}"
+    text = f"{value:.{digits}g}" if value == 0 or abs(value) > 1e-3 else f"{value:.{digits - 1}e}"
     return re.sub(r"(\.\d*?)0*e([-+])0*", r"\1e\2", text).replace(".e", "e").replace("e+", "e")
 
 

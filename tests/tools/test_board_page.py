@@ -14,6 +14,8 @@ from tools.board import build, write
 
 pytestmark = needs_browser
 EVIL = "<img src=x onerror=alert(1)>"
+CUT = """[...document.querySelectorAll("#ranked td, #ranked th")].filter((cell) => cell.getBoundingClientRect().right >
+  cell.closest(".scroll").getBoundingClientRect().right + 1).map((cell) => cell.innerText)"""
 
 
 @pytest.fixture(scope="module")
@@ -260,6 +262,7 @@ def test_a_phone_shows_it_without_scrolling_sideways(page, dark):
     page.set_viewport_size({"width": 390, "height": 844})
     page.emulate_media(color_scheme="dark" if dark else "light")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate(CUT) == [], "no column is cut off"
     compare(page, "best", "blunt")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 

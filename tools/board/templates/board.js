@@ -20,7 +20,7 @@ function make(tag, attributes = {}, ...children) {
 
 const number = (value, digits) => (value == null ? "–" : value.toFixed(digits));
 const plain = (value) =>
-  value == null ? "–" : typeof value === "number" && value > 0 && value < 1e-3 ? value.toExponential() : String(value);
+  value == null ? "–" : typeof value === "number" && value > 0 && value <= 1e-3 ? value.toExponential() : String(value);
 
 // ---- Columns: how a value is shown, and by what it is sorted
 
@@ -28,7 +28,7 @@ const columnsOf = (board) => [
   { key: "rank", title: say("b.rank"), ranked: true, of: (row) => row.rank, show: (row) => row.rank + (row.tied ? " =" : "") },
   { key: "name", title: say("b.entry"), words: true, kind: "entry", of: (row) => row.name, show: nameOf },
   { key: "score", title: board.metric.label, falling: true, of: (row) => row.score, show: scoreOf },
-  { key: "state", title: say("b.state"), words: true, of: (row) => STATES.indexOf(row.state), show: stateOf },
+  { key: "state", title: say("b.state"), words: true, kind: "brief", of: (row) => STATES.indexOf(row.state), show: stateOf },
   { key: "report", title: say("b.report"), of: (row) => (row.report ? 0 : 1), show: reportOf },
   { key: "why", title: say("b.why"), words: true, unranked: true, less: true, kind: "why", of: whyOf, show: whyOf, stays: true },
   { key: "minutes", title: say("b.minutes"), less: true, of: (row) => row.minutes, show: (row) => number(row.minutes, 1) },

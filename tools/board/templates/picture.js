@@ -17,7 +17,7 @@ function ticks(low, high, most) {
   const step = [1, 2, 5, 10].map((one) => one * power).find((one) => one >= rough);
   const found = [];
   for (let i = Math.ceil(low / step - 1e-9); i * step <= high + 1e-9; i++) found.push(Number((i * step).toPrecision(12)));
-  return found;
+  return found.length < 2 ? ticks(low, high, 2 * most) : found; // one number alone is no scale
 }
 
 function scale(values, from, to) {

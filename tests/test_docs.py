@@ -104,6 +104,11 @@ def test_every_tuned_value_is_named(name):
             assert f"`--{value}`" in text
 
 
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_every_page_leads_to_the_glossary(path):
+    assert re.search(r"\((docs/)?(course/)?glossary(\.ko)?\.md", read(path)) or path.name.startswith("glossary")
+
+
 def test_every_tool_stands_in_a_document():
     text = "".join(map(read, PAGES))
     files = [*ROOT.glob("tools/*.py"), *ROOT.glob("tools/*/__main__.py")]

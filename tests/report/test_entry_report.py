@@ -205,6 +205,7 @@ def test_what_is_missing_is_told_and_the_rest_shown(entry, tmp_path, name):
     page = drawn(entry, has_attention=True, **settings)
     assert MISSING[name] in page.text
     assert "better" not in page.text
+    assert str(entry.parent) not in page.text, "a page that travels names no folder of this machine"
     assert "The tuned values" in page.text and "Learning curves" in page.text
     if name == "unknown league":
         assert "attention-data" not in page.ids and "There is no published rule book for mars 1." in page.text
@@ -221,6 +222,15 @@ def test_a_verdict_is_judged_anew(entry):
         record["asked"]["dropout"] = 0.3
     page = drawn(entry)
     assert "open" in page.text and "pretrain.dropout: expected 0.3, found 0.1." in page.text
+
+
+def test_a_schedule_that_is_off_at_every_step_is_one_line(entry):
+    with change(entry) as record:
+        curve = record["stages"]["finetune"]["curve"]
+        record["stages"]["finetune"]["curve"] = [point | {"learning_rate": 0.5} for point in curve[:1] * 3]
+    page = drawn(entry)
+    assert page.text.count("finetune.learning_rate at step") == 1
+    assert "The same at 2 further steps." in page.text
 
 
 # The hook

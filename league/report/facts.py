@@ -155,24 +155,25 @@ def gather(
         try:
             facts.sentences = find_sentences(folder, record, rules, data_dir, test)
         except UserError as error:
-            facts.missing["sentences"] = without_place(error, folder)
+            facts.missing["sentences"] = without_place(error, folder, data_dir)
     if has_attention and "mistakes" in facts.parts and facts.sentences:
         try:
             loaded = loaded or find_model(folder, record, rules)
             facts.reading = read(folder, record, rules, facts.sentences, loaded)
         except UserError as error:
-            facts.missing["mistakes"] = without_place(error, folder)
+            facts.missing["mistakes"] = without_place(error, folder, data_dir)
     if has_attention and "attention" in facts.parts:
         try:
             facts.attention = look(facts, loaded or find_model(folder, record, rules))
         except UserError as error:
-            facts.missing["attention"] = without_place(error, folder)
+            facts.missing["attention"] = without_place(error, folder, data_dir)
     return facts
 
 
-def without_place(error: UserError, folder: Path) -> str:
-    """Return an error for a page that travels: where the entry lies on this machine is nobody's business."""
-    return str(error).replace(f"{folder}/", "")
+def without_place(error: UserError, folder: Path, data_dir: str | None) -> str:
+    """Return an error for a page that travels: where things lie on this machine is nobody's business."""
+    words = str(error).replace(f"{folder}/", "")
+    return words.replace(str(data_dir), "DIR") if data_dir else words
 
 
 def spent_minutes(folder: Path, record: Record) -> dict[str, float]:

@@ -19,7 +19,7 @@ from league.report.pictures import PICTURES
 from league.report.write import write_entry_report, write_report
 from league.run.entry import Conduct
 from league.tasks.task import task_of
-from league.values import Options
+from league.values import Options, readable
 from tools import report as tool
 
 DRAWN = PICTURES.keys() & {*ALWAYS, *task_of(TINY).report_parts}  # of this league's task
@@ -70,7 +70,7 @@ def test_scoring_leaves_the_report(played):
     assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
     assert f"{record.score.value:.2f}" in page.text
     for name, value in record.asked.items():
-        assert name in ("league", "seed") or (name in page.text and f"{value}" in page.text)
+        assert name in ("league", "seed") or (name in page.text and readable(value) in page.text)
     assert {f"{name}.png" for name in DRAWN} == {path.name for path in (folder / "plots").iterdir()}
     for path in (folder / "plots").iterdir():
         assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")

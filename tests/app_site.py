@@ -36,12 +36,18 @@ def runs(played, tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def site(runs) -> Iterator[str]:
     """The app's address, served for all tests of this file."""
+    with serving(runs) as address:
+        yield address
+
+
+@contextmanager
+def serving(runs: Path, **options) -> Iterator[str]:
     import uvicorn
 
     from tools.app.server import listen, server
 
     listening = listen("127.0.0.1", 0)
-    running = uvicorn.Server(uvicorn.Config(server(Folder(runs)), log_level="warning"))
+    running = uvicorn.Server(uvicorn.Config(server(Folder(runs), **options), log_level="warning"))
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
     thread.start()
     while not running.started:

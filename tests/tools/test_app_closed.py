@@ -35,12 +35,14 @@ def test_no_path_leads_out_of_what_is_shown(site, path):
     assert status == 404 and "root:" not in text
 
 
-def test_nothing_can_be_uploaded_or_called_by_name(site):
+def test_nothing_can_be_uploaded_and_two_doors_alone_have_names(site):
     for door in ("upload", "process_recording", "run-history/connect"):
         request = urllib.request.Request(f"{site}/gradio_api/{door}", b"x", method="POST")
         with pytest.raises(urllib.error.HTTPError, match="404"):
             urllib.request.urlopen(request, timeout=60)
-    assert json.loads(fetch(f"{site}/gradio_api/info")[1]) == {"named_endpoints": {}, "unnamed_endpoints": {}}
+    doors = json.loads(fetch(f"{site}/gradio_api/info")[1])
+    assert set(doors["named_endpoints"]) == {"/models", "/predict"} and doors["unnamed_endpoints"] == {}
+    assert fetch(f"{site}/history.jsonl")[0] == fetch(f"{site}/history")[0] == 404, "off unless it is asked for"
 
 
 def test_the_pages_do_not_tell_where_they_lie(site, runs):

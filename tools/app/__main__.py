@@ -5,6 +5,7 @@
     python -m tools.app runs --space my-space --entries mine other
 
 The first one is for this machine alone; --host 0.0.0.0 opens the app to the network, for a projector and for phones.
+--history sqlite:///history.db keeps texts and answers, which all who open the app can then read.
 The last one writes a folder that is a complete Hugging Face Space, and prints the line that uploads it.
 """
 
@@ -24,6 +25,10 @@ class AppOptions:
         default=None, metadata={"help": "folder with local text files, as the scripts take it, for the reports"}
     )
     no_hub: bool = field(default=False, metadata={"help": "translate with the folder's entries alone"})
+    history: str | None = field(
+        default=None,
+        metadata={"metavar": "URL", "help": "keep what is asked and answered, in sqlite:///FILE or another database"},
+    )
     space: str | None = field(default=None, metadata={"metavar": "DIR", "help": "write a Space, and serve nothing"})
     entries: list[str] = field(default_factory=list, metadata={"help": "entries to put into the Space (default: all)"})
 
@@ -43,12 +48,16 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError("--entries: only goes with --space.")
     try:
         import gradio  # noqa: F401
+        import sqlalchemy  # noqa: F401
     except ImportError:
         raise UserError("the app needs Gradio: pip install -r requirements-app.txt") from None
 
+    from .history import History
     from .server import serve
 
-    serve(folder, options.host, options.port, options.data_dir, not options.no_hub)
+    history = None if options.history is None else History(options.history)
+    more = {"data_dir": options.data_dir, "allows_hub": not options.no_hub, "history": history}
+    serve(folder, options.host, options.port, **more)
 
 
 if __name__ == "__main__":

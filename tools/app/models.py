@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # it loads torch
 
 MOST_MODELS = 2
 MOST_LETTERS, MOST_LINES, MOST_BEAMS = 2000, 20, 8
+MOST_LETTERS_OF_DOCUMENT = 20_000  # which is summarized
 MOST_MAPS, MOST_TOKENS = 8, 128
 
 
@@ -27,6 +28,7 @@ class Side:
 
     name: str
     hypotheses: list["Hypothesis"]
+    columns: tuple[str, str]  # of its league: what is read, and what is predicted
 
 
 @dataclass
@@ -64,14 +66,14 @@ class Models:
 
     def beside(self, entry: str | None, other: str | None, hub_id: str, text: str, num_beams: int) -> Answer:
         """Translate each line of a text with a model, and with another one beside it."""
-        if len(text) > MOST_LETTERS:
-            raise UserError(f"{len(text):,} letters: at most {MOST_LETTERS:,} at a time.")
+        _check_length(text, MOST_LETTERS_OF_DOCUMENT)
         num_beams = min(max(1, int(num_beams)), MOST_BEAMS)
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         if not lines:
             raise UserError("there is nothing to translate: write a sentence.")
         with self._lock:
             if self._translator(entry, hub_id).reads_lines:
+                _check_length(text, MOST_LETTERS)
                 if len(lines) > MOST_LINES:
                     raise UserError(f"{len(lines)} lines: at most {MOST_LINES} at a time.")
             else:
@@ -79,10 +81,15 @@ class Models:
             sides = {}
             for name, hub in [(entry, hub_id), *([(other, "")] if other not in (None, NO_OTHER, entry) else [])]:
                 translator = self._translator(name, hub)
-                sides[hub.strip() or name] = translator.best(lines, num_beams)
+                columns = translator.rules.source, translator.rules.target
+                sides[hub.strip() or name] = translator.best(lines, num_beams), columns
             main = self._translator(entry, hub_id)
             translated = [
-                Translated(line, [Side(name, results[i]) for name, results in sides.items()], not main.reads_lines)
+                Translated(
+                    line,
+                    [Side(name, results[i], columns) for name, (results, columns) in sides.items()],
+                    not main.reads_lines,
+                )
                 for i, line in enumerate(lines)
             ]
             return Answer(translated, attention_page(main, translated))
@@ -112,6 +119,11 @@ class Models:
             self._held[key] = open_model(where)
         self._held.move_to_end(key)
         return self._held[key]
+
+
+def _check_length(text: str, most: int) -> None:
+    if len(text) > most:
+        raise UserError(f"{len(text):,} letters: at most {most:,} at a time.")
 
 
 def choices(folder: Folder) -> list[str]:

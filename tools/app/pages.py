@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from urllib.parse import quote
 
 import gradio as gr
@@ -12,9 +14,12 @@ from league.report.look import render
 from league.report.texts import Text, plain, say
 
 from . import live
+from .api import endpoints
 from .folder import Folder
+from .history import History
+from .history_page import history_page
 from .live_page import live_page
-from .models import MOST_BEAMS, MOST_LETTERS, NO_OTHER, Models, choices, other_of
+from .models import MOST_BEAMS, MOST_LETTERS_OF_DOCUMENT, NO_OTHER, Answer, Models, choices, other_of
 
 TRANSLATIONS = "tools/app/templates/translations.html"
 # Seconds between two looks at what is running. With what a stage waits before it writes (league.run.progress), and a
@@ -24,20 +29,32 @@ PRIVATE = {"api_visibility": "private"}
 WAITING = 16  # translations that may wait for their turn
 
 
-def pages(folder: Folder, models: Models) -> gr.Blocks:
-    """Return the whole app."""
+def pages(folder: Folder, models: Models, history: History | None = None) -> gr.Blocks:
+    """Return the whole app; answers are kept where there is a history."""
+
+    def ask(*asked) -> Answer:
+        answer = models.beside(*asked)
+        if history:
+            history.keep(answer.lines, asked[-1])
+        return answer
+
     with gr.Blocks(title="League", analytics_enabled=False, fill_width=True) as app:
         head("board", is_seen=False)
         gr.HTML(frame(say("link.board"), src="board/index.html"), elem_classes="framed whole")
+        endpoints(folder, ask)
     with app.route("Translate", "translate"):
         head("translate")
-        translate_page(folder, models)
+        translate_page(folder, models, ask)
     with app.route("Report", "report"):
         head("report")
         report_page(folder)
     with app.route("Live", "live"):
         head("live")
         live_tab(folder)
+    if history:
+        with app.route("History", "history"):
+            head("history")
+            history_page(history)
     app.queue(max_size=WAITING, default_concurrency_limit=1, api_open=False)
     return app
 
@@ -71,7 +88,7 @@ def chosen(folder: Folder, request: gr.Request) -> tuple[list[str], str | None]:
 # Translator
 
 
-def translate_page(folder: Folder, models: Models) -> None:
+def translate_page(folder: Folder, models: Models, ask: Callable[..., Answer]) -> None:
     with gr.Row():
         entry = chooser(choices(folder), plain(say("g.entry")))
         other = chooser([NO_OTHER, *choices(folder)], plain(say("g.beside")))
@@ -83,18 +100,20 @@ def translate_page(folder: Folder, models: Models) -> None:
             visible=models.allows_hub,
         )
         num_beams = gr.Slider(1, MOST_BEAMS, value=4, step=1, label=plain(say("g.beams")), min_width=240)
-    text = gr.Textbox(EXAMPLES["de"][0], label=plain(say("g.text")), lines=3, max_lines=8, max_length=MOST_LETTERS)
+    text = gr.Textbox(
+        EXAMPLES["de"][0], label=plain(say("g.text")), lines=3, max_lines=8, max_length=MOST_LETTERS_OF_DOCUMENT
+    )
     with gr.Row():
         button = gr.Button(plain(say("g.translate")), variant="primary")
         examples = [gr.Button(example, size="sm", min_width=160) for example in EXAMPLES["de"]]
     results = ours()
     attention = gr.HTML(elem_classes="framed low")
 
-    def translate(entry, other, hub_id, text, num_beams):
+    def show(ask: Callable[..., Answer], *asked):
         from league.translate.copying import pieces
 
         try:
-            answer = models.beside(entry, other, hub_id, text, num_beams)
+            answer = ask(*asked)
         except UserError as error:
             return render(TRANSLATIONS, refused=folder.public(error), lines=[]), ""
         shown = render(TRANSLATIONS, refused=None, lines=answer.lines, pieces=pieces)
@@ -104,6 +123,7 @@ def translate_page(folder: Folder, models: Models) -> None:
         names, (_, name) = choices(folder), chosen(folder, request)
         return gr.Dropdown(names, value=name), gr.Dropdown([NO_OTHER, *names], value=other_of(name, names))
 
+    translate = partial(show, ask)
     inputs, outputs = [entry, other, hub_id, text, num_beams], [results, attention]
     gr.on([button.click, text.submit], translate, inputs, outputs, **PRIVATE)
     for one, example in zip(examples, EXAMPLES["de"], strict=True):
@@ -112,7 +132,7 @@ def translate_page(folder: Folder, models: Models) -> None:
         )
     # With a first result as soon as it opens, where there is an entry.
     gr.on(None, load, None, [entry, other], queue=False, **PRIVATE).then(
-        lambda *asked: translate(*asked) if asked[0] else ("", ""), inputs, outputs, **PRIVATE
+        lambda *asked: show(models.beside, *asked) if asked[0] else ("", ""), inputs, outputs, **PRIVATE
     )
 
 

@@ -26,6 +26,7 @@ from league.report.texts import say, translated
 from league.tasks.predictions import predictions_files
 
 from .folder import Folder, stamp
+from .history import History
 from .look import head, theme
 from .models import Models
 from .pages import pages
@@ -51,7 +52,9 @@ WATCHED = ("record.json", *sorted(predictions_files()))  # what the board and a 
 CLOSED = tuple(f"/gradio_api/{name}" for name in DOORS)
 
 
-def server(folder: Folder, data_dir: str | None = None, allows_hub: bool = True) -> FastAPI:
+def server(
+    folder: Folder, data_dir: str | None = None, allows_hub: bool = True, history: History | None = None
+) -> FastAPI:
     """Return the app."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     files = Files(folder, data_dir)
@@ -72,6 +75,13 @@ def server(folder: Folder, data_dir: str | None = None, allows_hub: bool = True)
     def report(name: str) -> Response:
         return framed(files.report(name))
 
+    if history:
+
+        @app.get("/history.jsonl")
+        def training_data(words: str = "", rating: int = 0) -> Response:
+            content = "".join(history.as_training_data(words, rating))
+            return Response(content, media_type="application/jsonl")
+
     @app.exception_handler(UserError)
     def refuse(request: Request, error: UserError) -> Response:
         page = render(
@@ -82,7 +92,7 @@ def server(folder: Folder, data_dir: str | None = None, allows_hub: bool = True)
     warnings.filterwarnings("ignore", message="SSR mode")
     return gr.mount_gradio_app(
         app,
-        pages(folder, Models(folder, allows_hub)),
+        pages(folder, Models(folder, allows_hub), history),
         path="/",
         theme=theme(),
         head=head(),
@@ -175,9 +185,9 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def serve(folder: Path, host: str, port: int, data_dir: str | None = None, allows_hub: bool = True) -> None:
-    """Serve until interrupted."""
+def serve(folder: Path, host: str, port: int, **options: Any) -> None:
+    """Serve until interrupted; the options are those of `server`."""
     listening = listen(host, port)
-    app = server(Folder(folder), data_dir, allows_hub)
+    app = server(Folder(folder), **options)
     print(f"http://{host}:{listening.getsockname()[1]}", flush=True)
     uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])

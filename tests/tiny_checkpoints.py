@@ -14,6 +14,9 @@ from transformers import (
     MarianConfig,
     MarianMTModel,
     MarianTokenizer,
+    MBart50Tokenizer,
+    MBartConfig,
+    MBartForConditionalGeneration,
     PreTrainedTokenizerFast,
     T5Config,
     T5ForConditionalGeneration,
@@ -83,6 +86,22 @@ def marian(folder: Path) -> None:
     _save(folder, made, tokenizer)
 
 
+def mbart(folder: Path) -> None:
+    """Its texts begin with a language: English comes in, and what comes out is forced to be Korean."""
+    backend = Tokenizer(models.Unigram())
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    special = ["<unk>", "<s>", "</s>"]
+    trainer = trainers.UnigramTrainer(vocab_size=300, special_tokens=special, unk_token="<unk>", show_progress=False)
+    backend.train_from_iterator([*TEXTS, *KOREAN], trainer)
+    vocab = [tuple(piece) for piece in json.loads(backend.to_str())["model"]["vocab"]]
+    tokenizer = MBart50Tokenizer(vocab=vocab, src_lang="en_XX", tgt_lang="ko_KR")
+    tokens = {"decoder_start_token_id": 2, "forced_eos_token_id": 2}
+    config = MBartConfig(vocab_size=len(tokenizer), max_position_embeddings=128, **tokens, **SIZE)
+    made = MBartForConditionalGeneration(config)
+    made.generation_config.forced_bos_token_id = tokenizer.convert_tokens_to_ids("ko_KR")
+    _save(folder, made, tokenizer)
+
+
 def kobart(folder: Path) -> None:
     """One token begins, ends and starts texts; the tokenizer adds none, and gives token types; weights are a pickle."""
     backend = Tokenizer(models.BPE(unk_token="<unk>"))
@@ -106,7 +125,7 @@ def _save(folder: Path, model, tokenizer) -> None:
     tokenizer.save_pretrained(folder)
 
 
-KINDS = {"bart": bart, "t5": t5, "marian": marian, "kobart": kobart}
+KINDS = {"bart": bart, "t5": t5, "marian": marian, "mbart": mbart, "kobart": kobart}
 
 
 def files_of(kind: str, folder: Path) -> dict[str, bytes]:

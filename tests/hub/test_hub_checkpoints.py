@@ -1,4 +1,4 @@
-"""Stage A from the Hub: BART, T5, Marian and KoBART are fetched, fine-tuned, scored, proven and pushed."""
+"""Stage A from the Hub: BART, mBART, T5, Marian and KoBART are fetched, fine-tuned, scored, proven and pushed."""
 
 import dataclasses
 import importlib
@@ -168,6 +168,19 @@ def test_a_checkpoints_own_search_is_not_the_leagues_but_its_forced_tokens_are_k
     assert model.generation_config.early_stopping is False
     assert task.decoding_in_effect(model) == task.expected_decoding()
     assert loaded("marian")[1].generation_config.bad_words_ids
+
+
+def test_mbarts_languages_stand_before_its_texts_and_before_what_it_writes(club):
+    task, model, tokenizer = loaded("mbart")
+    english, korean = tokenizer.convert_tokens_to_ids(["en_XX", "ko_KR"])
+    short, long = task.encode(tokenizer, ["Ben: Hello.", "Ben: Hello there. " * 50])
+    assert (short[0], short[-1]) == (long[0], long[-1]) == (english, tokenizer.eos_token_id) and len(long) == 64
+    tokens = task.tokenize(task.load_split(CORPUS, "validation", None), tokenizer, Path("cache"))
+    assert {(int(row["labels"][0]), int(row["labels"][-1])) for row in tokens} == {(korean, tokenizer.eos_token_id)}
+    with torch.inference_mode():
+        written = model.eval().generate(torch.tensor([short]))
+        assert written[0, :2].tolist() == [model.config.decoder_start_token_id, korean]
+        assert "ko_KR" not in task.predict_rows(model, tokenizer, [short])[0]
 
 
 def test_a_prefix_is_read_and_t5_starts_with_its_padding(club):

@@ -89,7 +89,13 @@ def check(history) -> None:
     second, first = history.search()
     assert (first.document, second.summary) == ("A: Hallo.\nB: Ja.", HOSTILE + " \U0001f600")
     assert first.rating is None and first.time <= second.time
-    for words, found in (("grüßen", [first]), ("학교에 two", [second]), ("학교에 anna", []), ("%", [second]), ("_", [])):
+    for words, found in (
+        ("grüßen", [first]),
+        ("학교에 two", [second]),
+        ("학교에 anna", []),
+        ("%", [second]),
+        ("_", []),
+    ):
         assert history.search(words) == found
     history.rate(first.id, 5)
     history.rate(second.id, 2)

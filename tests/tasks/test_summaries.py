@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -231,6 +232,53 @@ def test_a_rule_book_may_have_long_texts_summarized_by_windows(game, windows):
     translator = Translator(game / "runs/one/finetune")
     translator.rules, translator.task, translator.divides = league, task, True
     assert translator.translate([LONG, "A: Hello."]) == [found, short]
+
+
+def test_a_document_of_a_million_words_is_cut_or_divided_in_seconds(game):
+    league = replace(TINY_SUMMARIES, finetune=replace(TINY_SUMMARIES.finetune, settings={"windows": "joined"}))
+    task, document = task_of(league), "Shall we meet on Monday? Yes. " * 160_000
+    _, tokenizer = task.load_checkpoint(game / "runs/one/finetune")
+    began = time.monotonic()
+    ((ids, was_cut),) = task.encode_or_cut(tokenizer, [document])
+    assert was_cut and len(ids) == TINY_SUMMARIES.max_length
+    parts = task.divide(tokenizer, document)
+    assert " ".join(parts) == document.strip()
+    assert not any(was_cut for _, was_cut in task.encode_or_cut(tokenizer, parts))
+    assert time.monotonic() - began < 60
+    (game / "documents").write_text(document)
+    done = play(game, "tools.translate", "runs/one", "--input", "documents", "--copied")
+    assert done.stdout.count("\n") == 1 and "1 line was longer than 96 tokens: cut there" in done.stderr
+
+
+def test_odd_rows_cost_nothing_but_themselves(game, tmp_path):
+    good = [
+        {"document": f"A: Shall we meet at {i}?\nB: Yes, at {i}.", "summary": f"They meet at {i}."} for i in range(40)
+    ]
+    odd = [
+        {"document": "word " * 1_000_000, "summary": "Words."},
+        {"document": "A: Hi.", "summary": "A greets, which takes longer to say than what was said."},
+        {"document": "A: Hi.", "summary": ""},
+        {"document": "A: Hi."},
+        {"document": ["A: Hi.", "B: Hi."], "summary": {"of": "them"}},
+    ]
+    references = [good[0] | {"summary": text} for text in ("They meet.", "", "At 0.")] + good[1:3]
+    (tmp_path / "dialogues").mkdir()
+    for split, rows in {"train": good + odd, "test": references}.items():
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (tmp_path / f"dialogues/{split}.jsonl").write_text(lines)
+    task = task_of(TINY_SUMMARIES)
+    corpus = TINY_SUMMARIES.finetune.corpus
+    train = task.load_split(corpus, "train", str(tmp_path))
+    assert (train.report["dropped_one_sided"], train.report["used"]) == (2, len(good) + 3)
+    _, tokenizer = task.load_checkpoint(game / "runs/one/finetune")
+    assert task.tokenize(train, tokenizer, tmp_path / "cache").num_cut() == 1
+    test = task.load_split(corpus, "test", str(tmp_path))
+    assert [len(rouge.references_of(text)) for text in task.references(test)] == [3, 1, 1]
+    statistics = rouge.statistics(["They meet.", "", "x"], task.references(test))
+    assert rouge.row_values(statistics).tolist() == pytest.approx([100, 0, 0])
+    (tmp_path / "dialogues/train.jsonl").write_text('{"document": "A"}\n')
+    with pytest.raises(UserError, match="has the columns document; wanted document and summary"):
+        task.load_split(corpus, "train", str(tmp_path))
 
 
 def test_another_way_with_long_texts_is_refused():

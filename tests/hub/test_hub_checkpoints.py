@@ -300,6 +300,17 @@ def test_dialogsum_is_read_as_it_lies_on_the_hub(club):
     assert list(task.references(held_out)) == ['["A go, both, 0.", "B go, both, 0.", "C go, both, 0."]']
 
 
+def test_summaries_are_judged_by_the_embeddings_of_a_model_on_the_hub(club, capsys):
+    play("bart")
+    run("tools.rdass", "runs/bart", "--embedding_model", "club/t5")
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert re.fullmatch(
+        r"RDASS -?[\d.]+: -?[\d.]+ to the reference, .* 20 summaries, by the embeddings of club/t5", last
+    )
+    with pytest.raises(UserError, match="cannot load club/nowhere"):
+        run("tools.rdass", "runs/bart", "--embedding_model", "club/nowhere")
+
+
 def test_a_search_is_refused_in_a_line(club):
     with pytest.raises(UserError, match="try values by hand"):
         run("tools.tune.__main__", "--league", "tiny-bart", "--minutes", "1")

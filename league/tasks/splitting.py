@@ -32,11 +32,15 @@ def split_line(line: str, limit: int, count: Count) -> list[str]:
 def windows_of(text: str, limit: int, count: Count) -> list[str]:
     """Return the windows of a text, of as many lines as fit, or of sentences where it is one line or a line is long."""
 
-    def count_with_border(texts: list[str]) -> list[int]:
-        return [size + 1 for size in count(texts)]
+    sizes: dict[str, int] = {}
 
-    lines = [part for line in text.split("\n") for part in split_line(line, limit - 1, count)]
-    return list(_pack(lines, limit, count_with_border, "\n" if "\n" in text else " "))
+    def count_once(texts: list[str]) -> list[int]:
+        if new := [one for one in dict.fromkeys(texts) if one not in sizes]:
+            sizes.update(zip(new, count(new), strict=True))
+        return [sizes[one] + 1 for one in texts]  # with the border to the next
+
+    lines = [part for line in text.split("\n") for part in split_line(line, limit, count_once)]
+    return list(_pack(lines, limit, count_once, "\n" if "\n" in text else " "))
 
 
 def _pack(pieces: list[str], limit: int, count: Count, border: str = " ") -> Iterator[str]:

@@ -8,12 +8,14 @@ import time
 from pathlib import Path
 
 import pytest
-from app_site import HOSTILE, fetch, serving
+from app_site import HOSTILE, fetch, serving, visiting
+from browser import needs_browser
 
 from league.errors import UserError
 from tools.app import __main__ as app
 
 pytest_plugins = "app_site"
+expect = pytest.importorskip("playwright.sync_api").expect
 pytest.importorskip("gradio", reason="pip install -r requirements-app.txt")
 
 
@@ -140,6 +142,35 @@ def test_the_page_shows_what_it_finds_as_text(history):
     history.keep(answers("A", HOSTILE), 4)
     page = render("tools/app/templates/history.html", rows=history.search(), words=HOSTILE, refused=None)
     assert "<img" not in page and "&lt;img" in page
+
+
+@needs_browser
+@pytest.mark.parametrize("screen", [{"width": 1280}, {"width": 390, "dark": True}], ids=["wide", "phone"])
+def test_the_page_searches_rates_and_deletes(client, history, screen):
+    history.keep(answers("A: Hallo.", "Sie grüßen sich."), 4)
+    history.keep(answers("A: Nein. " * 100, HOSTILE), 4)
+    second, first = history.search()
+    with visiting(f"{client.src.rstrip('/')}/history", **screen) as page:
+        rows = page.locator(".ours tbody tr")
+        expect(rows).to_have_count(2)
+        page.get_by_label("Words to look for").fill("grüßen")
+        expect(rows).to_have_count(1)
+        page.get_by_label("Number in the list").fill(str(first.id))
+        page.get_by_role("radio", name="4").check()
+        page.get_by_role("button", name="Rate it").click()
+        expect(rows.first.locator("td").nth(1)).to_have_text("4")
+        link = page.get_by_role("link", name="Take these along").get_attribute("href")
+        found = page.evaluate("link => fetch(link).then(answer => answer.text())", link)
+        assert json.loads(found) == {"document": "A: Hallo.", "summary": "Sie grüßen sich."}
+        page.get_by_label("Number in the list").fill("99999")
+        page.get_by_role("button", name="Delete it").click()
+        expect(page.get_by_role("alert")).to_contain_text("no answer of this number")
+        page.get_by_label("Number in the list").fill(str(first.id))
+        page.get_by_role("button", name="Delete it").click()
+        expect(rows).to_have_count(0)
+        page.get_by_label("Words to look for").fill("")
+        expect(rows).to_have_count(1)
+    assert [row.id for row in history.search()] == [second.id]
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
 """The benchmark: how fast the recipe is, beside the library's own way with a model of the same size.
 
-    python -m benchmarks                    # all parts but league and tuning
+    python -m benchmarks                    # all parts but busy, league and tuning
     python -m benchmarks training --rounds 8 --output bench.json
 
-Parts: training, scoring, translating, readers, data, startup, growth, league, tuning. The arms of a part alternate
-round by round, each in a process of its own, and every ratio is to the arm named as its baseline. Models that it has to
-train are kept in .cache/bench/.
+Parts: training, scoring, translating, readers, data, startup, growth, busy, league, tuning. The arms of a part
+alternate round by round, each in a process of its own, and every ratio is to the arm named as its baseline. Models that
+it has to train are kept in .cache/bench/.
 """
 
 import importlib
@@ -21,12 +21,12 @@ from benchmarks.shared import progress, table
 from league.cli.options import parse_options
 from league.errors import Interrupted, UserError, run_command
 
-PARTS = ("training", "scoring", "translating", "readers", "data", "startup", "growth", "league", "tuning")
-ON_REQUEST = ("league", "tuning")
+PARTS = ("training", "scoring", "translating", "readers", "data", "startup", "growth", "busy", "league", "tuning")
+ON_REQUEST = ("busy", "league", "tuning")
 
 
 def main(argv: list[str] | None = None) -> None:
-    words = {"parts": {"nargs": "*", "help": f"{', '.join(PARTS)} (none named: all but {' and '.join(ON_REQUEST)})"}}
+    words = {"parts": {"nargs": "*", "help": f"{', '.join(PARTS)} (none named: all but those on request)"}}
     options, named = parse_options(__doc__, tuning.TuningOptions, argv=argv, words=words)
     parts = _parts(named.parts)
     check(options, parts)

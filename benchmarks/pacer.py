@@ -1,5 +1,6 @@
-"""In a worker: lets a Trainer take so many steps at a time as the parent asks for, and counts its tokens."""
+"""In a worker: lets a Trainer take so many steps, or run so long, as the parent asks for, and counts its tokens."""
 
+import math
 import time
 
 import torch
@@ -14,7 +15,7 @@ class Pacer(TrainerCallback):
     """Blocks the Trainer on stdin between two rounds."""
 
     def __init__(self, channel: Channel):
-        self.channel, self.left = channel, 0
+        self.channel, self.steps = channel, 0
         self.tokens, self.slots = [], 0
 
     def on_train_begin(self, args, state, control, **kwargs):
@@ -22,8 +23,9 @@ class Pacer(TrainerCallback):
         self._wait()
 
     def on_step_end(self, args, state, control, **kwargs):
-        self.left -= 1
-        if not self.left:
+        self.steps += 1
+        is_last = self.steps == self.asked.get("steps", math.inf)
+        if is_last or time.perf_counter() - self.began >= self.asked.get("seconds", math.inf):
             finish_device_work()
             seconds = time.perf_counter() - self.began
             tokens = int(torch.stack(self.tokens).sum())
@@ -37,7 +39,7 @@ class Pacer(TrainerCallback):
         self.slots += slots
 
     def _wait(self) -> None:
-        self.left = self.steps = self.channel.wait()["steps"]
+        self.asked, self.steps = self.channel.wait(), 0
         self.tokens, self.slots = [], 0
         self.began = time.perf_counter()
 

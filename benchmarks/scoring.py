@@ -232,29 +232,40 @@ def ctranslate2_arm(channel, folder: str, precision: str, work: str, test: list)
     sources, _ = read_test(*test)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
-    translator = ctranslate2.Translator(
-        convert(folder, work), device=device, compute_type=precision, inter_threads=1, intra_threads=cores()
-    )
+    # All cores for one batch, or a batch for each core.
+    translators = {
+        inter_threads: ctranslate2.Translator(
+            convert(folder, work),
+            device=device,
+            compute_type=precision,
+            inter_threads=inter_threads,
+            intra_threads=max(1, cores() // inter_threads),
+        )
+        for inter_threads in sorted({1, cores()})
+    }
+    ways = [(*batch, inter_threads) for inter_threads in translators for batch in CT2_BATCHES]
     backend = tokenizer.backend_tokenizer
 
-    def translate(texts: list[str], batch: tuple[str, int]) -> list[str]:
+    def translate(texts: list[str], way: tuple[str, int, int]) -> list[str]:
+        batch_type, batch_size, inter_threads = way
         rows = [tokenizer.convert_ids_to_tokens(ids) for ids, _ in encode(tokenizer, texts, AING.max_length)]
-        results = translator.translate_batch(
+        results = translators[inter_threads].translate_batch(
             rows,
-            batch_type=batch[0],
-            max_batch_size=batch[1],
+            batch_type=batch_type,
+            max_batch_size=batch_size,
             beam_size=AING.decoding["num_beams"],
             length_penalty=AING.decoding["length_penalty"],
             max_decoding_length=AING.max_length,
         )
         return backend.decode_batch([tokenizer.convert_tokens_to_ids(one.hypotheses[0]) for one in results])
 
-    translate(sources[:32], CT2_BATCHES[0])
-    best = fastest(translate, sources, CT2_BATCHES)
+    for way in ways:
+        translate(sources[:32], way)
+    best = fastest(translate, sources, ways)
     serve(
         channel,
         lambda texts: translate(texts, best),
         lambda texts: encode(tokenizer, texts, AING.max_length),
         sources,
-        f"{best[1]} {best[0]}",
+        f"{best[1]} {best[0]}, {best[2]} at a time",
     )

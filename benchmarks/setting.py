@@ -37,6 +37,7 @@ class BenchOptions:
     data_dir: str | None = _help("folder with local text files, as for the scripts (default: the demo's corpus)")
     rounds: int = _help("rounds in which the arms alternate", 5)
     steps: int = _help("training steps a round", 20)
+    seconds: int = _help("busy: how long a round takes for each arm and each kind of company", 10)
     warm_up: int = _help("training steps before the first round: at first, kernels are compiled for each shape", 100)
     sentences: int = _help("test sentences that the scoring part translates", 1_000)
     checkpoint: str | None = _help("scoring: a trained checkpoint, runs/ENTRY/finetune (default: trained here)")
@@ -57,7 +58,7 @@ def check(options: BenchOptions, parts: list[str]) -> None:
     """Refuse what cannot be measured, before any work."""
     check_model_hp(ModelHP(**options.structure))
     check_data_dir(options.data_dir)
-    for name in ("rounds", "steps", "warm_up", "sentences", "marian_steps"):
+    for name in ("rounds", "steps", "seconds", "warm_up", "sentences", "marian_steps"):
         if getattr(options, name) < 1:
             raise UserError(f"--{name} {getattr(options, name)}: must be at least 1.")
     if options.marian_steps < 50:

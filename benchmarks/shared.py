@@ -74,7 +74,7 @@ def own_peak_mib() -> float:
 class Worker:
     """A process that does one job of the benchmark: `module.function` of this package, with JSON options."""
 
-    def __init__(self, job: str, folder: Path, name: str | None = None, /, **options: Any):
+    def __init__(self, job: str, folder: Path, name: str | None = None, settings: dict = {}, /, **options: Any):  # noqa: B006
         self.name, self.ready = name or job, {}  # ready: the answer with which it begins to wait
         self.errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
         words = [sys.executable, "-m", "benchmarks.worker", job, json.dumps(options)]
@@ -82,7 +82,7 @@ class Worker:
         self.process = subprocess.Popen(
             words,
             cwd=folder,
-            env=environment(),
+            env=environment() | settings,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
@@ -100,12 +100,16 @@ class Worker:
         raise UserError(f"the worker of {self.name} {self._last_words()}")
 
     def ask(self, **question: Any) -> dict[str, Any]:
+        self.tell(**question)
+        return self.receive()
+
+    def tell(self, **question: Any) -> None:
+        """Ask, and leave the answer to `receive`."""
         try:
             self.process.stdin.write(json.dumps(question) + "\n")
             self.process.stdin.flush()
         except BrokenPipeError:
             pass  # receive tells why
-        return self.receive()
 
     def _last_words(self) -> str:
         code = self.process.wait()
@@ -153,13 +157,18 @@ def once(job: str, folder: Path, /, **options: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def arms(part: str, folder: Path, jobs: dict[str, tuple[str, dict]], **warm_up: Any) -> Iterator[list[Worker]]:
-    """Start a worker for each arm of a part, one after the other, ask each the `warm_up`, and end them all."""
+def arms(
+    part: str, folder: Path, jobs: dict[str, tuple[str, dict]], settings: dict[str, dict] | None = None, **warm_up: Any
+) -> Iterator[list[Worker]]:
+    """Start a worker for each arm of a part, one after the other, ask each the `warm_up`, and end them all.
+
+    `settings` are environment variables of an arm.
+    """
     with ExitStack() as started:
         workers = []
         for name, (job, options) in jobs.items():
             progress(f"{part}: preparing {name}")
-            workers.append(started.enter_context(Worker(job, folder, name, **options)))
+            workers.append(started.enter_context(Worker(job, folder, name, (settings or {}).get(name, {}), **options)))
             workers[-1].ready = workers[-1].receive()
             if warm_up:
                 workers[-1].ask(**warm_up)

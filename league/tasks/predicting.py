@@ -1,7 +1,8 @@
 """Predicting a split, the one way for score, validation and proof: the same predictions on any number of processes."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 import torch
@@ -9,8 +10,14 @@ from accelerate import PartialState
 from accelerate.utils import gather_object
 from tqdm import tqdm
 
+from league.hardware import has_gpu
 from league.tasks.metric import metric_named
+from league.tasks.packed import packed
 from league.tasks.task import Task
+
+# Batches computed at a time on a CPU: the products of small models are too small to share among threads, and Python
+# holds up one batch while the other computes. Measured with two cores (docs/speed.md); more have more threads for each.
+AT_A_TIME = 2
 
 
 def batches_by_length(rows: Sequence[list[int]], batch_size: int) -> list[list[int]]:
@@ -40,10 +47,10 @@ def predict(task: Task, model, tokenizer, inputs: Sequence[str], progress: str |
 def _predict(task: Task, model, tokenizer, inputs: Sequence[str], progress: str | None) -> list[str]:
     rows = task.encode(tokenizer, inputs)
     predict_rows = lambda batch: task.predict_rows(model, tokenizer, [rows[i] for i in batch])  # noqa: E731
-    return in_batches(rows, task.rules.decoding["batch_size"], predict_rows, progress)
+    with packed(model):
+        return in_batches(rows, task.rules.decoding["batch_size"], predict_rows, progress)
 
 
-@torch.inference_mode()
 def in_batches(
     rows: Sequence[list[int]], batch_size: int, compute: Callable[[list[int]], list], progress: str | None = None
 ) -> list:
@@ -51,11 +58,29 @@ def in_batches(
     state = PartialState()
     # Padding changes the rounding, so batches are cut before they are dealt out: they are the same for every process.
     mine = batches_by_length(rows, batch_size)[state.process_index :: state.num_processes]
+    mine.reverse()  # the shortest last, so that no thread waits long for the other at the end
     is_silent = progress is None or not state.is_main_process
     done = []
-    for batch in tqdm(mine, desc=progress, unit="batch", disable=is_silent, leave=False):
-        done += zip(batch, compute(batch), strict=True)
+    shown = tqdm(mine, desc=progress, unit="batch", disable=is_silent, leave=False)
+    for batch, found in zip(shown, side_by_side(compute, mine), strict=True):
+        done += zip(batch, found, strict=True)
     return [result for _, result in sorted(gather_object(done), key=lambda one: one[0])]
+
+
+def side_by_side(compute: Callable[[list[int]], list], batches: Sequence[list[int]]) -> Iterator[list]:
+    """Yield what `compute` makes of each batch, in their order; on a CPU of several cores, of two at a time."""
+    num_threads = torch.get_num_threads()
+    compute = torch.inference_mode()(compute)
+    at_a_time = 1 if has_gpu() else min(AT_A_TIME, num_threads, len(batches))
+    if at_a_time <= 1:
+        yield from map(compute, batches)
+        return
+    pool = ThreadPoolExecutor(at_a_time, initializer=lambda: torch.set_num_threads(num_threads // at_a_time))
+    try:
+        yield from pool.map(compute, batches)
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(num_threads)  # what a thread sets for itself, later ones begin with
 
 
 def name_hidden(

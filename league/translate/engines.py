@@ -9,7 +9,8 @@ import torch
 from league.errors import UserError
 from league.hardware import best_device
 from league.tasks.decoding import Candidate, search
-from league.tasks.predicting import batches_by_length
+from league.tasks.packed import pack
+from league.tasks.predicting import batches_by_length, side_by_side
 from league_config import League
 
 # The league's search does not stop when as many beams have ended as there are, but when it can hardly gain: here, after
@@ -24,7 +25,7 @@ class TorchEngine:
 
     def __init__(self, model, rules: League):
         self.model, self.rules = model, rules
-        model.to(best_device()).eval()
+        pack(model.to(best_device()).eval())
 
     def search(
         self,
@@ -40,8 +41,11 @@ class TorchEngine:
         most = max(num_beams, n_best)
         size = max(1, decoding["batch_size"] * decoding["num_beams"] // max(most, decoding["num_beams"]))
         results: list[list[Candidate]] = [[] for _ in rows]
-        for batch in batches_by_length(rows, size):
-            candidates = search(self.model, [rows[i] for i in batch], num_beams, n_best, temperature)
+        batches = batches_by_length(rows, size)
+        find = lambda batch: search(self.model, [rows[i] for i in batch], num_beams, n_best, temperature)  # noqa: E731
+        # What is drawn depends on the order in which it is.
+        found = map(find, batches) if temperature else side_by_side(find, batches)
+        for batch, candidates in zip(batches, found, strict=True):
             for i, best in zip(batch, candidates, strict=True):
                 results[i] = best
             tick(len(batch))

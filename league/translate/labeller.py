@@ -9,7 +9,8 @@ from tqdm import tqdm
 
 from league.errors import UserError
 from league.hardware import best_device
-from league.tasks.predicting import batches_by_length
+from league.tasks.packed import pack
+from league.tasks.predicting import batches_by_length, side_by_side
 from league.tasks.task import task_of
 from league.translate.translator import WINDOW, Hypothesis, Translator, find_checkpoint, find_rules, stage_of
 
@@ -25,7 +26,7 @@ class Labeller:
         self.task = task_of(self.rules, stage_of(checkpoint))
         self.model, self.tokenizer = self.task.load_checkpoint(checkpoint)
         self.task.prepare(self.model)
-        self.model.to(best_device()).eval()
+        pack(self.model.to(best_device()).eval())
         self.num_long = 0  # texts so far that were cut
 
     def check(self, num_beams: int | None, n_best: int) -> None:
@@ -46,8 +47,11 @@ class Labeller:
         asked = [i for i, text in enumerate(texts) if text.strip()]
         self.num_long += sum(cut[i] for i in asked)
         answers = [[Hypothesis("", 0.0)] * n_best for _ in texts]
-        for batch in batches_by_length([rows[i] for i in asked], self.rules.decoding["batch_size"]):
-            found = self.task.answers(self.model, self.tokenizer, [rows[asked[i]] for i in batch], n_best)
+        batches = batches_by_length([rows[i] for i in asked], self.rules.decoding["batch_size"])
+        answers_of = lambda batch: self.task.answers(  # noqa: E731
+            self.model, self.tokenizer, [rows[asked[i]] for i in batch], n_best
+        )
+        for batch, found in zip(batches, side_by_side(answers_of, batches), strict=True):
             for i, one in zip(batch, found, strict=True):
                 answers[asked[i]] = [Hypothesis(*answer) for answer in one]
             if progress is not None:

@@ -4,39 +4,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_models import librarys, make_batch, make_model
 from torch import nn
-from transformers import GenerationMixin
 
-from modeling import AingConfig, AingForConditionalGeneration
+from modeling import AingForConditionalGeneration
 from modeling.beam_search_aing import BLOCK, top
-
-VOCAB, END = 60, 2
-
-
-def make_model(seed: int, eagerness: float = 2.0) -> AingForConditionalGeneration:
-    """Return an untrained model that ends its sentences now and then."""
-    torch.manual_seed(seed)
-    config = AingConfig(vocab_size=VOCAB, d_model=32, nhead=4, num_layers=2, d_ff=48)
-    model = AingForConditionalGeneration(config).eval()
-    head = nn.Linear(32, VOCAB)
-    head.weight.data, head.bias.data = 2 * model.lm_head.weight.data, torch.zeros(VOCAB)
-    head.bias.data[END] = eagerness
-    model.lm_head = head
-    return model
-
-
-def make_batch(seed: int, num_sentences: int, length: int = 9) -> dict[str, torch.Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    input_ids = torch.randint(4, VOCAB, (num_sentences, length), generator=generator)
-    sizes = torch.randint(1, length + 1, (num_sentences, 1), generator=generator)
-    mask = (torch.arange(length) < sizes).long()
-    return {"input_ids": input_ids * mask, "attention_mask": mask}
-
-
-def librarys(model: AingForConditionalGeneration, **settings) -> torch.Tensor:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(AingForConditionalGeneration, "_beam_search", GenerationMixin._beam_search)
-        return model.generate(**settings)
 
 
 def count_rows(model: AingForConditionalGeneration, module: nn.Module, generate, **settings) -> list[int]:

@@ -1,0 +1,113 @@
+"""Part `busy`: how much of its speed a run keeps beside other work, under several settings of its threads."""
+
+import multiprocessing
+import os
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from benchmarks.setting import Bench, bench_league, cores
+from benchmarks.shared import Worker, arms, progress, spread
+
+OURS = "ours"
+LIBGOMP = {"GOMP_SPINCOUNT": "300000"}  # what libgomp takes by itself where every thread has a core
+SETTINGS = {
+    OURS: {},
+    "libgomp's own": LIBGOMP,
+    "OMP_WAIT_POLICY=PASSIVE": {"OMP_WAIT_POLICY": "PASSIVE"},
+    "OMP_NUM_THREADS=1": {"OMP_NUM_THREADS": "1"},
+}
+ENDLESS = 1_000_000  # steps
+FEW = 2_048  # training pairs, so that the shapes that kernels are compiled for soon come again
+WORK = {"stage A": "pretrain", "stage B": "finetune"}
+
+
+def measure(bench: Bench) -> dict[str, Any]:
+    rows = []
+    for work, stage in WORK.items():
+        rows += measure_work(bench, work, stage)
+    return {"notes": notes_of(bench), "baseline": "libgomp's own, alone", "rows": rows}
+
+
+def notes_of(bench: Bench) -> list[str]:
+    options = bench.options
+    return [
+        f"tokens/s without padding, {options.rounds} rounds of {options.seconds} s; shares: of libgomp's own, alone",
+        f"beside: one of the {cores()} cores counts endlessly; two at once: a second run of the same, for each of them",
+    ]
+
+
+def measure_work(bench: Bench, work: str, stage: str) -> list[dict[str, Any]]:
+    """Return a line of the table for each setting: one kind of work alone, beside a busy core, and twice at once."""
+    options = bench.options
+    values = {"stage": stage, "structure": options.structure, "data_dir": str(bench.data_dir)}
+    pairs = {f"{name}, {number}": ("busy.train", values) for name in SETTINGS for number in (1, 2)}
+    settings = {name: SETTINGS[name.rsplit(", ", 1)[0]] for name in pairs}
+    rates = {name: {"alone": [], "beside": [], "two at once": []} for name in SETTINGS}
+    with arms(f"busy, {work}", bench.folder, pairs, settings, steps=options.warm_up) as workers:
+        teams = dict(zip(SETTINGS, zip(workers[::2], workers[1::2], strict=True), strict=True))
+        for number in range(options.rounds):
+            for name, team in teams.items():
+                rates[name]["alone"] += together(team[:1], options.seconds)
+                with busy_core():
+                    rates[name]["beside"] += together(team[:1], options.seconds)
+                rates[name]["two at once"] += together(team, options.seconds)
+            progress(f"{work}: round {number + 1} of {options.rounds}")
+    whole = spread(rates["libgomp's own"]["alone"])["median"]
+    return [{"work": f"{work}: {name}"} | columns(rates[name], whole) for name in SETTINGS]
+
+
+def columns(rates: dict[str, list[float]], whole: float) -> dict[str, Any]:
+    cells = {}
+    for condition, values in rates.items():
+        cells[condition] = spread(values)
+        cells[f"{condition}, share"] = spread(values)["median"] / whole
+    return cells
+
+
+def together(team: tuple[Worker, ...], seconds: float) -> list[float]:
+    """Return the tokens a second of runs that work at the same time."""
+    for worker in team:
+        worker.tell(seconds=seconds)
+    answers = [worker.receive() for worker in team]
+    return [one["tokens"] / one["seconds"] for one in answers]
+
+
+@contextmanager
+def busy_core():
+    """Keep one core busy, as a browser or a game would."""
+    process = multiprocessing.get_context("spawn").Process(target=count_endlessly, daemon=True)
+    process.start()
+    try:
+        yield
+    finally:
+        process.kill()
+        process.join()
+
+
+def count_endlessly() -> None:
+    while True:
+        pass
+
+
+def train(channel, stage: str, structure: dict[str, int], data_dir: str) -> None:
+    """Job: a stage that does not end, step by step; stage B begins with a stage A of one step."""
+    import train_finetune
+    import train_pretrain
+    from benchmarks import pacer
+    from league.run import watch
+    from league_config import LEAGUES
+
+    watch.SAVE_EVERY = float("inf")
+    rules = bench_league(1 if stage == "finetune" else ENDLESS, finetune_steps=ENDLESS)
+    few = {
+        name: replace(part, corpus=replace(part.corpus, num_train_pairs=FEW))
+        for name, part in (("pretrain", rules.pretrain), ("finetune", rules.finetune))
+    }
+    LEAGUES["bench"] = replace(rules, **few)
+    words = ["--league", "bench", "--entry", f"busy-{os.getpid()}", "--data_dir", data_dir]
+    flags = [word for name, value in structure.items() for word in (f"--{name}", str(value))]
+    if stage == "finetune":
+        train_pretrain.main([*words, *flags])
+    pacer.install(channel)
+    train_finetune.main(words) if stage == "finetune" else train_pretrain.main([*words, *flags])

@@ -8,12 +8,12 @@ from typing import Any
 
 from benchmarks.setting import Bench, bench_league, cores
 from benchmarks.shared import Worker, arms, progress, spread
+from league.threads import LIBRARYS_OWN
 
 OURS = "ours"
-LIBGOMP = {"GOMP_SPINCOUNT": "300000"}  # what libgomp takes by itself where every thread has a core
 SETTINGS = {
     OURS: {},
-    "libgomp's own": LIBGOMP,
+    "libgomp's own": LIBRARYS_OWN,
     "OMP_WAIT_POLICY=PASSIVE": {"OMP_WAIT_POLICY": "PASSIVE"},
     "OMP_NUM_THREADS=1": {"OMP_NUM_THREADS": "1"},
 }

@@ -11,6 +11,7 @@ from benchmarks.setting import STRUCTURE, Bench, bench_league, cache_folder, cor
 from benchmarks.shared import alternate, arms, once, ratios, spread
 from league.errors import UserError
 from league.tasks.task import task_of
+from league.threads import LIBRARYS_OWN
 
 BASELINE = "marian"
 BATCH_SIZES = (16, 32, 64, 100)
@@ -34,7 +35,7 @@ def measure(bench: Bench) -> dict[str, Any]:
             values = {"folder": str(marian), "precision": precision, "work": str(bench.folder)}
             jobs[f"ctranslate2-{precision}"] = ("scoring.ctranslate2_arm", values)
     jobs = {name: (job, values | {"test": test}) for name, (job, values) in jobs.items()}
-    with arms("scoring", bench.folder, jobs) as workers:
+    with arms("scoring", bench.folder, jobs, {BASELINE: LIBRARYS_OWN}) as workers:
         answers = alternate(workers, options.rounds)
         texts = {worker.name: worker.ask(texts=True)["texts"] for worker in workers}
         batches = {worker.name: worker.ready["batch"] for worker in workers}

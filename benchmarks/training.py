@@ -5,8 +5,9 @@ from typing import Any
 from benchmarks.setting import Bench, BenchOptions
 from benchmarks.shared import alternate, arms, ratios, spread
 from league.hardware import has_gpu
+from league.threads import LIBRARYS_OWN
 
-BASELINE = "marian-defaults"
+BASELINE, BEST_FLAGS = "marian-defaults", "marian-best-flags"
 OURS, PRODUCTS = "ours", "our-products-alone"
 ONE_BY_ONE = "ours-kernel-by-kernel"  # on a GPU, without graphs
 
@@ -19,11 +20,12 @@ def measure(bench: Bench) -> dict[str, Any]:
         OURS: ("training.ours", shared),
         BASELINE: ("training.marian_arm", marian | {"flags": None}),
         PRODUCTS: ("products.alone", shared | {"steps": options.steps}),
-        "marian-best-flags": ("training.marian_arm", marian | {"flags": {"torch_compile": options.compile}}),
+        BEST_FLAGS: ("training.marian_arm", marian | {"flags": {"torch_compile": options.compile}}),
     }
     if has_gpu():
         jobs[ONE_BY_ONE] = ("training.kernel_by_kernel", shared)
-    with arms("training", bench.folder, jobs, steps=options.warm_up) as workers:
+    marians = dict.fromkeys((BASELINE, BEST_FLAGS), LIBRARYS_OWN)
+    with arms("training", bench.folder, jobs, marians, steps=options.warm_up) as workers:
         answers = alternate(workers, options.rounds, steps=options.steps)
     rows = [row(name, answers[name], answers[BASELINE]) for name in jobs]
     add_operations(rows, answers)

@@ -5,9 +5,11 @@ import json
 import sys
 
 from benchmarks.shared import Channel
+from league import threads
 
 
 def main() -> None:
+    threads.settle()
     module, _, function = sys.argv[1].partition(".")
     channel = Channel()
     getattr(importlib.import_module(f"benchmarks.{module}"), function)(channel, **json.loads(sys.argv[2]))

@@ -4,6 +4,8 @@ import os
 import sys
 from collections.abc import Callable
 
+from league import threads
+
 
 class UserError(Exception):
     """Something that the user can put right; the message names it and the remedy."""
@@ -35,6 +37,7 @@ class Interrupted(Exception):
 
 def run_command(main: Callable[[], None]) -> None:
     """Run a script's `main` and turn its outcome into an exit code: 0 done, 2 a user error, 130 interrupted."""
+    threads.settle()
     try:
         main()
     except UserError as error:

@@ -19,6 +19,7 @@ from benchmarks import data, products, setting, startup
 from benchmarks.setting import Bench, BenchOptions
 from benchmarks.shared import Worker, environment, ratios, show, spread, table
 from league.errors import UserError
+from league.threads import LIBRARYS_OWN
 
 TINY = ["--d_model", "32", "--nhead", "2", "--num_layers", "1", "--d_ff", "64"]
 
@@ -213,6 +214,19 @@ def test_scoring_translating_and_growth_run(texts, tmp_path, monkeypatch):
     rows = {row["arm"]: row for row in parts["translating"]["rows"]}
     assert rows["translate"]["identical"] == 10 and rows["translate"]["BLEU"] == rows["evaluate_bleu"]["BLEU"]
     assert [row["value"] for row in parts["growth"]["rows"]] == [8, 16, 1, 4]
+
+
+@pytest.mark.slow
+def test_a_run_is_timed_alone_beside_a_busy_core_and_beside_another(texts, tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmarks.busy.SETTINGS", {"libgomp's own": LIBRARYS_OWN})
+    output = tmp_path / "bench.json"
+    flags = ["--rounds", "1", "--seconds", "1", "--warm_up", "2", "--data_dir", str(texts)]
+    bench.main(["busy", *flags, "--output", str(output), *TINY])
+    rows = json.loads(output.read_text())["parts"]["busy"]["rows"]
+    assert [row["work"] for row in rows] == ["stage A: libgomp's own", "stage B: libgomp's own"]
+    for row in rows:
+        assert row["alone, share"] == 1 and row["beside"]["min"] > 0
+        assert len(row["two at once"]["values"]) == 2 * len(row["alone"]["values"])
 
 
 @pytest.mark.slow

@@ -1,0 +1,15 @@
+"""How threads wait: OpenMP reads it once, as torch is loaded, so every command settles it before."""
+
+import os
+
+LIBRARYS_OWN = {"GOMP_SPINCOUNT": "300000"}  # what libgomp does unless told otherwise, where every thread has a core
+
+
+def settle() -> None:
+    """Let a thread that waits for the others of its team leave its core soon, unless the user wants it otherwise.
+
+    At first it looks again and again whether they are there, by itself for milliseconds, and a second program on the
+    machine makes these most of the time; docs/speed.md has the measurements.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "2000")

@@ -1,9 +1,15 @@
 """Searches of leagues whose stages differ: each trial is judged on all rows of what decides in its own stage."""
 
 import pytest
+from play_summaries import TINY_SUMMARIES
+from searches import FROM
 
+from league.run.loading import Splits
 from league_config import DEMO, DEMO_READERS, DEMO_SUMMARIES
-from tools.tune.trial import FORGOTTEN, VALIDATED, shortened
+from tools.tune.space import start_values
+from tools.tune.speed import Speed, num_steps
+from tools.tune.trial import FORGOTTEN, VALIDATED, Attempt, Runner, shortened
+from train_finetune import FinetuneOptions
 
 
 def rows(rules) -> tuple[int, int]:
@@ -26,3 +32,27 @@ def test_one_objective_is_judged_where_the_score_is(rules=DEMO):
 def test_a_whole_trial_is_the_league_itself():
     for rules in (DEMO, DEMO_READERS):
         assert shortened(rules, "pretrain", rules.pretrain.arguments["max_steps"]) is rules
+
+
+def test_trials_of_another_batch_size_see_as_many_examples(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rules, options = TINY_SUMMARIES, FinetuneOptions(league="tiny-summaries", entry="x")
+    runner = Runner(rules, options, "x", Splits(rules, None))
+    runner.run(Attempt("pretrain", FROM["model_hp"], 1.0, tmp_path / "a", 100.0))
+    for number, (size, steps) in enumerate({16: 10, 32: 5, 128: 1}.items()):
+        values = start_values(rules, "finetune") | {"batch_size": size, "warmup_steps": 2}
+        attempt = Attempt("finetune", values, 0.5, tmp_path / str(number), 100.0, tmp_path / "a")
+        outcome = runner.run(attempt)
+        assert (outcome["state"], outcome["steps"]) == ("complete", steps)
+
+
+def test_a_plan_counts_in_steps_of_the_rule_book():
+    rules, paces = TINY_SUMMARIES, {}
+    for size, pace in ((32, 1.0), (64, 2.0), (16, 0.5)):  # the same examples in the same time
+        values = start_values(rules, "finetune") | {"batch_size": size}
+        row = {"stage": "finetune", "structure": FROM["model_hp"], "values": values, "fidelity": 0.5, "pace": pace}
+        speed = Speed(rules)
+        speed.learn_all([], [row | {"state": "cut"}])
+        paces[size] = speed.per_step("finetune", FROM["model_hp"])
+    assert paces == pytest.approx(dict.fromkeys(paces, paces[32]))
+    assert num_steps(rules, "finetune", 0.5) == 5

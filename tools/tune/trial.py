@@ -93,7 +93,9 @@ class Runner:
         if base:
             takeover.build_on(trial, base, f"trial {base.name}")
         train = {"pretrain": pretrain, "finetune": finetune}[stage]
-        train(trial, self.rules.tuned(stage)(**scaled(attempt.values, attempt.fidelity)), self.splits)
+        most = getattr(trial.rules.as_tuned(attempt.values), stage).arguments["max_steps"]
+        values = scaled(attempt.values, attempt.fidelity, most)
+        train(trial, self.rules.tuned(stage)(**values), self.splits)
         facts = trial.record.stages[stage]
         wrong = broken_in_stage(stage, trial.record, trial.rules)
         assert not wrong, f"asked for one thing, trained another: {wrong}"
@@ -182,12 +184,13 @@ def _fewer(corpus: Corpus, most: int) -> Corpus:
     return replace(corpus, num_validation_pairs=min(most, corpus.num_validation_pairs))
 
 
-def scaled(values: Values, fidelity: float) -> Values:
+def scaled(values: Values, fidelity: float, most: int) -> Values:
     """Return values for a shorter run: steps of warm-up shrink with it, a share of all steps stays one."""
     warmup = values.get("warmup_steps", 0)
     if warmup < 1 or fidelity == 1:
         return values
-    return values | {"warmup_steps": max(1, round(fidelity * warmup))}
+    # Of a large batch the steps are few, and are rounded down.
+    return values | {"warmup_steps": min(most, max(1, round(fidelity * warmup)))}
 
 
 def free_memory() -> None:

@@ -109,6 +109,13 @@ def test_every_page_leads_to_the_glossary(path):
     assert re.search(r"\((docs/)?(course/)?glossary(\.ko)?\.md", read(path)) or path.name.startswith("glossary")
 
 
+def test_every_picture_of_a_page_is_shown_and_has_its_command():
+    images, text = ROOT / "docs" / "images", "".join(map(read, PAGES))
+    names = [path.name for path in images.glob("*.png")]
+    assert [name for name in names if f"images/{name}" not in text or name[:-4] not in read(images / "make.py")] == []
+    assert "python docs/images/make.py" in text
+
+
 def test_every_tool_stands_in_a_document():
     text = "".join(map(read, PAGES))
     files = [*ROOT.glob("tools/*.py"), *ROOT.glob("tools/*/__main__.py")]

@@ -5,7 +5,8 @@
 
 The entries are played in FOLDER/runs, or in a folder that goes again; what is complete in a FOLDER is not played again.
 tune-report.png shows a made-up search, of which the truth is known (tests/studies.py): a real one takes an hour. The
-picture of the live page trains one more entry for a while. tune-rivals.png comes from benchmarks/.
+picture of the live page trains one more entry for a while. tune-rivals.png has the curves that
+`python -m benchmarks tuning` leaves in .cache/bench/tuning.png.
 """
 
 import os

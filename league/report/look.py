@@ -93,6 +93,7 @@ TEMPLATES.filters |= {
     "english": plain,
     "translated": translated,
     "with_flags": with_flags,
+    "as_json": lambda text: json.dumps([plain(text), korean_of(text)]),
     "as_label": partial(attribute, "aria-label"),
     "as_title": partial(attribute, "title"),
 }

@@ -166,8 +166,9 @@ def test_the_board_speaks_korean(page):
     )
     compare_button = page.locator("td.choose input").first
     assert compare_button.get_attribute("aria-label") == "best 비교"
+    assert page.title() == "순위표" and page.locator("#group option").last.text_content() == "게임"
     page.get_by_role("button", name="English").click()
-    assert page.locator("#ranked h2").text_content() == "Ranked"
+    assert page.locator("#ranked h2").text_content() == "Ranked" and page.title() == "Leaderboard"
 
 
 def test_two_entries_are_compared_by_the_test_of_ours(page, targets):

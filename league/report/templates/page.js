@@ -33,6 +33,8 @@ const league = (() => {
   };
 
   function speakAttributes() {
+    const title = document.querySelector("title[data-both]");
+    if (title) document.title = inLanguage(JSON.parse(title.dataset.both));
     for (const node of document.querySelectorAll("[data-ko]")) {
       const [name, korean] = JSON.parse(node.dataset.ko);
       if (!node.dataset.en) node.dataset.en = node.getAttribute(name);

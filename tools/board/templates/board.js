@@ -209,6 +209,7 @@ function speakBoard() {
   const games = new Map(board.rows.map((row) => [gameKey(row) || "practice", gameOf(row)]));
   fill($("game"), [...games], say("b.all"));
   $("group").parentNode.hidden = games.size < 2;
+  $("group").options[1].textContent = say("b.game");
   for (const row of board.rows) {
     const texts = [row.name, row.entry, row.state, say(`state.${row.state}`), row.device, gameOf(row), ...row.values,
       ...row.values.map(plain), ...(row.why || []).flat()];

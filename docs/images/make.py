@@ -37,7 +37,7 @@ def main(folder: Path) -> None:
         os.chdir(made)
         pages = pages_of(Path(made))
         with browsing(width=1440, height=1000) as page:
-            for name, height in (("entry-report", 1180), ("board", 900), ("tune-report", 1100)):
+            for name, height in (("entry-report", 1180), ("board", 900), ("tune-report", 1760)):
                 page.goto(pages[name])
                 page.wait_for_timeout(500)
                 clip = {"x": 0, "y": 0, "width": 1440, "height": height}
@@ -76,7 +76,7 @@ def pages_of(folder: Path) -> dict[str, str]:
     write(build(runs), board, reports=0)
     write_entry_report(runs / "gentle")
     pages = {"entry-report": runs / "gentle" / "report.html", "board": board / "index.html"}
-    pages["tune-report"] = write_report(study_of(24, 9, league="demo", state="done"), search)
+    pages["tune-report"] = write_report(study_of(24, 9, state="done", commands=[]), search)
     return {name: path.as_uri() for name, path in pages.items()}
 
 

@@ -156,7 +156,7 @@ def draw_confusion(axes: Axes, facts: Facts) -> None:
 
 def purposes(facts: Facts) -> list[tuple[str, str, float]]:
     """Return what the clock was spent on, in the order of the game, the small change of many purposes together."""
-    spent = {name: max(0.0, minutes) for name, minutes in facts.spent.items()}
+    spent = {name: max(0.0, minutes) for name, minutes in facts.spent.items() if minutes > 0 or name in STAGES}
     order = [name for name in ("trials", *STAGES, "score") if name in spent]
     order += sorted(set(spent) - set(order), key=lambda name: -spent[name])
     parts = [(name, say(WORDS[name]) if name in WORDS else name[:MOST_LETTERS], spent[name]) for name in order]

@@ -37,7 +37,7 @@ def main(folder: Path) -> None:
         os.chdir(made)
         pages = pages_of(Path(made))
         with browsing(width=1440, height=1000) as page:
-            for name, height in (("entry-report", 1180), ("board", 900), ("tune-report", 1760)):
+            for name, height in (("entry-report", 1180), ("board", 900), ("tune-report", 1850)):
                 page.goto(pages[name])
                 page.wait_for_timeout(500)
                 clip = {"x": 0, "y": 0, "width": 1440, "height": height}

@@ -136,6 +136,9 @@ def test_the_switch_changes_every_part_of_the_app(site):
         assert report.locator("#language").is_hidden(), "the app has the one switch"
         page.goto(f"{site}/live")
         page.locator("h1", has_text="Live").wait_for()
+        page.set_viewport_size({"width": 390, "height": 844})
+        nav, switch = page.locator("nav").first.bounding_box(), page.locator("#language").bounding_box()
+        assert switch["y"] >= nav["y"] + nav["height"] - 1, "below the way to the other pages, on a phone"
 
 
 @needs_browser

@@ -17,7 +17,12 @@ BASELINE = "marian"
 BATCH_SIZES = (16, 32, 64, 100)
 CT2_BATCHES = (("examples", 16), ("examples", 32), ("examples", 64), ("tokens", 1024), ("tokens", 4096))
 TRIAL = 200  # sentences on which an arm finds its best batch size
-SAME_AS = {"ours-library-search": "ours", "ctranslate2-float32": BASELINE, "ctranslate2-int8": BASELINE}
+SAME_AS = {
+    "ours-one-at-a-time": "ours",
+    "ours-library-search": "ours",
+    "ctranslate2-float32": BASELINE,
+    "ctranslate2-int8": BASELINE,
+}
 
 
 def measure(bench: Bench) -> dict[str, Any]:
@@ -27,6 +32,7 @@ def measure(bench: Bench) -> dict[str, Any]:
     checkpoint, marian = models(bench)
     jobs = {
         "ours": ("scoring.ours", {"checkpoint": str(checkpoint), "library_search": False}),
+        "ours-one-at-a-time": ("scoring.ours", {"checkpoint": str(checkpoint), "library_search": False, "plain": True}),
         "ours-library-search": ("scoring.ours", {"checkpoint": str(checkpoint), "library_search": True}),
         BASELINE: ("scoring.marian_arm", {"folder": str(marian)}),
     }
@@ -146,17 +152,22 @@ def fastest(translate, sources: list[str], candidates) -> Any:
     return min(seconds, key=seconds.get)
 
 
-def ours(channel, checkpoint: str, library_search: bool, test: list) -> None:
-    """Job: the league's decoding, or the library's own search on the same model and batches."""
+def ours(channel, checkpoint: str, library_search: bool, test: list, plain: bool = False) -> None:
+    """Job: the league's decoding, or the library's own search on the same model and batches.
+
+    The plain arm has one batch at a time and weights as they are.
+    """
     from accelerate import PartialState
     from transformers import GenerationMixin
 
     from league import hardware
     from league.data.tokens import encode
-    from league.tasks.predicting import predict
+    from league.tasks import packed, predicting
     from league_config import AING
 
     hardware.prepare_process()
+    if plain:
+        predicting.AT_A_TIME, packed.suits_processor = 1, lambda: False
     state = PartialState(cpu=not hardware.has_gpu())
     vocab_size = json.loads((Path(checkpoint) / "config.json").read_text())["vocab_size"]
     rules = replace(AING, vocab_size=vocab_size)
@@ -173,7 +184,7 @@ def ours(channel, checkpoint: str, library_search: bool, test: list) -> None:
     batch = rules.decoding["batch_size"]
     serve(
         channel,
-        lambda texts: predict(task, model, tokenizer, texts),
+        lambda texts: predicting.predict(task, model, tokenizer, texts),
         lambda texts: encode(tokenizer, texts, rules.max_length),
         sources,
         batch,

@@ -17,7 +17,7 @@ from .models import Translated
 
 MOST_SHOWN = 50
 RATINGS = range(1, 6)
-LONG = Text().with_variant(MEDIUMTEXT(charset="utf8mb4"), "mysql", "mariadb")
+LONG = Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb")
 
 ANSWERS = Table(
     "answers",
@@ -29,6 +29,9 @@ ANSWERS = Table(
     Column("summary", LONG, nullable=False),
     Column("settings", JSON, nullable=False),
     Column("rating", Integer),
+    # A server may have another one by default, without Korean.
+    mysql_charset="utf8mb4",
+    mariadb_charset="utf8mb4",
 )
 
 

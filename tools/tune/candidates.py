@@ -1,12 +1,12 @@
 """What is tried before the sampler picks: start values, what did well before, and points of the ranges."""
 
 from league.errors import UserError
-from league_config import League, Range
+from league_config import League
 
 from .space import Values, point, ranges, size, start_values, why_not
 
 # Shares of the ranges that a search begins with: chosen, and what searches reached with them stands in docs/tuning.md.
-MIDDLE, LARGER, LOWER = 0.5, 0.7, 0.25
+MIDDLE, LARGER, LOWER, HIGH_RATE = 0.5, 0.7, 0.25, 0.85
 KNOWN = 2  # entries whose values are tried early: chosen, as each costs a trial of a search that has a dozen
 
 Candidates = list[tuple[str, Values]]  # where the values come from, and they themselves
@@ -28,6 +28,12 @@ def first_candidates(rules: League, stage: str) -> Candidates:
     start = start_values(rules, stage)
     if stage == "pretrain":
         points = {"middle of the sizes": size(rules, MIDDLE, start), "larger sizes": size(rules, LARGER, start)}
+    elif not rules.has_one_task and "learning_rate" in ranges(rules, stage):
+        points = {
+            "a high rate": start | {"learning_rate": rate_at(rules, HIGH_RATE)},
+            "middle of the ranges, at a high rate": point(rules, stage, MIDDLE)
+            | {"learning_rate": rate_at(rules, LARGER)},
+        }
     else:
         points = {
             "lower part of the ranges": point(rules, stage, LOWER),
@@ -36,17 +42,26 @@ def first_candidates(rules: League, stage: str) -> Candidates:
     return [("baseline", start), *points.items()]
 
 
-def gentle_first(candidates: Candidates) -> Candidates:
-    """Return fine-tunes by their learning rate: the gentle ones forget least. Without one they stay in their order."""
-    return sorted(candidates, key=lambda one: one[1].get("learning_rate", 0.0))
+def rate_at(rules: League, share: float) -> float:
+    """Return the learning rate at a share of its range."""
+    return point(rules, "finetune", share)["learning_rate"]
 
 
-def gentlest(rules: League, candidates: Candidates) -> Values:
-    """Return the gentlest of some fine-tunes at the lowest rate there is: it keeps what stage A has learned."""
-    values, span = gentle_first(candidates)[0][1], ranges(rules, "finetune").get("learning_rate")
-    if span is None:
-        return values
-    return values | {"learning_rate": span.low if isinstance(span, Range) else min(span)}
+def promising_first(rules: League, candidates: Candidates) -> Candidates:
+    """Return fine-tunes by their learning rate; without one they stay in their order.
+
+    Where both stages have one task, the gentle ones forget least. Where stage B has a task of its own there is nothing
+    to forget and all to learn: the highest rate comes first.
+    """
+    sign = 1 if rules.has_one_task else -1
+    return sorted(candidates, key=lambda one: sign * one[1].get("learning_rate", 0.0))
+
+
+def safest(rules: League, candidates: Candidates) -> Values:
+    """Return what is fine-tuned before anything is known: where it may forget, at the lowest rate there is."""
+    values = promising_first(rules, candidates)[0][1]
+    may_forget = rules.has_one_task and "learning_rate" in values
+    return values | ({"learning_rate": rate_at(rules, 0.0)} if may_forget else {})
 
 
 def known_entries(rules: League, stage: str, name: str) -> Candidates:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .budget import BOLD, SAFETY, Budget
-from .candidates import MIDDLE, Candidates, gentle_first, gentlest
+from .candidates import MIDDLE, Candidates, promising_first, safest
 from .jobs import Job, Tried, Wait
 from .space import Values, point, size
 
@@ -93,11 +93,8 @@ class Planner(Budget):
         if cost > room:
             return None
         known = [one for one in tried if one.stage == "finetune" and one.state == "complete"]
-        # Without one nobody knows which gains anything: the gentlest keeps what stage A has learned.
         values = (
-            max(known, key=lambda one: one.change).values
-            if known
-            else gentlest(self.rules, self.candidates["finetune"])
+            max(known, key=lambda one: one.change).values if known else safest(self.rules, self.candidates["finetune"])
         )
         return Job("finetune", 1.0, "a whole entry early", room, values, base)
 
@@ -167,8 +164,8 @@ class Planner(Budget):
 
     def _is_beaten(self, one: Tried, base: Tried | None, tried: list[Tried]) -> bool:
         """Tell whether a fine-tune has lost more in a part of the steps than another in all of them."""
-        if base is None or one.fidelity == 1 or one.worth is None:
-            return False
+        if base is None or one.fidelity == 1 or one.worth is None or not self.rules.has_one_task:
+            return False  # a task of its own is learned the better the longer
         fulls = (other.worth for other in tried if other.fidelity == 1 and other.base == base.number)
         return any(worth is not None and worth >= one.worth for worth in fulls)
 
@@ -226,10 +223,10 @@ class Planner(Budget):
         """Return what is tried in full before the sampler picks."""
         if stage == "pretrain":
             return [*self.candidates[stage], *self._next_best(begun)]
-        # There is time for few: what forgot least elsewhere, then the gentle ones.
+        # There is time for few: what did best elsewhere, then the promising ones.
         known = [one for one in tried if one.fidelity == 1 and one.worth is not None]
         known.sort(key=lambda one: -one.worth)
-        return [("best elsewhere", one.values) for one in known] + gentle_first(self.candidates[stage])
+        return [("best elsewhere", one.values) for one in known] + promising_first(self.rules, self.candidates[stage])
 
     def _next_best(self, begun: list[Values]) -> Candidates:
         """Return what comes next in size where there was no time for any of the larger structures to begin with."""

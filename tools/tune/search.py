@@ -20,7 +20,7 @@ from league_config import fingerprint
 from train_finetune import FinetuneOptions
 
 from .budget import PRESETS, SAFETY
-from .candidates import LARGER, MIDDLE, Candidates, candidates_of, gentle_first
+from .candidates import LARGER, MIDDLE, Candidates, candidates_of, promising_first
 from .jobs import Job, Tried
 from .outlook import describe
 from .plan import Planner
@@ -162,10 +162,10 @@ class Search:
 
     @cached_property
     def untried(self) -> Values:
-        """Return the fine-tune that is played where there was no time to try any: the given one, or the gentlest."""
+        """Return the fine-tune that is played where there was no time to try any: the given one, or a promising one."""
         if self.request.given or self.request.only == "structure":
             return self.request.fixed["finetune"]
-        return gentle_first(self.candidates["finetune"])[0][1]
+        return promising_first(self.rules, self.candidates["finetune"])[0][1]
 
     def _next(self) -> Claim | None:
         while True:

@@ -1,11 +1,14 @@
 """Searches of leagues whose stages differ: each trial is judged on all rows of what decides in its own stage."""
 
+from types import SimpleNamespace
+
 import pytest
 from play_summaries import TINY_SUMMARIES
 from searches import FROM
 
 from league.run.loading import Splits
 from league_config import DEMO, DEMO_READERS, DEMO_SUMMARIES
+from tools.tune.search import Search
 from tools.tune.space import start_values
 from tools.tune.speed import Speed, num_steps
 from tools.tune.trial import FORGOTTEN, VALIDATED, Attempt, Runner, shortened
@@ -56,3 +59,11 @@ def test_a_plan_counts_in_steps_of_the_rule_book():
         paces[size] = speed.per_step("finetune", FROM["model_hp"])
     assert paces == pytest.approx(dict.fromkeys(paces, paces[32]))
     assert num_steps(rules, "finetune", 0.5) == 5
+
+
+@pytest.mark.parametrize(("stage", "label"), [("pretrain", "masked accuracy 80.00"), ("finetune", "ROUGE-L 80.00")])
+def test_a_trials_line_names_what_its_stage_is_judged_by(stage, label, capsys):
+    search = SimpleNamespace(rules=DEMO_SUMMARIES, used=60.0, _say=print)
+    asked = {"number": 0, "stage": stage, "values": start_values(DEMO_SUMMARIES, stage), "origin": "baseline"}
+    Search._print_outcome(search, asked, {"reason": None, "validation": 80.0, "steps": 400})
+    assert capsys.readouterr().out.strip().endswith(label)

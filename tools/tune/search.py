@@ -279,7 +279,8 @@ class Search:
         return f"{max(0.0, self.left) / 60:.0f} min left, {so_far} | trial {asked['number']}: {what} | "
 
     def _print_outcome(self, asked: dict[str, Any], outcome: dict[str, Any]) -> None:
-        result = outcome["reason"] or f"{metric_of(self.rules).LABEL} {outcome['validation']:.2f}"
+        label = metric_of(self.rules, asked["stage"]).LABEL
+        result = outcome["reason"] or f"{label} {outcome['validation']:.2f}"
         if outcome.get("change") is not None:
             result += f" ({outcome['change']:+.2f})"
         self._say(

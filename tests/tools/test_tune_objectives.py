@@ -8,8 +8,12 @@ from searches import FROM
 
 from league.run.loading import Splits
 from league_config import DEMO, DEMO_READERS, DEMO_SUMMARIES
+from tools.tune.budget import PRESETS
+from tools.tune.candidates import first_candidates, promising_first, safest
+from tools.tune.jobs import Tried
+from tools.tune.plan import Planner
 from tools.tune.search import Search
-from tools.tune.space import start_values
+from tools.tune.space import ranges, start_values
 from tools.tune.speed import Speed, num_steps
 from tools.tune.trial import FORGOTTEN, VALIDATED, Attempt, Runner, shortened
 from train_finetune import FinetuneOptions
@@ -67,3 +71,32 @@ def test_a_trials_line_names_what_its_stage_is_judged_by(stage, label, capsys):
     asked = {"number": 0, "stage": stage, "values": start_values(DEMO_SUMMARIES, stage), "origin": "baseline"}
     Search._print_outcome(search, asked, {"reason": None, "validation": 80.0, "steps": 400})
     assert capsys.readouterr().out.strip().endswith(label)
+
+
+@pytest.mark.parametrize("rules", [DEMO_SUMMARIES, DEMO_READERS], ids=lambda rules: rules.name)
+def test_where_stage_b_has_a_task_of_its_own_high_rates_come_first(rules):
+    candidates = first_candidates(rules, "finetune")
+    start, highest = start_values(rules, "finetune")["learning_rate"], ranges(rules, "finetune")["learning_rate"].high
+    rates = [values["learning_rate"] for _, values in promising_first(rules, candidates)]
+    assert rates == sorted(rates, reverse=True) and start < rates[0] <= highest
+    assert safest(rules, candidates)["learning_rate"] == rates[0]
+
+
+def test_where_both_stages_have_one_task_low_rates_come_first():
+    candidates = first_candidates(DEMO, "finetune")
+    rates = [values["learning_rate"] for _, values in promising_first(DEMO, candidates)]
+    assert rates == sorted(rates)
+    assert safest(DEMO, candidates)["learning_rate"] == ranges(DEMO, "finetune")["learning_rate"].low
+
+
+def test_a_short_trial_of_a_task_of_its_own_is_not_beaten_by_one_in_full():
+    tried = []
+    for rules, is_beaten in ((DEMO, True), (DEMO_SUMMARIES, False)):
+        start, values = start_values(rules, "pretrain"), start_values(rules, "finetune")
+        base = Tried(0, "pretrain", start, start, 1.0, "complete", 70.0)
+        tried = [
+            Tried(1, "finetune", values, start, 1.0, "complete", 80.0, 10.0, base=0),
+            Tried(2, "finetune", values, start, 0.25, "complete", 60.0, -10.0, base=0),
+        ]
+        plan = Planner(rules, Speed(rules), PRESETS["balanced"], 480.0, {}, {})
+        assert plan._is_beaten(tried[1], base, tried) is is_beaten

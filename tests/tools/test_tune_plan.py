@@ -6,9 +6,9 @@ import random
 import pytest
 
 from league.tasks.task import task_of
-from league_config import AING, DEMO, DEMO_READERS, DEMO_SUMMARIES
+from league_config import AING, DEMO
 from tools.tune.budget import PRESETS, SAFETY
-from tools.tune.candidates import first_candidates, promising_first, safest
+from tools.tune.candidates import first_candidates
 from tools.tune.jobs import Job, Tried, Wait
 from tools.tune.plan import Planner
 from tools.tune.space import point, ranges, start_values, why_not
@@ -336,32 +336,3 @@ def test_fine_tunes_go_on_where_no_new_structure_is_allowed():
     planner.exhausted = ("pretrain",)
     job = planner.decide([full], 3400)
     assert (job.stage, job.values) == ("finetune", start_values(AING, "finetune"))
-
-
-@pytest.mark.parametrize("rules", [DEMO_SUMMARIES, DEMO_READERS], ids=lambda rules: rules.name)
-def test_where_stage_b_has_a_task_of_its_own_high_rates_come_first(rules):
-    candidates = first_candidates(rules, "finetune")
-    start, highest = start_values(rules, "finetune")["learning_rate"], ranges(rules, "finetune")["learning_rate"].high
-    rates = [values["learning_rate"] for _, values in promising_first(rules, candidates)]
-    assert rates == sorted(rates, reverse=True) and start < rates[0] <= highest
-    assert safest(rules, candidates)["learning_rate"] == rates[0]
-
-
-def test_where_both_stages_have_one_task_low_rates_come_first():
-    candidates = first_candidates(DEMO, "finetune")
-    rates = [values["learning_rate"] for _, values in promising_first(DEMO, candidates)]
-    assert rates == sorted(rates)
-    assert safest(DEMO, candidates)["learning_rate"] == ranges(DEMO, "finetune")["learning_rate"].low
-
-
-def test_a_short_trial_of_a_task_of_its_own_is_not_beaten_by_one_in_full():
-    tried = []
-    for rules, is_beaten in ((DEMO, True), (DEMO_SUMMARIES, False)):
-        start, values = start_values(rules, "pretrain"), start_values(rules, "finetune")
-        base = Tried(0, "pretrain", start, start, 1.0, "complete", 70.0)
-        tried = [
-            Tried(1, "finetune", values, start, 1.0, "complete", 80.0, 10.0, base=0),
-            Tried(2, "finetune", values, start, 0.25, "complete", 60.0, -10.0, base=0),
-        ]
-        plan = Planner(rules, Speed(rules), PRESETS["balanced"], 480.0, {}, {})
-        assert plan._is_beaten(tried[1], base, tried) is is_beaten

@@ -26,7 +26,8 @@ ON_REQUEST = ("busy", "league", "tuning")
 
 
 def main(argv: list[str] | None = None) -> None:
-    words = {"parts": {"nargs": "*", "help": f"{', '.join(PARTS)} (none named: all but those on request)"}}
+    all_but = f"none named: all but {', '.join(ON_REQUEST)}"
+    words = {"parts": {"nargs": "*", "help": f"{', '.join(PARTS)} ({all_but})"}}
     options, named = parse_options(__doc__, tuning.TuningOptions, argv=argv, words=words)
     parts = _parts(named.parts)
     check(options, parts)

@@ -6,13 +6,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from benchmarks.setting import Bench, bench_league, cores
+from benchmarks.setting import Bench, bench_league, cores, flags_of
 from benchmarks.shared import Worker, arms, progress, spread
 from league.threads import LIBRARYS_OWN
 
-OURS = "ours"
 SETTINGS = {
-    OURS: {},
+    "ours": {},
     "libgomp's own": LIBRARYS_OWN,
     "OMP_WAIT_POLICY=PASSIVE": {"OMP_WAIT_POLICY": "PASSIVE"},
     "OMP_NUM_THREADS=1": {"OMP_NUM_THREADS": "1"},
@@ -41,8 +40,8 @@ def measure_work(bench: Bench, work: str, stage: str) -> list[dict[str, Any]]:
     """Return a line of the table for each setting: one kind of work alone, beside a busy core, and twice at once."""
     options = bench.options
     values = {"stage": stage, "structure": options.structure, "data_dir": str(bench.data_dir)}
-    pairs = {f"{name}, {number}": ("busy.train", values) for name in SETTINGS for number in (1, 2)}
-    settings = {name: SETTINGS[name.rsplit(", ", 1)[0]] for name in pairs}
+    settings = {f"{name}, {number}": one for name, one in SETTINGS.items() for number in (1, 2)}
+    pairs = dict.fromkeys(settings, ("busy.train", values))
     rates = {name: {"alone": [], "beside": [], "two at once": []} for name in SETTINGS}
     with arms(f"busy, {work}", bench.folder, pairs, settings, steps=options.warm_up) as workers:
         teams = dict(zip(SETTINGS, zip(workers[::2], workers[1::2], strict=True), strict=True))
@@ -61,7 +60,7 @@ def columns(rates: dict[str, list[float]], whole: float) -> dict[str, Any]:
     cells = {}
     for condition, values in rates.items():
         cells[condition] = spread(values)
-        cells[f"{condition}, share"] = spread(values)["median"] / whole
+        cells[f"{condition}, share"] = cells[condition]["median"] / whole
     return cells
 
 
@@ -106,8 +105,7 @@ def train(channel, stage: str, structure: dict[str, int], data_dir: str) -> None
     }
     LEAGUES["bench"] = replace(rules, **few)
     words = ["--league", "bench", "--entry", f"busy-{os.getpid()}", "--data_dir", data_dir]
-    flags = [word for name, value in structure.items() for word in (f"--{name}", str(value))]
     if stage == "finetune":
-        train_pretrain.main([*words, *flags])
+        train_pretrain.main([*words, *flags_of(structure)])
     pacer.install(channel)
-    train_finetune.main(words) if stage == "finetune" else train_pretrain.main([*words, *flags])
+    train_finetune.main(words) if stage == "finetune" else train_pretrain.main([*words, *flags_of(structure)])

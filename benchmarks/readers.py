@@ -4,7 +4,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from benchmarks.setting import Bench, read_test
+from benchmarks.setting import Bench, flags_of, read_test
 from benchmarks.shared import alternate, arms, ratios, spread
 from benchmarks.training import row
 from league_config import AING, LEAGUES, TWEETS, Corpus, League, Mixture, Part
@@ -51,8 +51,7 @@ def ours(channel, structure: dict[str, int], data_dir: str) -> None:
     LEAGUES["bench-readers"] = bench_readers()
     pacer.install(channel)
     watch.SAVE_EVERY = float("inf")  # as for the translators
-    flags = [word for name, value in structure.items() for word in (f"--{name}", str(value))]
-    train_pretrain.main(["--league", "bench-readers", "--entry", "ours", "--data_dir", data_dir, *flags])
+    train_pretrain.main(["--league", "bench-readers", "--entry", "ours", "--data_dir", data_dir, *flags_of(structure)])
 
 
 def tokenizer_and_texts(data_dir: str) -> tuple[Any, list[str]]:

@@ -7,7 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.setting import STRUCTURE, Bench, bench_league, cache_folder, cores, has_ctranslate2, read_test
+from benchmarks.setting import (
+    STRUCTURE,
+    Bench,
+    bench_league,
+    cache_folder,
+    cores,
+    flags_of,
+    has_ctranslate2,
+    read_test,
+)
 from benchmarks.shared import alternate, arms, once, ratios, spread
 from league.errors import UserError
 from league.tasks.task import task_of
@@ -31,8 +40,8 @@ def measure(bench: Bench) -> dict[str, Any]:
     sources, targets = read_test(*test)
     checkpoint, marian = models(bench)
     jobs = {
-        "ours": ("scoring.ours", {"checkpoint": str(checkpoint), "library_search": False}),
-        "ours-one-at-a-time": ("scoring.ours", {"checkpoint": str(checkpoint), "library_search": False, "plain": True}),
+        "ours": ("scoring.ours", {"checkpoint": str(checkpoint)}),
+        "ours-one-at-a-time": ("scoring.ours", {"checkpoint": str(checkpoint), "plain": True}),
         "ours-library-search": ("scoring.ours", {"checkpoint": str(checkpoint), "library_search": True}),
         BASELINE: ("scoring.marian_arm", {"folder": str(marian)}),
     }
@@ -120,8 +129,7 @@ def train_ours(channel, structure: dict[str, int], data_dir: str, steps: int, to
 
     LEAGUES["bench"] = bench_league(steps)
     channel.say(f"training ours for {steps} steps")
-    flags = [word for name, value in structure.items() for word in (f"--{name}", str(value))]
-    train_pretrain.main(["--league", "bench", "--entry", "trained", "--data_dir", data_dir, *flags])
+    train_pretrain.main(["--league", "bench", "--entry", "trained", "--data_dir", data_dir, *flags_of(structure)])
     with new_folder(Path(to)) as made:
         shutil.copytree(RUNS / "trained" / "pretrain", made, dirs_exist_ok=True)
     channel.answer(done=True)
@@ -152,7 +160,7 @@ def fastest(translate, sources: list[str], candidates) -> Any:
     return min(seconds, key=seconds.get)
 
 
-def ours(channel, checkpoint: str, library_search: bool, test: list, plain: bool = False) -> None:
+def ours(channel, checkpoint: str, test: list, library_search: bool = False, plain: bool = False) -> None:
     """Job: the league's decoding, or the library's own search on the same model and batches.
 
     The plain arm has one batch at a time and weights as they are.

@@ -54,6 +54,11 @@ class BenchOptions:
         return {name: getattr(self, name) for name in STRUCTURE}
 
 
+def flags_of(structure: dict[str, int]) -> list[str]:
+    """Return a structure as the flags of a script."""
+    return [word for name, value in structure.items() for word in (f"--{name}", str(value))]
+
+
 def check(options: BenchOptions, parts: list[str]) -> None:
     """Refuse what cannot be measured, before any work."""
     check_model_hp(ModelHP(**options.structure))

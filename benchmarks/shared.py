@@ -74,7 +74,9 @@ def own_peak_mib() -> float:
 class Worker:
     """A process that does one job of the benchmark: `module.function` of this package, with JSON options."""
 
-    def __init__(self, job: str, folder: Path, name: str | None = None, settings: dict = {}, /, **options: Any):  # noqa: B006
+    def __init__(
+        self, job: str, folder: Path, name: str | None = None, settings: dict | None = None, /, **options: Any
+    ):
         self.name, self.ready = name or job, {}  # ready: the answer with which it begins to wait
         self.errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
         words = [sys.executable, "-m", "benchmarks.worker", job, json.dumps(options)]
@@ -82,7 +84,7 @@ class Worker:
         self.process = subprocess.Popen(
             words,
             cwd=folder,
-            env=environment() | settings,
+            env=environment() | (settings or {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
@@ -168,7 +170,7 @@ def arms(
         workers = []
         for name, (job, options) in jobs.items():
             progress(f"{part}: preparing {name}")
-            workers.append(started.enter_context(Worker(job, folder, name, (settings or {}).get(name, {}), **options)))
+            workers.append(started.enter_context(Worker(job, folder, name, (settings or {}).get(name), **options)))
             workers[-1].ready = workers[-1].receive()
             if warm_up:
                 workers[-1].ask(**warm_up)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks.setting import Bench, BenchOptions
+from benchmarks.setting import Bench, BenchOptions, flags_of
 from benchmarks.shared import alternate, arms, ratios, spread
 from league.hardware import has_gpu
 from league.threads import LIBRARYS_OWN
@@ -91,8 +91,7 @@ def play_stage_a(entry: str, structure: dict[str, int], data_dir: str) -> None:
     from league.run import watch
 
     watch.SAVE_EVERY = float("inf")  # the time that it is blocked would count; the other arms save nothing either
-    flags = [word for name, value in structure.items() for word in (f"--{name}", str(value))]
-    train_pretrain.main(["--entry", entry, "--data_dir", data_dir, *flags])
+    train_pretrain.main(["--entry", entry, "--data_dir", data_dir, *flags_of(structure)])
 
 
 def marian_arm(channel, structure: dict[str, int], data_dir: str, max_steps: int, flags: dict[str, Any] | None) -> None:

@@ -18,7 +18,7 @@ def measure(bench: Bench) -> dict[str, Any]:
     test = [str(bench.data_dir), bench.options.sentences]
     _, targets = read_test(*test)
     checkpoint = str(our_checkpoint(bench)[0])
-    jobs = {BASELINE: ("scoring.ours", {"library_search": False})}
+    jobs = {BASELINE: ("scoring.ours", {})}
     for name, (engine, compute_type) in (ENGINES | (FAST_ENGINES if has_ctranslate2() else {})).items():
         jobs[name] = ("translating.command", {"engine": engine, "compute_type": compute_type})
     shared = {"checkpoint": checkpoint, "test": test}

@@ -197,34 +197,25 @@ def _write(target: BinaryIO, content: bytes, number: int) -> None:
 
 def output_lines(hypotheses: list, number: int, options: TranslateOptions, source: str) -> Iterator[str]:
     """Return the lines for the translations of a line."""
+    if options.copied:  # it loads what counts the score
+        from league.translate.copying import bracketed, copied
+
     for one in hypotheses:
         if options.json:
             row = {"number": number, "score": round(one.score, 4), "text": one.text}
-            yield json.dumps(row | _copied(one.text, source, options), ensure_ascii=False)
+            if options.copied:
+                row["copied"] = copied(one.text, source)
+            yield json.dumps(row, ensure_ascii=False)
             continue
         # A model may write any byte; what ends a text would upset the count.
         ends = "\0" if options.null else "\r\n"
-        text = _bracketed(one.text, source) if options.copied else one.text
+        text = bracketed(one.text, source) if options.copied else one.text
         columns = [text.translate(dict.fromkeys(map(ord, ends), " "))]
         if options.scores:
             columns.insert(0, f"{one.score:.4f}")
         if options.n_best > 1:
             columns.insert(0, str(number))
         yield "\t".join(columns)
-
-
-def _copied(text: str, source: str, options: TranslateOptions) -> dict[str, list]:
-    if not options.copied:
-        return {}
-    from league.translate.copying import copied
-
-    return {"copied": copied(text, source)}
-
-
-def _bracketed(text: str, source: str) -> str:
-    from league.translate.copying import bracketed
-
-    return bracketed(text, source)
 
 
 def windows(source: BinaryIO, by_null: bool = False) -> Iterator[list[bytes]]:

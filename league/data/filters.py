@@ -27,9 +27,9 @@ class Filters:
     def __init__(self, wanted: dict[str, Any], elsewhere: Iterable[str] = ()):
         if unknown := wanted.keys() - KINDS:
             raise ValueError(f"there is no filter {min(unknown)!r}; there are {', '.join(KINDS)}")
-        for name in ("fewest_words", "most_words", "is_shorter", "duplicates"):
-            if not isinstance(wanted.get(name, 0), int) or not 0 <= wanted.get(name, 0) <= LARGEST[name]:
-                raise ValueError(f"{name} {wanted[name]!r:.40}: must be a whole number from 0 to {LARGEST[name]:,}")
+        for name, largest in LARGEST.items():
+            if not isinstance(wanted.get(name, 0), int) or not 0 <= wanted.get(name, 0) <= largest:
+                raise ValueError(f"{name} {wanted[name]!r:.40}: must be a whole number from 0 to {largest:,}")
         self.wanted = wanted | ({"repetition": repetition_of(wanted["repetition"])} if "repetition" in wanted else {})
         self.patterns = [re.compile(pattern) for pattern in wanted.get("patterns", ())]
         self.seen = set(elsewhere)

@@ -29,8 +29,11 @@ def batches_by_length(rows: Sequence[list[int]], batch_size: int) -> list[list[i
 def predict(task: Task, model, tokenizer, inputs: Sequence[str], progress: str | None = None) -> list[str]:
     """Return a prediction for each input, made exactly once, in order; what is too long is cut, or read by windows."""
     model.eval()
-    if not task.windows:
-        return _predict(task, model, tokenizer, inputs, progress)
+    with packed(model):
+        return (_predict_windows if task.windows else _predict)(task, model, tokenizer, inputs, progress)
+
+
+def _predict_windows(task: Task, model, tokenizer, inputs: Sequence[str], progress: str | None) -> list[str]:
     encoded = task.encode_or_cut(tokenizer, inputs)
     parts = [
         task.divide(tokenizer, text) if was_cut else [text] for text, (_, was_cut) in zip(inputs, encoded, strict=True)
@@ -47,8 +50,7 @@ def predict(task: Task, model, tokenizer, inputs: Sequence[str], progress: str |
 def _predict(task: Task, model, tokenizer, inputs: Sequence[str], progress: str | None) -> list[str]:
     rows = task.encode(tokenizer, inputs)
     predict_rows = lambda batch: task.predict_rows(model, tokenizer, [rows[i] for i in batch])  # noqa: E731
-    with packed(model):
-        return in_batches(rows, task.rules.decoding["batch_size"], predict_rows, progress)
+    return in_batches(rows, task.rules.decoding["batch_size"], predict_rows, progress)
 
 
 def in_batches(

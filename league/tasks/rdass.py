@@ -8,7 +8,7 @@ import torch
 
 from league.hardware import best_device
 from league.tasks.given import fetch, in_one_line
-from league.tasks.predicting import batches_by_length
+from league.tasks.predicting import in_batches
 from league.tasks.rouge import references_of
 
 BATCH = 32
@@ -33,19 +33,17 @@ class Embedder:
         room = getattr(model.config, "max_position_embeddings", None) or MOST_TOKENS + OFFSET
         self.most = min(MOST_TOKENS, room - OFFSET, self.tokenizer.model_max_length)
 
-    @torch.inference_mode()
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Return a vector of length 1 for each text."""
         rows = self.tokenizer(list(texts), truncation=True, max_length=self.most)["input_ids"]
-        vectors: list[np.ndarray] = [np.zeros(0)] * len(rows)
-        for batch in batches_by_length(rows, BATCH):
-            inputs = self.tokenizer.pad({"input_ids": [rows[i] for i in batch]}, return_tensors="pt")
-            ids, mask = inputs["input_ids"].to(self.model.device), inputs["attention_mask"].to(self.model.device)
-            states = self.model(input_ids=ids, attention_mask=mask).last_hidden_state  # B L D
-            means = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
-            for i, vector in zip(batch, torch.nn.functional.normalize(means, dim=1).cpu().numpy(), strict=True):
-                vectors[i] = vector
-        return np.stack(vectors)
+        return np.stack(in_batches(rows, BATCH, lambda batch: self._vectors([rows[i] for i in batch])))
+
+    def _vectors(self, rows: list[list[int]]) -> list[np.ndarray]:
+        inputs = self.tokenizer.pad({"input_ids": rows}, return_tensors="pt")
+        ids, mask = inputs["input_ids"].to(self.model.device), inputs["attention_mask"].to(self.model.device)
+        states = self.model(input_ids=ids, attention_mask=mask).last_hidden_state  # B L D
+        means = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
+        return list(torch.nn.functional.normalize(means, dim=1).cpu().numpy())
 
 
 def rdass(

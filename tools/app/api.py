@@ -9,6 +9,8 @@ from league.errors import UserError
 from .folder import Folder
 from .models import NO_OTHER, Answer, choices
 
+PRIVATE = {"api_visibility": "private"}  # what the pages' own buttons do
+
 
 def endpoints(folder: Folder, ask: Callable[..., Answer]) -> None:
     """Open two named doors: which models there are, and what one of them makes of a text."""

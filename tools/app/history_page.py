@@ -9,9 +9,8 @@ from league.errors import UserError
 from league.report.look import render
 from league.report.texts import plain, say
 
+from .api import PRIVATE
 from .history import RATINGS, History
-
-PRIVATE = {"api_visibility": "private"}
 
 
 def history_page(history: History) -> None:

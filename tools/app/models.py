@@ -72,7 +72,8 @@ class Models:
         if not lines:
             raise UserError("there is nothing to translate: write a sentence.")
         with self._lock:
-            if self._translator(entry, hub_id).reads_lines:
+            main = self._translator(entry, hub_id)
+            if main.reads_lines:
                 _check_length(text, MOST_LETTERS)
                 if len(lines) > MOST_LINES:
                     raise UserError(f"{len(lines)} lines: at most {MOST_LINES} at a time.")
@@ -83,7 +84,6 @@ class Models:
                 translator = self._translator(name, hub)
                 columns = translator.rules.source, translator.rules.target
                 sides[hub.strip() or name] = translator.best(lines, num_beams), columns
-            main = self._translator(entry, hub_id)
             translated = [
                 Translated(
                     line,

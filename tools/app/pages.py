@@ -14,7 +14,7 @@ from league.report.look import render
 from league.report.texts import Text, plain, say
 
 from . import live
-from .api import endpoints
+from .api import PRIVATE, endpoints
 from .folder import Folder
 from .history import History
 from .history_page import history_page
@@ -25,7 +25,6 @@ TRANSLATIONS = "tools/app/templates/translations.html"
 # Seconds between two looks at what is running. With what a stage waits before it writes (league.run.progress), and a
 # look that several share, a step is on the page within 2.5 seconds and the time that a page takes to be drawn.
 EVERY = 1.0
-PRIVATE = {"api_visibility": "private"}
 WAITING = 16  # translations that may wait for their turn
 
 

@@ -74,6 +74,7 @@ class SummaryFinetuneHP(FinetuneHP):
 class FilteredSummaryHP(SummaryFinetuneHP):
     fewest_words: Annotated[int, (0, 1, 2, 5, 10), "words that each text has at least"] = 2
     most_words: Annotated[int, (100, 200, 400, 800, 100_000), "words that each text has at most"] = 100_000
+    most_tokens: Annotated[int, (0, 40, 60, 100, 160), "tokens that each text has at most; 0: longer is cut"] = 0
     is_shorter: Annotated[int, (0, 1), "1: no summary that is as long as its text"] = 1
     repetition: Annotated[str, REPETITIONS, "n, and the share of n-grams that may have come before in a text"] = "3,1"
     duplicates: Annotated[int, (0, 1), "0: no text twice, and none of validation"] = 0

@@ -8,6 +8,8 @@ The test set stays closed: evaluate_bleu.py alone opens it.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from league.cli.options import parse_options
 from league.errors import UserError, run_command
@@ -54,6 +56,7 @@ def about(rules: League, options: DataOptions) -> Iterator[str]:
             yield from about_split(split, tokenizer, rules.max_length)
             yield from examples(split, options.examples)
         yield from left_out(rules, corpus, options.data_dir, train.rows.names)
+        yield from too_long(task, train, tokenizer)
 
 
 def about_split(split, tokenizer, limit: int) -> Iterator[str]:
@@ -112,6 +115,16 @@ def left_out(rules: League, corpus, data_dir: str | None, columns: Sequence[str]
     for why, texts in sorted(found.items()):
         yield f"    {why}: {len(texts):,}"
         yield from (f"      {shown(text)}" for text in texts[:MOST_EXAMPLES])
+
+
+def too_long(task, train, tokenizer) -> Iterator[str]:
+    """Say what a filter by length in tokens leaves out of the rows that are used."""
+    most = getattr(task.rules, task.stage).corpus.filters.get("most_tokens")
+    if most:
+        with TemporaryDirectory() as cache:
+            rows = task.tokens(train, tokenizer, Path(cache)).left_out()
+        yield f"    of the rows used, more than {most} tokens: {len(rows):,}"
+        yield from (f"      {shown(train.sources[int(i)])}" for i in rows[:MOST_EXAMPLES])
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ EMPTY, BROKEN = "a text is empty", "broken encoding"  # which every league leave
 KINDS = {
     "fewest_words": "of each text",
     "most_words": "of each text",
+    "most_tokens": "of each text, as the model counts, which cuts what is longer; 0 has it cut, see Task.tokens",
     "is_shorter": "the last text of a row than the first, as a summary is",
     "repetition": "n, and the share of a text's n-grams that may have come before in it",
     "patterns": "regular expressions that no text may hold",
@@ -18,7 +19,7 @@ KINDS = {
 
 
 MOST_GROUPED = 100  # words of a group
-LARGEST = {"fewest_words": 10**9, "most_words": 10**9, "is_shorter": 1, "duplicates": 1}
+LARGEST = {"fewest_words": 10**9, "most_words": 10**9, "most_tokens": 10**9, "is_shorter": 1, "duplicates": 1}
 
 
 class Filters:

@@ -22,6 +22,8 @@ CACHE_VERSION = 3
 class Tokens(Dataset):
     """The token ids of a split, in a memory-mapped file: a row has ids by column."""
 
+    kept: np.ndarray | None = None  # the rows that a filter by length leaves, if not all
+
     def __init__(self, rows: Rows, max_length: int):
         self.rows = rows
         self.max_length = max_length
@@ -29,9 +31,11 @@ class Tokens(Dataset):
         self.ids = {name: rows.table[name] for name in rows.names if name != "num_cut"}
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.rows) if self.kept is None else len(self.kept)
 
     def __getitem__(self, i: int) -> dict[str, np.ndarray]:
+        if self.kept is not None:
+            i = int(self.kept[i])
         return {name: column[i].values.to_numpy() for name, column in self.ids.items()}
 
     def lengths(self) -> np.ndarray:
@@ -39,11 +43,27 @@ class Tokens(Dataset):
         from pyarrow.compute import list_value_length
 
         parts = [[list_value_length(batch[name]).to_numpy() for name in self.ids] for batch in self.rows.batches()]
-        return np.concatenate(parts, axis=1)
+        return self._of_kept(np.concatenate(parts, axis=1))
 
     def num_cut(self) -> int:
         """Return how many texts were longer than `max_length`."""
-        return sum(int(batch["num_cut"].to_numpy().sum()) for batch in self.rows.batches())
+        return int(self._cut().sum())
+
+    def of_at_most(self, most: int) -> "Tokens":
+        """Return the rows of which no text has more tokens, or was cut."""
+        shorter = Tokens(self.rows, self.max_length)
+        shorter.kept = np.flatnonzero((self.lengths() <= most).all(axis=0) & (self._cut() == 0))
+        return shorter
+
+    def left_out(self) -> np.ndarray:
+        """Return the rows that a filter by length leaves out."""
+        return np.setdiff1d(np.arange(len(self.rows)), np.arange(len(self.rows)) if self.kept is None else self.kept)
+
+    def _cut(self) -> np.ndarray:
+        return self._of_kept(np.concatenate([batch["num_cut"].to_numpy() for batch in self.rows.batches()]))
+
+    def _of_kept(self, figures: np.ndarray) -> np.ndarray:
+        return figures if self.kept is None else figures[..., self.kept]
 
 
 def tokenize_split(split: Split, tokenizer, max_length: int, cache_dir: Path) -> Tokens:

@@ -133,12 +133,13 @@ def _order(record: Record, league: League, splits: dict[str, Split], tokenizer) 
         facts, split = record.stages[name], splits[f"{stage.corpus.name}.train"]
         with tempfile.TemporaryDirectory() as cache:
             with needed_here():
-                tokens = task_of(league, name).tokenize(split, tokenizer, Path(cache))
+                tokens = task_of(rules, name).tokens(split, tokenizer, Path(cache))
             order = TrainingOrder(tokens, rules.batch_size, stage.arguments["max_steps"], seed)
             measured = {
                 "order": order.digest(),
                 "tokens": order.num_tokens(facts.steps),
                 "sentences_cut": tokens.num_cut(),
+                "rows_too_long": len(tokens.left_out()),
             }
             yield from (
                 f"{name}: {key} is {value} by seed {seed}, {getattr(facts, key)} by the record"

@@ -78,6 +78,7 @@ class StageFacts(_Facts):
     validation: dict[Key, Number]  # the metric by domain
     validation_seconds: Number
     sha256: Digests
+    rows_too_long: Count = 0  # that a filter by length in tokens left out
     figures: dict[Key, Number] = {}  # further ones of the validation
     from_search: bool = False  # taken over from a trial of the entry's own search
 

@@ -34,4 +34,4 @@ class Splits:
 
 def tokenize(task: Task, split: Split, tokenizer) -> Tokens:
     """Tokenize a split, or map it from the cache, which all entries share."""
-    return task.tokenize(split, tokenizer, RUNS / ".cache")
+    return task.tokens(split, tokenizer, RUNS / ".cache")

@@ -24,6 +24,11 @@ class Summarize(Writer):
 
         played = self.rules.as_tuned(asdict(values)).finetune
         check_filters(played.corpus)
+        most, limit = played.corpus.filters.get("most_tokens", 0), self.rules.max_length
+        if most > limit:
+            raise UserError(
+                f"most_tokens {most:,}: the model reads {limit}; 0 has longer texts cut, {limit} leaves them out."
+            )
         if hasattr(values, "batch_size"):
             most = self.rules.batch_size * self.rules.finetune.arguments["max_steps"]
             demand(

@@ -34,6 +34,13 @@ class Task:
 
     # The data.
 
+    def tokens(self, split, tokenizer, cache_dir: Path):
+        """Tokenize a split; rows to train on stay out where they have more tokens than the corpus's filters want."""
+        tokens = self.tokenize(split, tokenizer, cache_dir)
+        corpus = getattr(self.rules, self.stage).corpus
+        most = corpus.filters.get("most_tokens") if split.name == f"{corpus.name}.train" else None
+        return tokens.of_at_most(most) if most else tokens
+
     def columns(self) -> tuple[str, ...]:
         """Return the columns of a row: what is read, then what is to be predicted."""
         raise NotImplementedError

@@ -149,6 +149,19 @@ def test_truncation_keeps_the_end_and_is_counted(split, tokenizer, tmp_path):
     assert tokens.num_cut() == sum(len(ids) > 16 for ids in full) > 0
 
 
+@pytest.mark.parametrize("most", [9, 16])
+def test_rows_of_more_tokens_are_left_out_and_the_others_are_as_ever(split, tokenizer, tmp_path, most):
+    tokens = tokenize_split(split, tokenizer, 16, tmp_path)
+    sides = [[len(ids) for ids in tokenizer(list(texts))["input_ids"]] for texts in (split.sources, split.targets)]
+    kept = [i for i, lengths in enumerate(zip(*sides, strict=True)) if max(lengths) <= most]
+    shorter = tokens.of_at_most(most)
+    assert 0 < len(shorter) == len(kept) < len(tokens) and shorter.num_cut() == 0
+    assert sorted([*kept, *shorter.left_out()]) == list(range(len(tokens))) and not len(tokens.left_out())
+    assert shorter.lengths().tolist() == [[side[i] for i in kept] for side in sides]
+    for i, row in enumerate(kept):
+        assert all((shorter[i][name] == ids).all() for name, ids in tokens[row].items())
+
+
 @pytest.mark.parametrize("excess, was_cut", [(-1, True), (0, False), (1, False)])
 def test_truncation_begins_beyond_the_maximum(tokenizer, excess, was_cut):
     text = PAIRS[3][0]

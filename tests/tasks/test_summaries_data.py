@@ -14,6 +14,7 @@ from league.tasks import rouge
 from league.tasks.predicting import predict
 from league.tasks.task import task_of
 from league.translate.translator import Translator
+from tools.data import shown, too_long
 
 pytest_plugins = "summaries_game"
 
@@ -22,7 +23,8 @@ pytest_plugins = "summaries_game"
 def filtered(tmp_path_factory) -> Path:
     """A game in a league whose filters are TUNE."""
     folder = tmp_path_factory.mktemp("filtered")
-    chosen = ["--most_words", "60", "--repetition", "2,0.2", "--batch_size", "16", "--warmup_steps", "2"]
+    chosen = ["--most_words", "60", "--most_tokens", "80", "--repetition", "2,0.2"]
+    chosen += ["--batch_size", "16", "--warmup_steps", "2"]
     for words in (GAME[0], ["train_finetune", *chosen], ["evaluate_bleu"]):
         play(folder, words[0], "--league", "tiny-filtered", *words[1:])
     return folder
@@ -36,12 +38,15 @@ def test_where_filters_are_tuned_each_entry_has_rows_of_its_own(game, filtered):
     assert record.data["dialogues.test"] == other.data["dialogues.test"], "what is judged stays whole"
     assert (record.asked["most_words"], record.asked["repetition"]) == (60, "2,0.2")
     assert record.official, record.broken_rules
+    trained = record.stages["finetune"]
+    assert trained.rows_too_long > 0 and trained.sentences_cut == 0, "what would have been cut is left out"
+    assert record.stages["pretrain"].rows_too_long == 0 < record.stages["pretrain"].sentences_cut
     assert "PROVEN" in play(filtered, "tools.verify", "runs/one").stdout
     path = filtered / "runs/one/record.json"
-    lie = path.read_text().replace('"most_words": 60', '"most_words": 9999')
     copy = shutil.copytree(filtered, filtered.parent / "lie")
-    (copy / "runs/one/record.json").write_text(lie)
-    assert "REFUTED" in play(copy, "tools.verify", "runs/one", expect=1).stdout
+    for truth, lie in (('"most_words": 60', '"most_words": 9999'), ('"most_tokens": 80', '"most_tokens": 90')):
+        (copy / "runs/one/record.json").write_text(path.read_text().replace(truth, lie))
+        assert "REFUTED" in play(copy, "tools.verify", "runs/one", expect=1).stdout
 
 
 @pytest.mark.parametrize(
@@ -49,11 +54,13 @@ def test_where_filters_are_tuned_each_entry_has_rows_of_its_own(game, filtered):
     [
         (["--repetition", "3"], "repetition '3': must be n and a share, as in 3,0.3"),
         (["--fewest_words", "-1"], "fewest_words -1: must be a whole number from 0"),
+        (["--most_tokens", "97"], "most_tokens 97: the model reads 96; 0 has longer texts cut, 96 leaves them out"),
+        (["--most_tokens", "2"], "rows to train on are fewer than one batch of 32"),
         (["--is_shorter", "2"], "is_shorter 2: must be a whole number from 0 to 1"),
     ],
 )
 def test_filters_that_cannot_be_are_refused(filtered, flags, said):
-    words = ["train_finetune", "--league", "tiny-filtered", "--warmup_steps", "2", *flags]
+    words = ["train_finetune", "--league", "tiny-filtered", "--pretrained", "one", "--warmup_steps", "2", *flags]
     assert said in play(filtered, *words, entry="other", expect=2).stderr
 
 
@@ -162,3 +169,19 @@ def test_the_data_are_shown_and_the_test_set_stays_closed(tmp_path):
     ):
         assert words in shown
     assert "test" not in shown
+
+
+def test_the_data_show_which_rows_have_too_many_tokens(tmp_path):
+    stage = TINY_SUMMARIES.finetune
+    corpus = replace(stage.corpus, filters={"most_tokens": 80})
+    task = task_of(replace(TINY_SUMMARIES, finetune=replace(stage, corpus=corpus)))
+    train = task.load_split(corpus, "train", None)
+    tokenizer = task.train_tokenizer(train)
+    lengths = [
+        max(len(tokenizer(text)["input_ids"]) for text in row) for row in zip(train.sources, train.targets, strict=True)
+    ]
+    longer = [text for text, length in zip(train.sources, lengths, strict=True) if length > 80]
+    said = list(too_long(task, train, tokenizer))
+    assert said[0].endswith(f"more than 80 tokens: {len(longer):,}") and longer
+    assert [line.strip() for line in said[1:]] == [shown(text) for text in longer[:2]]
+    assert not list(too_long(task_of(TINY_SUMMARIES), train, tokenizer)), "no filter, no line"

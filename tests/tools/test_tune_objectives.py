@@ -78,7 +78,8 @@ def test_where_stage_b_has_a_task_of_its_own_high_rates_come_first(rules):
     candidates = first_candidates(rules, "finetune")
     start, highest = start_values(rules, "finetune")["learning_rate"], ranges(rules, "finetune")["learning_rate"].high
     rates = [values["learning_rate"] for _, values in promising_first(rules, candidates)]
-    assert rates == sorted(rates, reverse=True) and start < rates[0] <= highest
+    assert rates[:2] == sorted(rates)[-2:] and rates[1] == highest, "the very highest is more of a gamble"
+    assert rates[-1] == start
     assert safest(rules, candidates)["learning_rate"] == rates[0]
 
 

@@ -1,12 +1,14 @@
 """What is tried before the sampler picks: start values, what did well before, and points of the ranges."""
 
+import math
+
 from league.errors import UserError
 from league_config import League
 
 from .space import Values, point, ranges, size, start_values, why_not
 
 # Shares of the ranges that a search begins with: chosen, and what searches reached with them stands in docs/tuning.md.
-MIDDLE, LARGER, LOWER, HIGH_RATE = 0.5, 0.7, 0.25, 0.85
+MIDDLE, LARGER, LOWER, HIGH_RATE = 0.5, 0.7, 0.25, 0.9
 KNOWN = 2  # entries whose values are tried early: chosen, as each costs a trial of a search that has a dozen
 
 Candidates = list[tuple[str, Values]]  # where the values come from, and they themselves
@@ -31,6 +33,7 @@ def first_candidates(rules: League, stage: str) -> Candidates:
     elif not rules.has_one_task and "learning_rate" in ranges(rules, stage):
         points = {
             "a high rate": start | {"learning_rate": rate_at(rules, HIGH_RATE)},
+            "the highest rate": start | {"learning_rate": rate_at(rules, 1.0)},
             "middle of the ranges, at a high rate": point(rules, stage, MIDDLE)
             | {"learning_rate": rate_at(rules, LARGER)},
         }
@@ -51,10 +54,15 @@ def promising_first(rules: League, candidates: Candidates) -> Candidates:
     """Return fine-tunes by their learning rate; without one they stay in their order.
 
     Where both stages have one task, the gentle ones forget least. Where stage B has a task of its own there is nothing
-    to forget and all to learn: the highest rate comes first.
+    to forget and all to learn: high rates come first, the very highest not before one that is less of a gamble.
     """
-    sign = 1 if rules.has_one_task else -1
-    return sorted(candidates, key=lambda one: sign * one[1].get("learning_rate", 0.0))
+    high = 0.0 if rules.has_one_task else rate_at(rules, HIGH_RATE)
+
+    def distance(one: tuple[str, Values]) -> float:
+        rate = one[1].get("learning_rate", 0.0)
+        return abs(math.log(rate / high)) if high and rate else rate
+
+    return sorted(candidates, key=distance)
 
 
 def safest(rules: League, candidates: Candidates) -> Values:

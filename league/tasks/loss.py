@@ -78,25 +78,19 @@ class SmoothedLoss:
 
     @staticmethod
     def rows(hidden: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the positions as rows; on a GPU, which wants fixed shapes, those without a target, too."""
-        is_on_cpu = hidden.device.type == "cpu"
-        return with_targets(hidden, labels) if is_on_cpu else (hidden.flatten(0, 1), labels.flatten())
+        """Return the positions as rows, those without a target, too, where they are padding alone."""
+        return hidden.flatten(0, 1), labels.flatten()
 
 
 class MaskedLoss(SmoothedLoss):
-    """The same of a masked language model, in which most positions have no target: nowhere do they get logits."""
+    """The same of a masked language model, in which most positions have no target: they get no logits."""
 
     has_fixed_shapes = False
 
     @staticmethod
     def rows(hidden: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return with_targets(hidden, labels)
-
-
-def with_targets(hidden: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the positions that have a target, as rows."""
-    chosen = (labels.flatten() != IGNORED).nonzero().squeeze(1)
-    return hidden.flatten(0, 1).index_select(0, chosen), labels.flatten().index_select(0, chosen)
+        chosen = (labels.flatten() != IGNORED).nonzero().squeeze(1)
+        return hidden.flatten(0, 1).index_select(0, chosen), labels.flatten().index_select(0, chosen)
 
 
 class LogitsLoss:

@@ -123,17 +123,6 @@ def test_probabilities_never_exist_for_more_positions_than_a_cache_holds(tmp_pat
     assert sizes.most <= loss.ROWS_IN_CACHE * VOCAB
 
 
-def test_padding_gets_no_logits(tmp_path, monkeypatch):
-    """A guard without a stopwatch: a tenth of the positions of a batch of captions is padding."""
-    model, (batch, labels) = make_model().train(), make_batch()
-    smoothed = SmoothedLoss(model, make_arguments(tmp_path, bf16=True))
-    seen, replace = [], loss._replace_by_gradient
-    monkeypatch.setattr(loss, "_replace_by_gradient", lambda *part: seen.append(len(part[0])) or replace(*part))
-    decoder_input_ids = model.prepare_decoder_input_ids_from_labels(labels)
-    smoothed(model(**batch, decoder_input_ids=decoder_input_ids), labels).backward()
-    assert sum(seen) == labels.ne(IGNORED).sum() < labels.numel()
-
-
 def test_a_training_step_takes_no_more_operations_than_it_did(tmp_path):
     """A guard without a stopwatch: small models wait for Python, operation by operation."""
     torch.manual_seed(0)

@@ -52,10 +52,11 @@ def evaluate(entry, again: bool = False, finetuned: str | None = None) -> None:
     from league.tasks.task import task_of
 
     state = PartialState(cpu=not hardware.has_gpu())
-    rules, task = entry.rules, task_of(entry.rules)
     if finetuned:
         with state.main_process_first():
             takeover.reuse(entry, "--finetuned", finetuned, "pretrain", "finetune")
+    rules = entry.rules.as_tuned(entry.record.asked)
+    task = task_of(rules)
     moves.require(entry, "finetune", "train_finetune.py")
     if entry.record.score and not again:
         if state.is_main_process:

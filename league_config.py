@@ -93,6 +93,48 @@ class PretrainedHP(SummaryFinetuneHP):
     learning_rate: Annotated[float, Range(1e-6, 1e-3, log=True), "peak learning rate"] = 1e-5
 
 
+# 🔧 TUNE in the open league: all that both stages have. What stage A shares with stage B begins with its name; the
+# techniques are explained in docs/open.md, and off where they are 0.
+@dataclass(frozen=True)
+class OpenHP(ModelHP):
+    d_model: Annotated[int, (64, 128, 192, 256, 384, 512), "width of the model"] = 256
+    num_layers: Annotated[int, (1, 2, 3, 4, 6), "layers in the encoder"] = 4
+    d_ff: Annotated[int, (128, 256, 512, 1024, 2048), "width inside the feed-forward blocks"] = 1024
+    dropout: Annotated[float, Range(0.0, 0.4), "share of activations dropped in training, in both stages"] = 0.3
+    num_decoder_layers: Annotated[int, (0, 1, 2, 3, 4, 6), "layers in the decoder; 0: as many as in the encoder"] = 0
+    vocab_size: Annotated[int, (2000, 4000, 6000, 8000, 10_000), "entries of the vocabulary"] = 8000
+    pretrain_captions: Annotated[int, (10_000, 20_000, 29_000), "pairs of captions in stage A"] = 29_000
+    pretrain_talks: Annotated[int, (0, 10_000, 20_000, 50_000, 200_000), "pairs of talks beside them"] = 0
+    pretrain_steps: Annotated[int, (1000, 2000, 4000, 6000, 9000, 12_000), "steps of stage A"] = 6000
+    pretrain_batch_size: Annotated[int, (32, 64, 128, 256), "pairs a step"] = 64
+    pretrain_learning_rate: Annotated[float, Range(1e-4, 3e-3, log=True), "peak learning rate of stage A"] = 1e-3
+    pretrain_warmup_steps: Annotated[int, (100, 200, 400, 800, 1600), "steps of warm-up of stage A"] = 400
+    pretrain_decay: Annotated[float, Range(0.1, 0.9), "share of the steps, the last, in which the rate falls"] = 0.5
+    pretrain_weight_decay: Annotated[float, Range(0.0, 0.1), "AdamW's weight decay in stage A"] = 0.0
+    pretrain_label_smoothing_factor: Annotated[float, Range(0.0, 0.3), "the target's share spread in stage A"] = 0.1
+    pretrain_ema: Annotated[float, (0, 0.99, 0.995, 0.998, 0.999), "how much the mean of weights keeps at a step"] = 0.0
+    pretrain_bpe_dropout: Annotated[float, Range(0.0, 0.2), "share of the tokenizer's merges left out"] = 0.0
+    pretrain_token_dropout: Annotated[float, Range(0.0, 0.2), "share of the tokens read that are hidden"] = 0.0
+    pretrain_r_drop: Annotated[float, Range(0.0, 5.0), "weight of R-Drop, of two passes a step"] = 0.0
+
+
+@dataclass(frozen=True)
+class OpenFinetuneHP(FinetuneHP):
+    learning_rate: Annotated[float, Range(1e-6, 3e-3, log=True), "peak learning rate"] = 1e-5
+    captions: Annotated[int, (0, 10_000, 20_000, 29_000), "pairs of captions in stage B"] = 29_000
+    talks: Annotated[int, (0, 10_000, 20_000, 50_000, 200_000), "pairs of talks beside them"] = 0
+    steps: Annotated[int, (100, 200, 500, 1000, 2000), "steps of stage B"] = 200
+    batch_size: Annotated[int, (32, 64, 128, 256), "pairs a step"] = 64
+    ema: Annotated[float, (0, 0.99, 0.995, 0.998, 0.999), "how much the mean of weights keeps at a step"] = 0.0
+    bpe_dropout: Annotated[float, Range(0.0, 0.2), "share of the tokenizer's merges left out"] = 0.0
+    token_dropout: Annotated[float, Range(0.0, 0.2), "share of the tokens read that are hidden"] = 0.0
+    r_drop: Annotated[float, Range(0.0, 5.0), "weight of R-Drop, of two passes a step"] = 0.0
+    num_beams: Annotated[int, (1, 2, 4, 6, 8), "translations that the search keeps"] = 4
+    length_penalty: Annotated[float, Range(0.0, 2.0), "power of the length that divides a score"] = 1.0
+
+
+TECHNIQUES = ("ema", "bpe_dropout", "token_dropout", "r_drop")
+
 MODEL_HP = ModelHP()
 FT_HP = FinetuneHP()
 DEFAULT_TUNED = {"pretrain": ModelHP, "finetune": FinetuneHP}
@@ -159,6 +201,7 @@ class Corpus:
     num_validation_pairs: int = 1_000_000
     filters: dict[str, Any] = field(default_factory=dict)  # of the training split, see league/data/filters.py
     columns: tuple[str, ...] = ()  # of a table whose texts have several lines; else the league's, a line each
+    num_other_pairs: int = 0  # of the other stage's corpus, which its training split has besides
 
 
 @dataclass(frozen=True)
@@ -236,8 +279,16 @@ class League:
         """Tell whether any of these is a TUNE value of stage B."""
         return any(item.name in names for item in fields(self.tuned("finetune")))
 
-    def as_tuned(self, values: dict[str, Any]) -> "League":
-        """Return the rule book as stage B plays it: with another batch size it sees as many examples in other steps."""
+    def as_tuned(self, values: dict[str, Any], stage: str = "finetune") -> "League":
+        """Return the rule book as a stage plays it: with another batch size it sees as many examples in other steps.
+
+        Where steps are TUNE the size of a batch changes nothing else, and a search that shortens the rule book shortens
+        the steps that were asked for in the same proportion.
+        """
+        if self.tunes("steps"):
+            return _opened(self, values, stage)
+        if stage == "pretrain":
+            return self
         played, size = self, values.get("batch_size")
         if self.tunes("batch_size") and type(size) is int and size > 0:
             steps = max(1, self.batch_size * self.finetune.arguments["max_steps"] // size)
@@ -262,12 +313,48 @@ class League:
                 del values[stage]["tuned"]
             for part, names in (
                 (values[stage], ("task", "metric", "settings")),
-                (values[stage]["corpus"], ("columns", "filters")),
+                (values[stage]["corpus"], ("columns", "filters", "num_other_pairs")),
             ):
                 for name in names:
                     if not part[name]:
                         del part[name]
         return json.loads(json.dumps(values))
+
+
+_OPEN = {"pretrain": OpenHP, "finetune": OpenFinetuneHP}
+_OPEN_STEPS = {"pretrain": 6000, "finetune": 200}  # of the rule book, whatever the start values are
+_PREFIXES = {"pretrain": "pretrain_", "finetune": ""}
+_OF_OPTIMIZER = ("learning_rate", "weight_decay", "label_smoothing_factor")
+
+
+def _opened(league: League, values: dict[str, Any], stage: str) -> League:
+    """Return the open rule book with the values of both stages, as far as they are there and are numbers."""
+    numbers = {name: value for name, value in values.items() if type(value) in (int, float) and 0 <= value < 1e9}
+    stages = {name: _opened_stage(league, numbers, name) for name in _PREFIXES}
+    sizes = {"vocab_size": numbers.get("vocab_size"), "batch_size": numbers.get(f"{_PREFIXES[stage]}batch_size")}
+    search = {name: numbers[name] for name in ("num_beams", "length_penalty") if name in numbers}
+    sizes = {name: size for name, size in sizes.items() if size}
+    return replace(league, **stages, **sizes, decoding=league.decoding | search)
+
+
+def _opened_stage(league: League, numbers: dict[str, float], name: str) -> Stage:
+    stage, prefix = getattr(league, name), _PREFIXES[name]
+    starts = {item.name.removeprefix(prefix): item.default for item in fields(_OPEN[name])}
+    asked = {key.removeprefix(prefix): value for key, value in numbers.items() if key.startswith(prefix)}
+    arguments, corpus = dict(stage.arguments), stage.corpus
+    share = arguments["max_steps"] / _OPEN_STEPS[name]
+    steps = arguments["max_steps"] = max(1, round(share * (asked.get("steps") or starts["steps"])))
+    if name == "pretrain":
+        asked_or_start = starts | asked
+        arguments |= {key: asked_or_start[key] for key in _OF_OPTIMIZER}
+        arguments["warmup_steps"] = min(steps, round(share * asked_or_start["warmup_steps"]))
+        num_decay_steps = round(asked_or_start["decay"] * steps)
+        arguments["lr_scheduler_kwargs"] = {"num_decay_steps": num_decay_steps, "decay_type": "linear"}
+    own, other = ("captions", "talks") if name == "pretrain" else ("talks", "captions")
+    pairs = {"num_train_pairs": asked.get(own), "num_other_pairs": asked.get(other)}
+    corpus = replace(corpus, **{key: number for key, number in pairs.items() if number is not None})
+    techniques = {key: asked[key] for key in TECHNIQUES if key in asked}
+    return replace(stage, corpus=corpus, arguments=arguments, settings=stage.settings | techniques)
 
 
 def fingerprint(fixed: dict[str, Any], data: dict[str, str]) -> str:
@@ -321,6 +408,33 @@ AING = League(
             num_validation_pairs=250,  # long, and babble until stage B: all 888 would cost more than they tell
         ),
         {"max_steps": 500},
+    ),
+)
+
+# The same corpora whole: who trains the best translator in the time. Both stages may mix them.
+AING_OPEN = replace(
+    AING,
+    name="aing-open",
+    version=1,
+    task="open",
+    pretrain=Stage(
+        replace(AING.pretrain.corpus, num_train_pairs=29_000),
+        {
+            **AING.pretrain.arguments,
+            "max_steps": _OPEN_STEPS["pretrain"],
+            "lr_scheduler_kwargs": {"num_decay_steps": 3000, "decay_type": "linear"},
+        },
+        OpenHP,
+    ),
+    finetune=Stage(
+        replace(
+            AING.finetune.corpus,
+            num_train_pairs=0,
+            num_other_pairs=29_000,
+            num_validation_pairs=50,
+        ),
+        {"max_steps": _OPEN_STEPS["finetune"]},
+        OpenFinetuneHP,
     ),
 )
 
@@ -608,5 +722,5 @@ QUESTIONS_KO = League(
     ),
 )
 
-_ALL = (AING, DEMO, DEMO_READERS, TWEETS, QUESTIONS_KO, DEMO_SUMMARIES, DIALOGUES, NEWS_KO)
+_ALL = (AING, AING_OPEN, DEMO, DEMO_READERS, TWEETS, QUESTIONS_KO, DEMO_SUMMARIES, DIALOGUES, NEWS_KO)
 LEAGUES = {league.name: league for league in _ALL}

@@ -52,7 +52,7 @@ def finetune(entry, finetune_hp: Any, splits=None) -> bool:
     from league.tasks.task import task_of
 
     options, tuned = entry.options, as_values(finetune_hp)
-    rules = entry.rules.as_tuned(tuned)
+    rules = entry.rules.as_tuned(entry.record.asked | tuned)
     task = task_of(rules)
     args = Seq2SeqTrainingArguments(
         **training.fixed_arguments(entry, rules, "finetune"), **training.arguments_of(tuned)
@@ -77,16 +77,17 @@ def finetune(entry, finetune_hp: Any, splits=None) -> bool:
     set_seed(options.seed)
     task.prepare(model)
 
+    order = TrainingOrder(tokens, rules.batch_size, args.max_steps, options.seed)
     watch = training.StageWatch(entry, "finetune")
     with entry.tracked("finetune"):
         trainer = Seq2SeqTrainer(
             model=model,
             args=args,
-            train_dataset=TrainingOrder(tokens, rules.batch_size, args.max_steps, options.seed),
+            train_dataset=task.drawn(order, train, tokenizer, options.seed),
             data_collator=task.collator(model, options.seed),
             processing_class=tokenizer,
             compute_loss_func=task.loss(model, args),
-            callbacks=[watch],
+            callbacks=[*task.callbacks(), watch],
         )
         training.run_stage(trainer, watch, validation)
     return False

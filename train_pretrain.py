@@ -41,7 +41,8 @@ def pretrain(entry, model_hp: Any, splits=None) -> bool:
     from league.run import stage as training
     from league.tasks.task import task_of
 
-    options, rules, task = entry.options, entry.rules, task_of(entry.rules, "pretrain")
+    options, rules = entry.options, entry.rules.as_tuned(as_values(model_hp), "pretrain")
+    task = task_of(rules, "pretrain")
     if task.is_given:
         from league.run.takeover import take_given
 
@@ -63,16 +64,17 @@ def pretrain(entry, model_hp: Any, splits=None) -> bool:
     model = task.new_model(as_values(model_hp), tokenizer)
     task.prepare(model)
 
+    order = TrainingOrder(tokens, rules.batch_size, args.max_steps, options.seed)
     watch = training.StageWatch(entry, "pretrain")
     with entry.tracked("pretrain"):
         trainer = Seq2SeqTrainer(
             model=model,
             args=args,
-            train_dataset=TrainingOrder(tokens, rules.batch_size, args.max_steps, options.seed),
+            train_dataset=task.drawn(order, train, tokenizer, options.seed),
             data_collator=task.collator(model, options.seed),
             processing_class=tokenizer,
             compute_loss_func=task.loss(model, args),
-            callbacks=[watch],
+            callbacks=[*task.callbacks(), watch],
         )
         training.run_stage(trainer, watch, validation)
     return False

@@ -18,6 +18,7 @@ class AingConfig(PreTrainedConfig):
     d_model: int = 128
     nhead: int = 4
     num_layers: int = 2
+    num_decoder_layers: int | None = None  # if not as many as in the encoder
     d_ff: int = 256
     activation: str = "relu"  # of the feed-forward blocks
     dropout: float | int = 0.1
@@ -30,6 +31,20 @@ class AingConfig(PreTrainedConfig):
     bos_token_id: int | None = 1
     eos_token_id: int | list[int] | None = 2
     decoder_start_token_id: int | None = 1
+
+    def to_diff_dict(self):
+        """Leave the decoder's depth out of config.json where nothing was said of it."""
+        values = super().to_diff_dict()
+        if values.get("num_decoder_layers") is None:
+            values.pop("num_decoder_layers", None)
+        return values
+
+    def get_text_config(self, decoder=None, encoder=None):
+        """Return the decoder's configuration where the library makes a cache for it: with its own depth."""
+        config = super().get_text_config(decoder=decoder, encoder=encoder)
+        if decoder and config.num_decoder_layers:
+            config.num_layers = config.num_decoder_layers  # of a copy
+        return config
 
     def validate_architecture(self):
         """Refuse heads that do not fill the model's width, or cannot be rotated."""

@@ -215,7 +215,8 @@ class AingStack(AingPreTrainedModel):
     def __init__(self, config: AingConfig):
         super().__init__(config)
         self.embed_tokens = nn.Embedding(config.vocab_size, config.d_model, config.pad_token_id)
-        self.layers = nn.ModuleList(AingLayer(config, i, self.is_decoder) for i in range(config.num_layers))
+        depth = config.num_decoder_layers if self.is_decoder and config.num_decoder_layers else config.num_layers
+        self.layers = nn.ModuleList(AingLayer(config, i, self.is_decoder) for i in range(depth))
         self.layer_norm = nn.LayerNorm(config.d_model)
         self.dropout = Dropout(config.dropout)
         self.gradient_checkpointing = False

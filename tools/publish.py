@@ -46,7 +46,8 @@ def digests_of_splits(league: League, from_hub: bool) -> dict[str, str]:
     """Return split name -> sha256 of every split that the league uses, and of the checkpoint that it starts from."""
     digests = {}
     for stage, corpus, name in splits_used(league):
-        if name == "train" and corpus.name == league.finetune.corpus.name and league.tunes(*FILTERS):
+        is_filtered = corpus.name == league.finetune.corpus.name and league.tunes(*FILTERS)
+        if name == "train" and (is_filtered or league.tunes("captions")):
             continue  # whose rows are each entry's own
         if from_hub or isinstance(corpus.origin, Generated):
             split = task_of(league, stage).load_split(corpus, name, None)

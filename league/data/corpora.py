@@ -6,7 +6,8 @@ import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 from league.data.filters import BROKEN, EMPTY, Filters
@@ -48,6 +49,8 @@ def load_split(league: League, corpus: Corpus, split: str, data_dir: str | None,
     columns = tuple(columns or corpus.columns) or (league.source, league.target)
     if isinstance(corpus.origin, Mixture):
         return _mix(league, corpus, split, data_dir, columns)
+    if split == "train" and corpus.num_other_pairs:
+        return _with_others(league, corpus, data_dir, columns)
     are_lines = _are_lines(league, corpus, columns)
     origin, texts = _read(corpus, split, data_dir, columns, are_lines)
     report = {"origin": origin, "rows": 0, "dropped_one_sided": 0, "dropped_broken": 0}
@@ -72,6 +75,18 @@ def load_split(league: League, corpus: Corpus, split: str, data_dir: str | None,
     return Split(f"{corpus.name}.{split}", rows, report)
 
 
+def _with_others(league: League, corpus: Corpus, data_dir: str | None, columns: tuple[str, ...]) -> Split:
+    """Load a training split with pairs of the other stage's corpus after its own."""
+    other = next(one for one in (league.pretrain.corpus, league.finetune.corpus) if one.name != corpus.name)
+    numbers = (corpus, corpus.num_train_pairs), (other, corpus.num_other_pairs)
+    parts = [
+        load_split(league, replace(one, num_train_pairs=number, num_other_pairs=0), "train", data_dir, columns)
+        for one, number in numbers
+        if number
+    ]
+    return _joined(f"{corpus.name}.train", parts, columns)
+
+
 def _mix(league: League, corpus: Corpus, split: str, data_dir: str | None, columns: tuple[str, ...]) -> Split:
     """Load the parts of a mixture, each as a corpus of its own, one after the other into one split."""
     parts: list[Split] = []
@@ -80,12 +95,18 @@ def _mix(league: League, corpus: Corpus, split: str, data_dir: str | None, colum
         columns_of_part = (part.column,) if corpus.columns else ()
         alone = Corpus(part.name, part.name, part.num_rows, part.origin, most, columns=columns_of_part)
         parts.append(load_split(league, alone, split, data_dir, (part.column,)))
+    return _joined(f"{corpus.name}.{split}", parts, columns)
+
+
+def _joined(name: str, parts: list[Split], columns: tuple[str, ...]) -> Split:
+    """Return the rows of several splits, one after the other."""
     with _writable():
-        rows = store_texts(((text,) for part in parts for text in part.texts(part.rows.names[0])), columns)
+        texts = (zip(*map(part.texts, part.rows.names), strict=True) for part in parts)
+        rows = store_texts(chain.from_iterable(texts), columns)
     counted = ("rows", "dropped_one_sided", "dropped_broken", "used")
-    report = {name: sum(part.report[name] for part in parts) for name in counted}
+    report = {key: sum(part.report[key] for part in parts) for key in counted}
     report |= {"origin": parts[0].report["origin"], "sha256": _digest(rows, "\t".join)}
-    return Split(f"{corpus.name}.{split}", rows, report)
+    return Split(name, rows, report)
 
 
 def gathered(split: Split) -> Split:

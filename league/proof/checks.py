@@ -64,7 +64,7 @@ def checks(folder: Path, data: DataAtHand) -> Iterator[Check]:
     yield Check("the data are those that it was trained and scored on", list(_data(record, splits)))
     if any("missing" in problem for problem in failed):
         return
-    task, test = task_of(league), data.test_set(league)
+    task, test = task_of(league.as_tuned(record.asked)), data.test_set(league)
     model, tokenizer = task.load_checkpoint(folder / "finetune")
     yield Check("the tokenizer is that of the training data", list(_tokenizer(folder, record, league, splits)))
     yield Check("the order of the data is the seed's", list(_order(record, league, splits, tokenizer)))
@@ -98,7 +98,7 @@ def _data(record: Record, splits: dict[str, Split]) -> Iterator[str]:
 
 
 def _tokenizer(folder: Path, record: Record, league: League, splits: dict[str, Split]) -> Iterator[str]:
-    task, stages = task_of(league, "pretrain"), dict(record.stages)
+    task, stages = task_of(league.as_tuned(record.asked, "pretrain"), "pretrain"), dict(record.stages)
     trained = task.train_tokenizer(splits[f"{league.pretrain.corpus.name}.train"])
     if task.is_given:
         del stages["pretrain"]
@@ -124,7 +124,8 @@ def _order(record: Record, league: League, splits: dict[str, Split], tokenizer) 
     if seed is None:
         yield "the record names no seed"
         return
-    for name, rules in (("pretrain", league), ("finetune", league.as_tuned(record.asked))):
+    for name in ("pretrain", "finetune"):
+        rules = league.as_tuned(record.asked, name)
         stage = getattr(rules, name)
         if name not in record.stages:
             yield f"the record has no {name} stage"
@@ -151,7 +152,7 @@ def _order(record: Record, league: League, splits: dict[str, Split], tokenizer) 
 def _structure(record: Record, league: League, model) -> Iterator[str]:
     for name in names_tuned(league, "pretrain"):
         built, asked = getattr(model.config, name, None), record.asked.get(name)
-        if built != asked:
+        if hasattr(model.config, name) and built != asked and (built or asked):  # no depth of its own is none, or 0
             yield f"{name} is {built} in the checkpoint, {asked} in the record"
 
 

@@ -93,15 +93,15 @@ def clock_problems(spent: dict[str, float], record: Record) -> Iterator[str]:
 
 def _in_data(record: Record, rules: League, pinned: dict[str, str]) -> list[BrokenRule]:
     # Contents equal what was published; where nothing was, they come from where the league says that its data lie.
-    data, league = record.data, record.league
+    data, league, rules = record.data, record.league, rules.as_tuned(record.asked)
     broken = _differences("league.fingerprint", fingerprint(league.fixed, record.data_digests()), league.fingerprint)
     needed, test = set(), f"{rules.test_corpus.name}.test"
     for corpus in (rules.pretrain.corpus, rules.finetune.corpus):
         needed |= {f"{corpus.name}.train", f"{corpus.name}.validation"}
-        train = data.get(f"{corpus.name}.train")
-        are_fewer = train and train.used < corpus.num_train_pairs and rules.tunes(*FILTERS)  # as its filters leave
-        if train and train.used != corpus.num_train_pairs and not are_fewer:
-            broken.append(BrokenRule(f"data.{corpus.name}.train.used", corpus.num_train_pairs, train.used))
+        train, asked = data.get(f"{corpus.name}.train"), corpus.num_train_pairs + corpus.num_other_pairs
+        are_fewer = train and train.used < asked and rules.tunes(*FILTERS)  # as its filters leave
+        if train and train.used != asked and not are_fewer:
+            broken.append(BrokenRule(f"data.{corpus.name}.train.used", asked, train.used))
     needed.add(test)
     if record.score:
         broken += [BrokenRule(f"data.{name}", "in the record", None) for name in sorted(needed - set(data))]
@@ -118,7 +118,7 @@ def _in_data(record: Record, rules: League, pinned: dict[str, str]) -> list[Brok
 def broken_in_stage(name: str, record: Record, rules: League) -> list[BrokenRule]:
     """Hold what was in effect, read back from the trained objects, against the rule book and what was asked for."""
     facts, asked = record.stages[name], record.asked
-    rules = rules.as_tuned(asked) if name == "finetune" else rules
+    rules = rules.as_tuned(asked, name)
     task = task_of(rules, name)
     tuned = {key: asked.get(key) for key in names_tuned(rules, name)}
     before = {key: asked.get(key) for key in names_tuned(rules, "pretrain")}
@@ -206,7 +206,7 @@ def scheduled_rate(arguments: dict[str, Any], step: int) -> float:
 
 
 def _in_score(record: Record, rules: League) -> list[BrokenRule]:
-    score, finetuned = record.score, record.stages.get("finetune")
+    score, finetuned, rules = record.score, record.stages.get("finetune"), rules.as_tuned(record.asked)
     test = record.data.get(f"{rules.test_corpus.name}.test")
     broken = _differences("score.decoding", task_of(rules).expected_decoding(), score.decoding)
     broken += _differences("score.precision", "fp32", score.precision)

@@ -81,6 +81,9 @@ def _about_divergence(entry: Entry) -> str:
             f"{where}. Take a learning rate below {asked.get('learning_rate')} with another --entry; "
             f"--pretrained {entry.name} saves it stage A."
         )
+    if "pretrain_learning_rate" in asked:
+        rate = asked["pretrain_learning_rate"]
+        return f"{where}. Take a pretrain_learning_rate below {rate} with another --entry."
     structure = "/".join(str(asked.get(name)) for name in names_tuned(entry.rules, "pretrain"))
     return f"{where}. Stage A's settings are fixed: take another structure than {structure} with another --entry."
 

@@ -40,7 +40,7 @@ def load_checkpoint(folder: Path, task: Task) -> tuple[PreTrainedModel, PreTrain
             if info[what]:
                 raise ValueError(f"{what.replace('_', ' ')} {', '.join(map(str, sorted(info[what])[:3]))}")
         masks = hasattr(config, "mask_token_id")
-        tokenizer = load_tokenizer(folder, task.rules.vocab_size, masks)
+        tokenizer = load_tokenizer(folder, config.vocab_size, masks)
         if len(tokenizer) != config.vocab_size:
             raise ValueError(f"the tokenizer has {len(tokenizer)} tokens, the model {config.vocab_size}")
         return model, tokenizer
@@ -79,14 +79,14 @@ def load_tokenizer(folder: Path, vocab_size: int, masks: bool = False) -> PreTra
 
 
 def _checked_config(folder: Path, task: Task) -> PreTrainedConfig:
-    rules, kind = task.rules, task.model_class().config_class.model_type
+    kind = task.model_class().config_class.model_type
     # Sizes are compared with the weights' header before any memory is taken: who wrote these files is not known.
     values = read_json(folder / "config.json")
     if not isinstance(values, dict) or values.get("model_type") != kind:
         raise ValueError(f"config.json does not describe a model of the type {kind}")
     config = task.config_of(values)
-    if values.get("vocab_size") != rules.vocab_size:
-        raise ValueError(f"vocab_size is {values.get('vocab_size')!r:.20}, the league's is {rules.vocab_size}")
+    if values.get("vocab_size") != config.vocab_size:
+        raise ValueError(f"vocab_size is {values.get('vocab_size')!r:.20}, the league's is {config.vocab_size}")
     path = folder / "model.safetensors"
     if path.is_symlink() or not path.is_file():
         raise ValueError("model.safetensors is not a file")

@@ -125,8 +125,16 @@ class Task:
 
     # Training and predicting.
 
+    def drawn(self, order, split, tokenizer, seed: int):
+        """Return the order of a stage's rows with the tokens that they are learned by: as they are, or drawn anew."""
+        return order
+
     def collator(self, model, seed: int):
         raise NotImplementedError
+
+    def callbacks(self) -> list:
+        """Return what the Trainer calls besides the watch, before it."""
+        return []
 
     def loss(self, model, args):
         """Return the Trainer's `compute_loss_func`; its `epsilon` is the label smoothing in effect."""

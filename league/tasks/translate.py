@@ -46,22 +46,31 @@ class Translate(Task):
         else:
             check_finetune_hp(values, self.rules.finetune.arguments["max_steps"])
 
+    def vocabulary(self, structure: dict[str, Any]) -> Any:
+        """Return the entries of a structure's vocabulary, which is the league's."""
+        return self.rules.vocab_size
+
+    def depths(self, structure: dict[str, Any]) -> tuple[Any, Any]:
+        """Return the layers of encoder and decoder."""
+        return structure.get("num_layers"), structure.get("num_layers")
+
     def num_parameters(self, structure: dict[str, Any]) -> int | None:
-        d_model, num_layers, d_ff = (structure.get(name) for name in ("d_model", "num_layers", "d_ff"))
-        if not all(isinstance(value, int) for value in (d_model, num_layers, d_ff, self.rules.vocab_size)):
+        d_model, d_ff = structure.get("d_model"), structure.get("d_ff")
+        vocab_size, (encoder, decoder) = self.vocabulary(structure), self.depths(structure)
+        if not all(isinstance(value, int) for value in (d_model, encoder, decoder, d_ff, vocab_size)):
             return None
         attention, norm = 4 * (d_model + 1) * d_model, 2 * d_model
         feed_forward = (d_model + 1) * d_ff + (d_ff + 1) * d_model
         encoder_layer = attention + feed_forward + 2 * norm
         decoder_layer = 2 * attention + feed_forward + 3 * norm
-        return self.rules.vocab_size * d_model + num_layers * (encoder_layer + decoder_layer) + 2 * norm
+        return vocab_size * d_model + encoder * encoder_layer + decoder * decoder_layer + 2 * norm
 
     def work(self, structure: dict[str, Any]) -> float:
         """Return the multiplications of a token on its way through encoder and decoder, in thousands."""
         d_model, d_ff, num_layers = (structure[name] for name in ("d_model", "d_ff", "num_layers"))
         layer = 12 * d_model**2 + 4 * d_model * d_ff
         # What each layer costs besides its products: norms, dropout, attention over short sentences, calls.
-        return (num_layers * (layer + 900 * d_model) + self.rules.vocab_size * d_model) / 1000
+        return (num_layers * (layer + 900 * d_model) + self.vocabulary(structure) * d_model) / 1000
 
     def hub_words(self) -> HubWords:
         source, target = self.rules.source, self.rules.target

@@ -43,9 +43,10 @@ def specification(model, tokenizer) -> TransformerSpec:
     config = model.config
     # Rotary positions in self-attention: over the whole head, value i paired with value i + width / 2.
     rotary = {"rotary_dim": 0, "rotary_interleave": False, "rotary_base": config.rope_theta}
+    depth = len(model.model.decoder.layers)
     encoder = TransformerEncoderSpec(config.num_layers, config.nhead, **rotary)
     delattr(encoder, "position_encodings")  # which it would add to the rotary ones
-    spec = TransformerSpec(encoder, TransformerDecoderSpec(config.num_layers, config.nhead, **rotary))
+    spec = TransformerSpec(encoder, TransformerDecoderSpec(depth, config.nhead, **rotary))
     _fill_stack(spec.encoder, model.model.encoder, spec.encoder.embeddings[0])
     _fill_stack(spec.decoder, model.model.decoder, spec.decoder.embeddings)
     spec.decoder.projection.weight = _values(model.lm_head.weight)

@@ -1,0 +1,67 @@
+"""The open league from end to end, with every technique on: played, killed, repeated, proven."""
+
+from pathlib import Path
+
+import pytest
+from conftest import SMALL, command, run
+
+from league.record.shape import read_record
+
+TECHNIQUES = {"ema": 0.8, "bpe_dropout": 0.1, "token_dropout": 0.1, "r_drop": 5}
+FIRST = [*SMALL, "--num_decoder_layers", "2", "--vocab_size", "400", "--pretrain_captions", "150"]
+FIRST += ["--pretrain_talks", "50", "--pretrain_steps", "20", "--pretrain_warmup_steps", "5", "--dropout", "0.1"]
+SECOND = ["--captions", "100", "--talks", "40", "--steps", "10", "--warmup_steps", "2", "--num_beams", "2"]
+FIRST += ["--pretrain_batch_size", "16", *(f"--pretrain_{name}={value}" for name, value in TECHNIQUES.items())]
+SECOND += ["--batch_size", "8", *(f"--{name}={value}" for name, value in TECHNIQUES.items())]
+GAME = (("train_pretrain", *FIRST), ("train_finetune", *SECOND))
+
+
+def play(folder: Path, script: str, *flags: str, **others):
+    words = flags if script.startswith("tools.") else ("--entry", "one", *flags)
+    return run(command(script, *words, script="tests/play_open.py"), folder, **others)
+
+
+def record_of(folder: Path):
+    return read_record(folder / "runs/one/record.json")
+
+
+@pytest.fixture(scope="module")
+def game(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("open")
+    for words in (*GAME, ("evaluate_bleu",)):
+        play(folder, *words)
+    return folder
+
+
+def test_it_is_official_and_proven(game):
+    record = record_of(game)
+    assert record.official, record.broken_rules
+    assert "PROVEN" in play(game, "tools.verify", "runs/one").stdout
+    for stage in record.stages.values():
+        assert TECHNIQUES.items() <= stage.effective.items()
+        assert (stage.effective["num_layers"], stage.effective["num_decoder_layers"]) == (1, 2)
+    assert [stage.effective["batch_size"] for stage in record.stages.values()] == [16, 8]
+    assert record.score.decoding["num_beams"] == 2
+    assert record.data["captions.train"].used == 200 and record.data["talks.train"].used == 140
+
+
+def test_kills_cost_nothing(game, tmp_path):
+    for words, moment in zip(GAME, ("9:SIGKILL", "7:SIGTERM"), strict=True):
+        expect = -9 if "KILL" in moment else 130
+        play(tmp_path, *words, expect=expect, SIGNAL_AT=moment, SAVE_EVERY="0")
+        play(tmp_path, *words)
+    for stage in ("pretrain", "finetune"):
+        resumed, whole = (record_of(folder).stages[stage].sha256 for folder in (tmp_path, game))
+        assert resumed["model.safetensors"] == whole["model.safetensors"]
+
+
+def test_what_was_not_in_effect_is_found(game):
+    from play_open import TINY_OPEN
+
+    from league.record.rules import broken_in_stage
+
+    record = record_of(game)
+    for name in (*TECHNIQUES, "steps", "captions"):
+        record.asked[name] = 3
+    broken = {rule.rule for rule in broken_in_stage("finetune", record, TINY_OPEN)}
+    assert {f"finetune.{name}" for name in TECHNIQUES} | {"finetune.steps", "finetune.max_steps"} <= broken

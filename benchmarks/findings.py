@@ -15,8 +15,9 @@ from typing import Any
 
 from league.cli.options import parse_options
 from league.errors import UserError, run_command
+from league.rulebook import League
 from league.values import TrainingOptions, as_values, check_data_dir
-from league_config import LEAGUES, League, ReaderFinetuneHP, ReaderHP
+from league_config import LEAGUES, ReaderFinetuneHP, ReaderHP
 from tools.scratch import untaught
 
 # Rates at which the arms learn something: the start values are weak on purpose.

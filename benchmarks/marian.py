@@ -15,7 +15,8 @@ from transformers import (
 from league import hardware
 from league.data.corpora import Split, load_split
 from league.data.tokens import encode
-from league_config import AING, League, ModelHP
+from league.rulebook import League
+from league_config import AING, ModelHP
 from modeling import train_tokenizer
 
 LEARNING_RATE = 5e-4  # norms after the blocks: stage A's rate is too high for them

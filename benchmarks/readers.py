@@ -7,7 +7,8 @@ from typing import Any
 from benchmarks.setting import Bench, flags_of, read_test
 from benchmarks.shared import alternate, arms, ratios, spread
 from benchmarks.training import row
-from league_config import AING, LEAGUES, TWEETS, Corpus, League, Mixture, Part
+from league.rulebook import Corpus, League, Mixture, Part
+from league_config import AING, LEAGUES, TWEETS
 
 OURS, BERT = "ours", "bert"
 LEARNING_RATE = 5e-4

@@ -14,8 +14,9 @@ from typing import Any
 from benchmarks.shared import ROOT, progress
 from league.errors import UserError
 from league.files import digest_of
+from league.rulebook import League, Stage
 from league.values import check_data_dir, check_model_hp
-from league_config import AING, League, ModelHP, Stage
+from league_config import AING, ModelHP
 
 CACHE = ROOT / ".cache" / "bench"
 PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "ctranslate2")

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, get_type_hints
 
 from league.errors import UserError
-from league_config import LEAGUES, FinetuneHP, League, ModelHP
+from league.rulebook import League
+from league_config import LEAGUES, FinetuneHP, ModelHP
 
 # Far beyond what 120 minutes can train: a slip of the finger should not fill the memory.
 MOST = {"d_model": 4096, "nhead": 256, "num_layers": 64, "d_ff": 65_536}

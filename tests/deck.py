@@ -13,7 +13,7 @@ from league.data.corpora import load_split
 from league.files import digest_of
 from league.record import rules
 from league.record.shape import as_record
-from league_config import fingerprint
+from league.rulebook import fingerprint
 
 EARLY = 1_700_000_000
 

@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import league_config
 from league.record import rules
-from league_config import DEMO, DEMO_READERS, Corpus, Generated, Stage
+from league.rulebook import Corpus, Generated, Stage
+from league_config import DEMO, DEMO_READERS
 
 
 def _tiny(stage: Stage, max_steps: int) -> Stage:

@@ -11,7 +11,8 @@ import play
 
 import league_config
 from league.record import rules
-from league_config import AING_OPEN, Stage
+from league.rulebook import Stage
+from league_config import AING_OPEN
 
 
 def _tiny(stage: Stage, like: Stage) -> Stage:

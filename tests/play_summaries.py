@@ -11,7 +11,8 @@ import play
 
 import league_config
 from league.record import rules
-from league_config import DEMO_SUMMARIES, FilteredSummaryHP, Generated, Stage
+from league.rulebook import Generated, Stage
+from league_config import DEMO_SUMMARIES, FilteredSummaryHP
 
 
 def _tiny(stage: Stage, max_steps: int, **arguments) -> Stage:

@@ -12,7 +12,7 @@ from conftest import ROOT
 
 SCRIPTS = ("train_pretrain", "train_finetune", "evaluate_bleu")
 MAY_IMPORT = {
-    "league_config": set(),
+    "league_config": {"league"},  # their shape alone, see below
     "modeling": {"modeling"},
     "league": {"league", "league_config", "modeling"},
     "scripts": {"league", "league_config", "modeling"},
@@ -67,6 +67,12 @@ def test_imports_follow_the_layers(path):
     part = path.relative_to(ROOT).parts[0].removesuffix(".py")
     layer = "scripts" if part in SCRIPTS else part
     assert imported_by(path) & OURS <= MAY_IMPORT[layer]
+
+
+def test_the_rule_books_know_their_shape_and_nothing_else():
+    ours = {name for name in modules_imported_by(ROOT / "league_config.py") if name.split(".")[0] in OURS}
+    assert ours == {"league.rulebook"}
+    assert not imported_by(ROOT / "league" / "rulebook.py") & OURS
 
 
 def test_each_folder_of_the_league_is_a_room():

@@ -13,8 +13,9 @@ from tempfile import TemporaryDirectory
 
 from league.cli.options import parse_options
 from league.errors import UserError, run_command
+from league.rulebook import League
 from league.values import check_data_dir
-from league_config import LEAGUES, League
+from league_config import LEAGUES
 
 NUM_BARS, WIDTH = 8, 30  # of a histogram
 MOST_LETTERS = 300  # of an example
@@ -106,7 +107,7 @@ def shown(text: str) -> str:
 def left_out(rules: League, corpus, data_dir: str | None, columns: Sequence[str]) -> Iterator[str]:
     """Say what the filters of a training split leave out, and why."""
     from league.data.corpora import dropped
-    from league_config import Mixture
+    from league.rulebook import Mixture
 
     if isinstance(corpus.origin, Mixture):
         return

@@ -16,8 +16,9 @@ from league.errors import UserError, run_command
 from league.files import write_json
 from league.record.folder import GIVEN
 from league.record.rules import PUBLISHED
+from league.rulebook import FILTERS, Generated, League
 from league.tasks.task import task_of
-from league_config import FILTERS, LEAGUES, Generated, League
+from league_config import LEAGUES
 
 
 @dataclass

@@ -13,8 +13,9 @@ from league.cli.options import parse_options
 from league.errors import UserError, run_command
 from league.record.folder import read_entry
 from league.record.rules import names_tuned
+from league.rulebook import League
 from league.values import check_data_dir
-from league_config import LEAGUES, League
+from league_config import LEAGUES
 
 
 @dataclass

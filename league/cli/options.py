@@ -8,8 +8,9 @@ from types import NoneType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from league.errors import UserError
+from league.rulebook import League, Range
 from league.values import Options, check_options
-from league_config import LEAGUES, League, Range
+from league_config import LEAGUES
 
 SCRIPTS = {"pretrain": "train_pretrain.py", "finetune": "train_finetune.py"}
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from league.data.filters import BROKEN, EMPTY, Filters
 from league.data.rows import CHUNK, Rows, Texts, store, store_texts
 from league.errors import UserError
-from league_config import Corpus, Divided, Generated, League, Mixture
+from league.rulebook import Corpus, Divided, Generated, League, Mixture
 
 
 @dataclass(frozen=True)

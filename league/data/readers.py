@@ -10,7 +10,7 @@ from typing import Any
 
 from league.data.rows import CHUNK
 from league.errors import UserError
-from league_config import Divided, HubFiles
+from league.rulebook import Divided, HubFiles
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 TABLES = (".jsonl", ".csv", ".parquet")

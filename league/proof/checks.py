@@ -17,12 +17,13 @@ from league.proof.source import MOST_BESIDE_WEIGHTS, in_folder
 from league.record.folder import is_plain, read_entry
 from league.record.rules import names_tuned
 from league.record.shape import Record
+from league.rulebook import League
 from league.tasks.metric import metric_of
 from league.tasks.predicting import predict
 from league.tasks.predictions import predictions_of
 from league.tasks.task import task_of
 from league.untrusted import read_json
-from league_config import LEAGUES, League
+from league_config import LEAGUES
 
 
 def read_scored_entry(folder: Path) -> tuple[Record, League]:

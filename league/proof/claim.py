@@ -16,12 +16,13 @@ from league.record.game import GameLog, game_of, game_problems
 from league.record.rules import broken_rules, clock_problems
 from league.record.shape import Record
 from league.record.wording import in_words
+from league.rulebook import League
 from league.tasks.metric import metric_of
 from league.tasks.predictions import predictions_of
 from league.tasks.resampling import interval
 from league.tasks.task import task_of
 from league.untrusted import as_type, parse_json
-from league_config import LEAGUES, League
+from league_config import LEAGUES
 
 # Of a figure out of 100: the same numbers, added up in another order or rounded to 32 bits by an older version.
 CLOSE = 1e-5

@@ -2,8 +2,8 @@
 
 from league.data.corpora import Split, splits_used
 from league.errors import UserError
+from league.rulebook import League
 from league.tasks.task import task_of
-from league_config import League
 
 
 class DataAtHand:

@@ -6,7 +6,8 @@ from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 
-from league_config import AING, League
+from league.rulebook import League
+from league_config import AING
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS_THAT_TRAIN = ("data", "record", "run")

@@ -18,8 +18,9 @@ from league.files import write_json
 from league.record.clock import SAVE_EVERY
 from league.record.folder import RUNS
 from league.record.game import LOG, Begun, GameLog, Share, Span, seconds_of
+from league.rulebook import League
 from league.untrusted import read_as
-from league_config import LEAGUES, League
+from league_config import LEAGUES
 
 GAMES = ".games"  # in the folder of the entries
 BEGUN = "begun.json"

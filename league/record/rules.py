@@ -12,9 +12,10 @@ from league.errors import UserError
 from league.record.folder import GIVEN
 from league.record.game import game_of
 from league.record.shape import BrokenRule, Record, StageFacts
+from league.rulebook import FILTERS, Corpus, League, Stage, fingerprint
 from league.tasks.metric import metric_of
 from league.tasks.task import task_of
-from league_config import FILTERS, LEAGUES, Corpus, League, Stage, fingerprint
+from league_config import LEAGUES
 
 PUBLISHED = Path(__file__).with_name("rulebooks.json")
 OPTIMIZERS = {"adamw_torch_fused": "AdamW, fused", "adafactor": "Adafactor, not fused", "sgd": "SGD, not fused"}

@@ -6,8 +6,8 @@ from typing import Annotated, get_args, get_origin, get_type_hints
 
 from league.report.facts import STAGES, Facts
 from league.report.texts import Text, say
+from league.rulebook import Range
 from league.values import readable
-from league_config import Range
 
 MOST_ADVICE = 3
 LOWER, HIGHER = 0.1, 3.0  # of a learning rate, in one try: chosen, an order of magnitude down, half of one up

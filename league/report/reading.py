@@ -12,10 +12,10 @@ from league.errors import UserError
 from league.record.folder import read_entry
 from league.record.shape import Record
 from league.report.sentences import Sentences
+from league.rulebook import League
 from league.tasks.attention import PART, pieces
 from league.tasks.predicting import in_batches
 from league.tasks.task import Task, task_of
-from league_config import League
 
 SCRATCH = "-scratch"  # ends the name of the entry with the same fine-tune and no pre-training
 MOST_MISTAKES, MOST_GUESSES, NUM_WINDOWS = 8, 6, 3

@@ -21,8 +21,8 @@ from league.record.game import LOG, facts_of, game_of
 from league.record.game_clock import GameClock
 from league.record.rules import broken_rules
 from league.record.shape import RECORD_FORMAT, ClockFacts, LeagueFacts, Record, read_record, write_record
+from league.rulebook import League, fingerprint
 from league.values import Options, check_options
-from league_config import League, fingerprint
 
 HELD: dict[Path, Any] = {}  # the locks of this process
 PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "datasets", "sacrebleu", "numpy")

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from league.data.corpora import Split
 from league.data.tokens import Tokens
 from league.record.folder import RUNS
+from league.rulebook import Corpus, League
 from league.tasks.task import Task, task_of
-from league_config import Corpus, League
 
 
 class Splits:

@@ -17,6 +17,7 @@ from league.errors import UserError
 from league.files import digests_of, new_folder
 from league.hardware import has_gpu, pick_precision
 from league.record.shape import StageFacts
+from league.rulebook import League
 from league.run import moves
 from league.run.checkpoints import last_complete_checkpoint
 from league.run.entry import Entry
@@ -24,7 +25,6 @@ from league.run.failures import clear_failures
 from league.run.glimpse import Glimpses
 from league.run.graphs import use_graphs
 from league.run.watch import StageWatch
-from league_config import League
 
 
 def fixed_arguments(entry: Entry, rules: League, name: str) -> dict[str, Any]:

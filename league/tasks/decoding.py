@@ -8,7 +8,7 @@ import torch
 from transformers import GenerationConfig
 
 from league.data.batches import pad
-from league_config import League
+from league.rulebook import League
 from modeling import AingForConditionalGeneration
 
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from league_config import League
+from league.rulebook import League
 
 
 class Metric(Protocol):

@@ -3,10 +3,11 @@
 from typing import Any
 
 from league.errors import UserError
+from league.rulebook import TECHNIQUES
 from league.tasks.task import numbers_of
 from league.tasks.translate import STRUCTURE, Translate
 from league.values import check_finetune_hp, check_model_hp, demand
-from league_config import TECHNIQUES, ModelHP, OpenFinetuneHP, OpenHP
+from league_config import ModelHP, OpenFinetuneHP, OpenHP
 
 SMALLEST_VOCABULARY, LARGEST_VOCABULARY = 300, 32_000  # 256 bytes and four special tokens are in each
 DEEPEST = 64

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from league.rulebook import League
 from league.tasks.metric import metric_of
 from league.tasks.resampling import interval
-from league_config import League
 
 
 def score(rules: League, predictions: Sequence[str], references: Sequence[str]) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from league.errors import UserError
+from league.rulebook import Corpus
 from league.tasks.writing import WINDOWS, Writer
 from league.values import check_finetune_hp, demand
-from league_config import OPTIMIZERS, Corpus
+from league_config import OPTIMIZERS
 
 
 class Summarize(Writer):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from league.errors import UserError
-from league_config import Corpus, League
+from league.rulebook import Corpus, League
 
 
 class HubWords(NamedTuple):

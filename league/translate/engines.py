@@ -8,10 +8,10 @@ import torch
 
 from league.errors import UserError
 from league.hardware import best_device
+from league.rulebook import League
 from league.tasks.decoding import Candidate, search
 from league.tasks.packed import pack
 from league.tasks.predicting import batches_by_length, side_by_side
-from league_config import League
 
 # The league's search does not stop when as many beams have ended as there are, but when it can hardly gain: here, after
 # so many times as many. In int8 the translations differ anyway, and the shorter search scores no less.

@@ -11,12 +11,13 @@ from tqdm import tqdm
 from league.errors import UserError
 from league.record.folder import meant
 from league.record.shape import read_record
+from league.rulebook import League
 from league.tasks.decoding import Candidate
 from league.tasks.splitting import split_line
 from league.tasks.task import task_of
 from league.translate.engines import CTranslate2Engine, TorchEngine
 from league.untrusted import read_json
-from league_config import AING, DEMO_READERS, LEAGUES, League
+from league_config import AING, DEMO_READERS, LEAGUES
 from modeling import AingForConditionalGeneration
 
 WINDOW = 2000  # lines that are sorted by length together

@@ -17,8 +17,9 @@ from play import TINY
 
 from benchmarks import rivals, tuning
 from benchmarks.tuning import on_grid
+from league.rulebook import Stage
 from league.run import validation
-from league_config import LEAGUES, FinetuneHP, ModelHP, Stage
+from league_config import LEAGUES, FinetuneHP, ModelHP
 from tools.tune import space
 
 

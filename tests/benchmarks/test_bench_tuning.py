@@ -20,7 +20,8 @@ from benchmarks import setting, tuning
 from benchmarks.setting import Bench
 from benchmarks.tuning import TuningOptions, common_grid, in_turn, merge, on_grid, time_to_reach
 from league.errors import UserError
-from league_config import DEFAULT_TUNED, FinetuneHP, ModelHP
+from league.rulebook import DEFAULT_TUNED
+from league_config import FinetuneHP, ModelHP
 
 MINUTES = 10.0
 HUNDREDTHS = st.integers(1, 1200).map(lambda number: number / 100)  # of a minute: there is always one in between

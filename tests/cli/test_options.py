@@ -9,8 +9,9 @@ from conftest import ROOT, command, run
 
 from league.cli.options import parse_options
 from league.errors import UserError
+from league.rulebook import Range
 from league.values import Options, as_values, check_finetune_hp, check_model_hp, check_options
-from league_config import FinetuneHP, ModelHP, Range
+from league_config import FinetuneHP, ModelHP
 
 NAN, INFINITY = float("nan"), float("inf")
 HELP = "help lists the flags"

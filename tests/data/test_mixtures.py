@@ -8,8 +8,9 @@ import pytest
 from league.data.corpora import load_split
 from league.data.readers import split_of
 from league.errors import UserError
+from league.rulebook import Corpus, HubFiles, Mixture, Part
 from league.tasks.task import task_of
-from league_config import DEMO_READERS, QUESTIONS_KO, TWEETS, Corpus, HubFiles, Mixture, Part
+from league_config import DEMO_READERS, QUESTIONS_KO, TWEETS
 
 NOWHERE = HubFiles("nobody/nothing", "main", {})
 MIXED = Corpus(

@@ -17,8 +17,9 @@ import league_config
 from league.errors import UserError
 from league.record import rules
 from league.record.shape import read_record
+from league.rulebook import Generated
 from league.tasks.task import task_of
-from league_config import DEMO_SUMMARIES, DIALOGUES, Generated
+from league_config import DEMO_SUMMARIES, DIALOGUES
 
 pytest_plugins = "hub_entry"
 

@@ -10,9 +10,21 @@ import pytest
 from conftest import ROOT
 from transformers import Seq2SeqTrainingArguments
 
+from league.data.filters import KINDS
 from league.proof.noise import seed_deviation
 from league.record.rules import PUBLISHED
-from league_config import AING, DEMO, FT_HP, LEAGUES, MODEL_HP, FinetuneHP, ModelHP, Range, fingerprint
+from league.rulebook import FILTERS, Range, fingerprint
+from league_config import (
+    AING,
+    DEMO,
+    FT_HP,
+    LEAGUES,
+    MODEL_HP,
+    FilteredSummaryHP,
+    FinetuneHP,
+    ModelHP,
+    SummaryFinetuneHP,
+)
 from modeling import AingConfig
 
 
@@ -127,10 +139,11 @@ def test_fingerprint_changes_with_every_fixed_value_and_with_the_data():
 def test_rule_book_needs_the_standard_library_alone():
     import sys
 
-    tree = ast.parse((ROOT / "league_config.py").read_text(encoding="utf-8"))
-    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    imported |= {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
-    assert imported <= set(sys.stdlib_module_names)
+    for name in ("league_config.py", "league/rulebook.py"):
+        tree = ast.parse((ROOT / name).read_text(encoding="utf-8"))
+        imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        imported |= {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+        assert imported <= {"league.rulebook", *sys.stdlib_module_names}
 
 
 def test_each_tuned_value_stands_on_one_line():
@@ -144,3 +157,8 @@ def test_tune_blocks_stand_at_the_top():
     text = (ROOT / "league_config.py").read_text(encoding="utf-8")
     assert text.index("🔧 TUNE MODEL_HP") < text.index("🔧 TUNE FT_HP") < text.index("FIXED from here on")
     assert text[: text.index("🔧 TUNE MODEL_HP")].count("\n") < 25
+
+
+def test_each_filter_that_an_entry_may_choose_is_one_of_the_corpus():
+    chosen = names_of(FilteredSummaryHP) - names_of(SummaryFinetuneHP)
+    assert chosen == set(FILTERS) <= KINDS.keys()

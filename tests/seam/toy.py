@@ -20,9 +20,9 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from league.data.batches import pad
 from league.data.tokens import Tokens, encode, map_once
 from league.errors import UserError
+from league.rulebook import Corpus, HubFiles, League, Range, Stage
 from league.tasks.checkpoint import load_tokenizer
 from league.tasks.task import Task, agreed
-from league_config import Corpus, HubFiles, League, Range, Stage
 from modeling import train_tokenizer
 
 ANIMALS = ("dog", "cat", "horse", "bird")

@@ -16,10 +16,11 @@ import league_config
 from league.cli.options import parse_options
 from league.errors import UserError
 from league.record.shape import read_record
+from league.rulebook import Range
 from league.tasks.translate import Translate
 from league.untrusted import read_json
 from league.values import TrainingOptions, as_values
-from league_config import FinetuneHP, ModelHP, Range
+from league_config import FinetuneHP, ModelHP
 from tools.tune import sampling
 from tools.tune.jobs import Job, Wait
 from tools.tune.plan import Planner

@@ -9,7 +9,7 @@ import pytest
 from play import TINY
 from searches import sampling_of
 
-from league_config import Range
+from league.rulebook import Range
 from tools.tune import presence
 from tools.tune.jobs import Job
 from tools.tune.presence import Presence, union

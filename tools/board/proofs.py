@@ -7,8 +7,9 @@ from league.errors import NotAtHand, UserError
 from league.proof.data import DataAtHand
 from league.proof.source import CLOCK, RECORD, STAGES, Refused, printable
 from league.record.shape import parse_record
+from league.rulebook import fingerprint
 from league.tasks.task import task_of
-from league_config import LEAGUES, fingerprint
+from league_config import LEAGUES
 
 from .cache import Cache
 from .judging import key_of

@@ -10,6 +10,7 @@ from transformers.trainer_callback import PrinterCallback
 from league.data.batches import TrainingOrder
 from league.data.corpora import Split
 from league.errors import UserError
+from league.rulebook import League, Range
 from league.run import loading, moves, validation
 from league.run import stage as training
 from league.run.entry import Entry
@@ -19,7 +20,6 @@ from league.run.watch import PACE_FROM, highest_loss
 from league.tasks.metric import metric_of
 from league.tasks.task import task_of
 from league.values import TrainingOptions, as_values
-from league_config import League, Range
 from tools.tune.space import flags, ranges
 
 

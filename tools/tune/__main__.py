@@ -15,9 +15,9 @@ from typing import Any
 
 from league.cli.options import parse_options
 from league.errors import UserError, run_command
+from league.rulebook import League
 from league.tasks.task import task_of
 from league.values import TrainingOptions, as_values
-from league_config import League
 
 from .budget import PRESETS
 from .space import ranges

@@ -4,8 +4,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from league.rulebook import League
 from league.tasks.task import task_of
-from league_config import League
 
 from .candidates import Candidates
 from .jobs import Tried

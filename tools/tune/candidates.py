@@ -3,7 +3,7 @@
 import math
 
 from league.errors import UserError
-from league_config import League
+from league.rulebook import League
 
 from .space import Values, point, ranges, size, start_values, why_not
 

@@ -1,6 +1,6 @@
 """The plan in words: what the time that is left is for, and what more time would be spent on."""
 
-from league_config import League
+from league.rulebook import League
 
 from .budget import FOR_SCORE
 from .jobs import Tried

@@ -7,8 +7,8 @@ from league.hardware import device_name
 from league.proof.noise import seed_deviation
 from league.record.settings import Settings
 from league.record.shape import Record
+from league.rulebook import League, Range
 from league.tasks.metric import metric_of
-from league_config import League, Range
 
 from .outlook import outlook
 from .space import STAGES, Values, flags, ranges, start_values

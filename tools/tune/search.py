@@ -11,12 +11,12 @@ from typing import Any
 from league.errors import Diverged, OutOfMemory
 from league.files import write_json
 from league.record.code import code_digest
+from league.rulebook import fingerprint
 from league.run import moves
 from league.run.entry import Entry
 from league.run.failures import clear_disk
 from league.tasks.metric import metric_of
 from league.untrusted import read_json
-from league_config import fingerprint
 from train_finetune import FinetuneOptions
 
 from .budget import PRESETS, SAFETY

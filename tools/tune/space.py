@@ -5,9 +5,9 @@ from dataclasses import fields
 from typing import Any, get_args, get_type_hints
 
 from league.errors import UserError
+from league.rulebook import League, Range
 from league.tasks.task import task_of
 from league.values import as_values
-from league_config import League, Range
 
 STAGES = ("pretrain", "finetune")
 

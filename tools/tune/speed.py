@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from league.rulebook import League
 from league.tasks.task import task_of
-from league_config import League
 
 from .space import Values
 

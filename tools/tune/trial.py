@@ -15,13 +15,13 @@ from league.errors import Diverged, OutOfMemory, TooSlow, UserError
 from league.files import new_folder
 from league.record.rules import broken_in_stage
 from league.record.shape import StageFacts, read_record
+from league.rulebook import Corpus, League, Stage
 from league.run import takeover
 from league.run.checkpoints import last_step
 from league.run.entry import Conduct, Entry
 from league.run.loading import Splits, tokenize
 from league.run.watch import PACE_FROM
 from league.tasks.task import task_of
-from league_config import Corpus, League, Stage
 from train_finetune import FinetuneOptions, finetune
 from train_pretrain import pretrain
 

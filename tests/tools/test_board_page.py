@@ -123,7 +123,7 @@ def test_a_game_filters_and_groups(page):
     page.select_option("#game", "")
     page.select_option("#group", "game")
     heads = page.locator("#ranked tr.group").all_text_contents()
-    assert heads == ["day: 4.0 min, 2 entries, test opened 1 times", "practice"]
+    assert heads == ["day: 4.0 min; entries: 2; openings of the test set: 1", "practice"]
     assert names(page) == ["best", "blunt", "poor"]
 
 
@@ -268,6 +268,33 @@ def test_a_phone_shows_it_without_scrolling_sideways(page, dark):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+def test_a_phone_shows_the_way_to_the_reports(page):
+    page.set_viewport_size({"width": 372, "height": 844})  # of a frame on a phone
+    page.evaluate("board.rows.forEach((row) => { row.report = true; }); filter()")
+    assert page.locator("#ranked td a").first.is_visible() and page.evaluate(CUT) == []
+
+
+def test_nothing_covers_what_is_chosen_and_a_press_keeps_no_words(page):
+    page.set_viewport_size({"width": 1280, "height": 560})
+    for name in ("best", "blunt"):
+        page.get_by_label(f"Compare {name}", exact=True).check()
+    page.mouse.move(2, 2)
+    assert page.locator("#answer").is_hidden() and page.locator(".lit").count() == 0
+    # The heads of the table, which stay in sight, too, come to lie where the bar is.
+    page.evaluate("""const head = document.querySelector("#ranked th.entry").getBoundingClientRect();
+        scrollBy(0, head.top - innerHeight + 40)""")
+    whose = """() => { const bar = document.querySelector("#chosen"), box = bar.getBoundingClientRect();
+        return [0.02, 0.05, 0.1, 0.15, 0.2, 0.3].every((share) =>
+          bar.contains(document.elementFromPoint(box.left + share * box.width, box.top + box.height / 2))); }"""
+    assert page.evaluate(whose)
+
+
+def test_one_entry_has_its_values_in_a_sentence(page):
+    page.fill("#search", "blunt")
+    assert page.locator("#ranked .folded").inner_text().startswith("Its other values: Minutes")
+    assert page.evaluate(CUT) == []
+
+
 def test_many_rows_stay_quick(page, played, tmp_path):
     one = read(played / "runs" / "one")
     deal(tmp_path / "day" / "one", varied(one, 1, bleu=5.0))
@@ -295,6 +322,17 @@ def test_a_board_of_refuted_entries_alone_has_no_empty_pictures(page, played, tm
     page.goto((tmp_path / "board" / "index.html").as_uri())
     assert page.locator("#unranked tbody tr").count() == 3 and page.locator("#pictures").is_hidden()
     assert ".; " not in page.locator("#unranked").inner_text()
+
+
+def test_the_picture_leaves_out_what_was_refuted_and_speaks_of_no_best(page, played, tmp_path):
+    one = read(played / "runs" / "one")
+    for number in range(3):
+        record = varied(one, number, bleu=9.0 + number)
+        deal(tmp_path / "day" / f"e{number}", record | {"official": number > 0})
+    write(build(tmp_path / "day"), tmp_path / "board", reports=0)
+    page.goto((tmp_path / "board" / "index.html").as_uri())
+    assert page.locator("#intervals [data-mark]").count() == 2
+    assert "best" not in page.locator("#intervals figcaption").inner_text()
 
 
 def test_two_hundred_entries_are_painted_at_once(page, played, tmp_path):

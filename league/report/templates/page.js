@@ -70,7 +70,7 @@ const league = (() => {
     dim();
     for (const node of same(key)) node.classList.add("lit");
     document.body.classList.add("has-lit");
-    if (!words(key) || !place) return;
+    if (!words(key) || !place || place.matches("tr")) return; // a row says it all itself
     const [title, ...rest] = words(key).split("; ");
     answer.replaceChildren(Object.assign(document.createElement("b"), { textContent: title }),
       ...rest.map((line) => Object.assign(document.createElement("span"), { textContent: line })));
@@ -118,7 +118,8 @@ const league = (() => {
     });
     document.addEventListener("focusout", () => { if (!pinned) dim(); });
     document.addEventListener("click", (event) => {
-      const mark = markAt(event);
+      // What is pressed for a purpose of its own keeps no mark.
+      const mark = event.target.closest("a, button, input") ? null : markAt(event);
       const key = mark && mark.dataset.mark;
       pinned = key && key !== pinned ? key : null;
       if (pinned) light(key, mark); else dim();

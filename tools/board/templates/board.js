@@ -97,7 +97,7 @@ class Table {
     const agrees = (column) => column.less && !column.stays &&
       this.rows.every((row) => column.of(row) === column.of(this.rows[0]));
     this.all = all;
-    const folded = this.rows.length > 1 ? all.filter(agrees) : [];
+    const folded = this.rows.length ? all.filter(agrees) : [];
     this.columns = this.isUnfolded ? all : all.filter((column) => !folded.includes(column));
     this.body = make("tbody");
     this.heads = new Map();
@@ -111,9 +111,9 @@ class Table {
     const table = make("table", {}, make("thead", {}, head), this.body);
     const title = say(this.titleKey);
     const scroll = make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title }, table, this.more);
-    const values = folded.map((column) => `${column.title} ${this.rows.length ? plainText(column.show(this.rows[0])) : ""}`);
+    const values = folded.map((column) => `${column.title} ${plainText(column.show(this.rows[0]))}`);
     const fold = folded.length ? make("p", { class: "quiet folded" },
-      this.isUnfolded ? null : `${say("b.same")} ${values.join(", ")}. `,
+      this.isUnfolded ? null : `${say("b.same", { n: this.rows.length })} ${values.join(", ")}. `,
       make("button", { type: "button", onclick: () => { this.isUnfolded = !this.isUnfolded; this.show(this.rows); } },
         say(this.isUnfolded ? "b.fold" : "b.unfold"))) : null;
     this.place.replaceChildren(...[make("h2", {}, title), scroll, fold].filter(Boolean));

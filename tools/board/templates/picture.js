@@ -28,15 +28,16 @@ function scale(values, from, to) {
 }
 
 function drawPictures(rows) {
+  rows = rows.filter((row) => row.state !== "refuted");
   const best = rows.filter((row) => row.rank != null).slice(0, MOST_ROWS);
-  const rest = rows.filter((row) => row.rank == null && row.state !== "refuted");
+  const rest = rows.filter((row) => row.rank == null);
   const shown = [...best, ...rest.slice(0, Math.max(0, MOST_ROWS - best.length))];
   $("pictures").hidden = shown.length < 2;
   if (shown.length < 2) return;
   const note = shown.length < rows.length ? ` ${say("b.picture.part", { most: shown.length, n: rows.length })}` : "";
   frame("intervals", say("b.picture"), say("b.picture.about") + note, (picture, width) => intervals(picture, width, shown));
   frame("against", say("b.against", { metric: board.metric.label }), say("b.against.about"),
-    (picture, width) => against(picture, width, rows.filter((row) => row.state !== "refuted").slice(0, MOST_DOTS)));
+    (picture, width) => against(picture, width, rows.slice(0, MOST_DOTS)));
   league.prepare($("pictures"));
 }
 
@@ -74,7 +75,7 @@ function intervals(picture, width, rows) {
 }
 
 function against(picture, width, rows) {
-  const height = Math.max(300, Math.min(460, width * 0.75)), left = 44, foot = height - 42;
+  const height = Math.max(300, Math.min(460, width * 0.75, 24 * rows.length)), left = 44, foot = height - 42;
   const x = scale(rows.map((row) => row.minutes), left, width - 14);
   const y = scale(rows.map((row) => row.score), foot, 12);
   for (const value of x.values) {

@@ -39,7 +39,7 @@ class change:
 class Page(HTMLParser):
     """What a browser would find in a page."""
 
-    VOID = {"meta", "br", "img", "path", "use", "rect"}
+    VOID = {"meta", "br", "img", "path", "use", "rect", "wbr"}
 
     def __init__(self, text: str):
         super().__init__()

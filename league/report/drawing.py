@@ -61,6 +61,8 @@ def as_svg(name: str, label: str, size: tuple[float, float], draw: Callable[...,
     PHRASES.clear()
     with styled(**{"svg.hashsalt": name}):
         figure = Figure(figsize=size, layout="constrained")
+        # The page's font may be a little wider than the one that the layout is made with.
+        figure.get_layout_engine().set(w_pad=0.08)
         draw(figure.add_subplot(), *things)
         file = io.StringIO()
         # Not savefig, which draws everything twice.

@@ -73,6 +73,11 @@ def with_flags(text: str) -> Markup:
     return Markup(FLAG.sub(r"<code>\g<0></code>", str(escape(text))))
 
 
+def breakable(text: str) -> Markup:
+    """Return a name that may break after its underscores."""
+    return Markup(str(escape(text)).replace("_", "_<wbr>"))
+
+
 def digest(script: str) -> str:
     """Return a script's digest as a content-security policy names it."""
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -88,6 +93,7 @@ TEMPLATES = Environment(
 )
 TEMPLATES.globals |= {"LIGHT": LIGHT, "DARK": DARK, "source": source, "say": say, "said": said, "texts_of": texts_of}
 TEMPLATES.filters |= {
+    "breakable": breakable,
     "digest": digest,
     "in_both": in_both,
     "english": plain,

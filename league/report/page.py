@@ -59,7 +59,7 @@ def setting(facts: Facts) -> list[str]:
             words.append(say("setting.parameters", millions=number(size / 1e6)))
     for name, value in (facts.score.extras if facts.score else {}).items():
         if isinstance(value, float) and " " not in name:  # those of a part, a label, say, stand in their own place
-            words.append(f"{name.replace('_', ' ')} {number(value)}")
+            words.append(f"{name.replace('_', ' ')}: {number(value)}")
     words.append(say("setting.trials", trials=short(record.trials)))
     return [*words, say("setting.openings", openings=short(record.test_openings))]
 

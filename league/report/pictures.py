@@ -125,8 +125,8 @@ def draw_length(axes: Axes, facts: Facts) -> None:
     axes.grid(axis="x", visible=False)
     axes.set_xlabel(say("lengths.axis"))
     axes.set_ylabel(say("axis.test", metric=facts.metric))
-    axes.set_ylim(0, 1.2 * max(bucket.interval[1] for bucket in buckets) or 1.0)
-    axes.legend(loc="upper right")
+    axes.set_ylim(0, 1.05 * max(bucket.interval[1] for bucket in buckets) or 1.0)
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2)
 
 
 def draw_confusion(axes: Axes, facts: Facts) -> None:
@@ -144,11 +144,10 @@ def draw_confusion(axes: Axes, facts: Facts) -> None:
     for (row, column), share in np.ndenumerate(shares):
         color = LIGHT["paper"] if share > 0.5 else LIGHT["ink"]
         text = f"{counts[row, column]:,}\n{100 * share:.0f} %"
-        axes.text(column, row, text, ha="center", va="center", color=color, fontsize=7 if len(places) > 3 else 9)
+        axes.text(column, row, text, ha="center", va="center", color=color, fontsize=8.5)
     short_names = [name[:MOST_LETTERS] for name in names.values()]
     axes.set_xticks(range(len(places)), short_names, rotation=30 if len(places) > 3 else 0)
     axes.set_yticks(range(len(places)), short_names)
-    axes.tick_params(labelsize=7)
     axes.grid(visible=False)
     axes.set_xlabel(say("axis.labelled"))
     axes.set_ylabel(say("axis.label"))

@@ -2,13 +2,16 @@
 
 import json
 import re
+from types import SimpleNamespace
 
 import jinja2
 import pytest
 
 from league.report.drawing import as_svg
-from league.report.look import ROOT, TEMPLATES, render, with_flags
+from league.report.look import ROOT, TEMPLATES, breakable, render, with_flags
+from league.report.pictures import PICTURES
 from league.report.texts import both
+from league_config import DEMO_READERS
 
 HOSTILE = "</script><img src=x onerror=alert(1)>'\"`&amp;<!--{{ 7 * 7 }}{% raw %}\u2028$x$"
 EVERYWHERE = """{% from "league/report/templates/macros.html" import isolated, panel, tiles %}
@@ -22,6 +25,20 @@ def test_whatever_is_filled_in_stays_text():
     assert "<img" not in page and "<!--" not in page and page.count("</script>") == 1
     assert re.findall("<(\\w+)", page).count("p") == 1 and "49" not in page
     assert json.loads(re.search(r"json\">(.*?)</script>", page)[1]) == {HOSTILE: HOSTILE}
+
+
+def test_a_name_breaks_after_its_underscores_alone_and_stays_text():
+    assert breakable("adamw_<b>") == "adamw_<wbr>&lt;b&gt;"
+
+
+def test_a_table_of_many_labels_can_be_read_on_a_phone():
+    """Where a picture is 1.2 times as wide as it is drawn."""
+    sentences = SimpleNamespace(hypotheses=["farm", "school"] * 70, references=["farm", "harbor"] * 70)
+    confusion = PICTURES["confusion"]
+    facts = SimpleNamespace(rules=DEMO_READERS, sentences=sentences)
+    picture = as_svg("confusion", "", confusion.size, confusion.draw, facts)
+    sizes = [float(size) for size in re.findall(r"font(?:-size)?: ([\d.]+)px", picture)]
+    assert len(sizes) > 25 and min(sizes) >= 8.5
 
 
 def test_a_name_that_a_template_misses_is_an_error():

@@ -60,6 +60,7 @@ def draw_progress(axes: Axes, study: Study) -> None:
     axes.set_ylabel(say("tune.axis.validation", metric=study["metric"], domain=study["domain"]))
     if not any(complete_trials(study, stage) for stage in TITLES):
         axes.text(0.5, 0.5, say("tune.no_trial"), ha="center", transform=axes.transAxes, color=LIGHT["muted"])
+        axes.set_yticks([])
     wide = axes.get_window_extent().width > 500 * axes.figure.dpi / 100
     look = {"handlelength": 2.2, "handletextpad": 0.5, "columnspacing": 1.2}
     look |= {"bbox_to_anchor": (0 if wide else -0.16, 1.0), "ncols": 4 if wide else 2}

@@ -44,6 +44,13 @@ def test_both_languages_say_it_with_the_same_values(key):
     assert re.search("[가-힣]", letters) or korean == english or not re.search("[a-z]{4}", letters), korean
 
 
+@pytest.mark.parametrize("key", table())
+def test_no_particle_depends_on_how_a_value_ends(key):
+    """8은 and 9는: after a value Korean has a word of its own, except after a stage, which always ends alike."""
+    particle = r"\{(?!stage)\w+\}(?:을|를|이|가|은|는|과|와|로|으로|이었\w*|였\w*)(?![가-힣])"
+    assert not re.search(particle, table()[key][1])
+
+
 def test_every_key_that_is_asked_for_is_there():
     asked = {key for text in CODE.values() for key in ASKED.findall(text)}
     assert len(asked) > 100

@@ -8,8 +8,10 @@ from league.errors import UserError
 from league.rulebook import League, Range
 from league.tasks.task import task_of
 from league.values import as_values
+from league_config import ModelHP
 
 STAGES = ("pretrain", "finetune")
+MANY = 12  # values: more than the closed leagues have in a stage
 
 Values = dict[str, Any]
 
@@ -70,9 +72,13 @@ def flags(values: Values) -> str:
 
 
 def short(rules: League, stage: str, values: Values) -> str:
-    """Return values in one short phrase: 256/4/3/1024, dropout 0.1."""
+    """Return values in one short phrase: 256/4/3/1024, dropout 0.1; of many those that are not the start values."""
     hints = get_type_hints(rules.tuned(stage))
-    sizes = [name for name in values if hints[name] is int]
+    if len(values) > MANY:
+        start = start_values(rules, stage)
+        always = {"learning_rate", *(item.name for item in fields(ModelHP))}
+        values = {name: value for name, value in values.items() if name in always or value != start[name]}
+    sizes = [name for name in values if hints[name] is int and (len(hints) <= MANY or hasattr(ModelHP, name))]
     named = [name for name in values if name not in sizes or len(sizes) == 1]
     phrases = [] if len(sizes) == 1 else ["/".join(str(values[name]) for name in sizes)]
     for name in named:

@@ -5,7 +5,6 @@ import gc
 import sys
 import time
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,11 +103,14 @@ class Runner:
     def probe(self, structure: Values, folder: Path, seconds: float, headline: str) -> dict[str, float]:
         """Measure how long a step of each stage takes; return seconds by stage."""
         paces: dict[str, float] = {}
-        rules = shortened(shortened(self.rules, "pretrain", PROBED, FORGOTTEN), "finetune", PROBED, FORGOTTEN)
+        rules, gentle = self.rules, self._gentle()
+        asked = {stage: _steps_asked(rules, stage, structure | gentle) for stage in STAGES}
+        for stage, share in asked.items():
+            rules = shortened(rules, stage, max(1, round(PROBED / share)), FORGOTTEN)
         with new_folder(folder) as made:
             left = seconds
-            for stage, train, values in (("pretrain", pretrain, structure), ("finetune", finetune, self._gentle())):
-                note_pace = partial(paces.__setitem__, stage)
+            for stage, train, values in (("pretrain", pretrain, structure), ("finetune", finetune, gentle)):
+                note_pace = lambda pace, stage=stage: paces.__setitem__(stage, pace * asked[stage])  # noqa: E731
                 conduct = Conduct(self.study, headline, is_quiet=True, seconds=left, note_pace=note_pace)
                 trial = self.entry(made, rules, conduct, report_to="none")
                 try:
@@ -129,6 +131,11 @@ class Runner:
         }
 
 
+def _steps_asked(rules: League, stage: str, values: Values) -> float:
+    """Return how many steps the values make of one of the rule book's, where steps are TUNE."""
+    return num_steps(rules.as_tuned(values), stage, 1.0) / num_steps(rules, stage, 1.0)
+
+
 def share_left(folder: Path, stage: str, steps: int) -> float:
     """Return how much of a trial's steps is still to be run, by what lies in its folder."""
     try:
@@ -142,6 +149,7 @@ def share_left(folder: Path, stage: str, steps: int) -> float:
 def load_data(rules: League, data_dir: str | None) -> Splits:
     """Load and tokenize all that trials need, once: it is not on the clock."""
     splits = Splits(rules, data_dir)
+    rules = rules.as_tuned(start_values(rules, "pretrain") | start_values(rules, "finetune"), "pretrain")
     first = splits.load(rules.pretrain.corpus, "train")
     second = splits.load(rules.finetune.corpus, "train")
     tokenizer = task_of(rules, "pretrain").train_tokenizer(first)

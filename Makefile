@@ -21,7 +21,7 @@ $(VENV)/ready-to-show: requirements-app.txt $(VENV)/ready
 	$(RUN) -m pip install -q -r requirements-app.txt
 	touch $@
 
-$(VENV)/ready-to-test: requirements-test.txt requirements-app.txt $(VENV)/ready
+$(VENV)/ready-to-test: requirements-test.txt requirements-app.txt requirements-cluster.txt $(VENV)/ready
 	$(RUN) -m pip install -q -r requirements-test.txt
 	touch $@
 

@@ -36,11 +36,11 @@ JOBS = {
 TUNE = "tools/tune/{}.py"
 SHARED_CODE = (
     "benchmarks/rivals.py",
-    *map(TUNE.format, ("jobs", "sampling", "space", "speed", "study", "trial")),
+    *map(TUNE.format, ("jobs", "sampling", "space", "speed", "trial")),
 )
 OWN_CODE = {
     "ours": tuple(
-        map(TUNE.format, ("__main__", "budget", "candidates", "final", "plan", "presence", "results", "search"))
+        map(TUNE.format, ("__main__", "budget", "candidates", "final", "plan", "results", "search", "study", "work"))
     ),
     "trainer": ("tools/trainer_search/trials.py",),
 }

@@ -2,7 +2,7 @@
 
 Variables stage accidents: SIGNAL_AT=9:SIGINT sends this process a signal after step 9 (the first process, of several),
 SAVE_EVERY=0 writes a checkpoint at every step, MINUTES=0 leaves no time, SLOW_STEPS=0.2 makes each step take so long,
-NO_GRAPHS=1 trains kernel by kernel on a GPU, too.
+NO_GRAPHS=1 trains kernel by kernel on a GPU, too; LONGER=4 makes the stages four times as long.
 """
 
 import dataclasses
@@ -22,6 +22,8 @@ from league.record import rules
 from league.rulebook import Corpus, Generated, Stage
 from league_config import DEMO, DEMO_READERS
 
+LONGER = int(os.environ.get("LONGER", "1"))
+
 
 def _tiny(stage: Stage, max_steps: int) -> Stage:
     register = stage.corpus.name
@@ -38,8 +40,8 @@ TINY = dataclasses.replace(
     max_length=48,
     batch_size=16,
     minutes=float(os.environ.get("MINUTES", 5.0)),
-    pretrain=_tiny(DEMO.pretrain, 24),
-    finetune=_tiny(DEMO.finetune, 10),
+    pretrain=_tiny(DEMO.pretrain, 24 * LONGER),
+    finetune=_tiny(DEMO.finetune, 10 * LONGER),
 )
 SCENES, LABELLED = DEMO_READERS.pretrain, DEMO_READERS.finetune
 TINY_READERS = dataclasses.replace(

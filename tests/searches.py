@@ -152,10 +152,9 @@ def trials_of(tune: Path) -> list[optuna.trial.FrozenTrial]:
     return [trial for trial in trials if "asked" in trial.user_attrs]
 
 
-def spans_of(tune: Path) -> list[tuple[float, float]]:
-    """Return when each process of a search began, and when it was seen last."""
-    states = [read_json(path) for path in (tune / "processes").glob("*.json")]
-    return sorted((state["began"], state["seen"]) for state in states)
+def used_by(tune: Path) -> float:
+    """Return the seconds on a search's clock."""
+    return sum(read_json(tune / "clock.json")["spent"].values())
 
 
 def write_from(folder: Path, **changes) -> Path:
@@ -179,11 +178,6 @@ def assert_each_trial_has_one_outcome(tune_folder: Path) -> None:
 
 def sampling_of(rules) -> Sampling:
     return Sampling("tpe", 1, {stage: ranges(rules, stage) for stage in STAGES})
-
-
-def identity_of(folder: Path) -> dict[str, str]:
-    (identity,) = {json.dumps(one.user_attrs["identity"]) for one in studies_of(folder) if one.user_attrs}
-    return json.loads(identity)
 
 
 def assert_nothing_was_lost(before: dict[Path, bytes], after: dict[Path, bytes]) -> None:

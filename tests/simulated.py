@@ -32,7 +32,7 @@ class Simulated:
         return self.folder / "runs" / "s" / "tune"
 
     def files(self) -> dict[Path, bytes]:
-        kept = [self.folder / "runs/s/record.json", self.tune / "journal.log", *self.tune.glob("processes/*.json")]
+        kept = [self.folder / "runs/s/record.json", self.tune / "journal.log", self.tune / "clock.json"]
         return {path: path.read_bytes() for path in kept if path.exists()}
 
 
@@ -61,6 +61,6 @@ def simulated(tmp_path, monkeypatch) -> Simulated:
     monkeypatch.setattr(Runner, "run", run)
     monkeypatch.setattr(Runner, "probe", lambda *_: {"pretrain": 0.05, "finetune": 0.05})
     monkeypatch.setattr(Search, "used", property(lambda self: Simulated.seconds_a_trial * len(self.study.rows())))
-    monkeypatch.setattr("tools.tune.search.write_report", lambda content, folder: [folder / "report.html"])
-    monkeypatch.setattr("tools.tune.search.terminal_summary", lambda content, paths: "summary")
+    monkeypatch.setattr("tools.tune.output.write_report", lambda content, folder: [folder / "report.html"])
+    monkeypatch.setattr("tools.tune.output.terminal_summary", lambda content, paths: "summary")
     return Simulated(tmp_path, ran)

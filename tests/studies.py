@@ -110,7 +110,6 @@ def study_of(num_structures: int, num_finetunes: int, noise: float = 0.8, seed: 
         "budget_minutes": 60.0,
         "used_minutes": 1.2 * len(trials),
         "state": "searching",
-        "num_processes": 1,
         "device": "cpu",
         "metric": "BLEU",
         "domain": "captions",

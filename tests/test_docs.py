@@ -69,8 +69,9 @@ def test_tools_exist_and_have_these_flags(path):
         files = [ROOT / "tools" / f"{name}.py", *(ROOT / "tools" / name).glob("*.py")]
         source = "".join(file.read_text(encoding="utf-8") for file in files if file.exists())
         assert source, f"there is no tools.{name}"
-        if "TrainingOptions" in source:
-            source += (ROOT / "league" / "values.py").read_text(encoding="utf-8")
+        for kind, home in (("TrainingOptions", "league/values.py"), ("WorkerOptions", "tools/workers.py")):
+            if kind in source:
+                source += (ROOT / home).read_text(encoding="utf-8")
         for flag in re.findall(r"--(\w+)", words):
             assert re.search(rf"^    {flag}: ", source, re.MULTILINE), f"tools.{name} has no flag --{flag}"
 

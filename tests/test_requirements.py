@@ -9,12 +9,16 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-APP = ROOT / "tools" / "app"
+APP, TEAM = ROOT / "tools" / "app", ROOT / "tools" / "team.py"
 # What is installed -> the code that must run with it.
 INSTALLED = {
     ("requirements.txt",): ["*.py", "modeling/**/*.py", "league/**/*.py", "tools/**/*.py"],
     ("requirements.txt", "requirements-app.txt"): ["tools/app/*.py"],
-    ("requirements.txt", "requirements-app.txt", "requirements-test.txt"): ["benchmarks/**/*.py", "tests/**/*.py"],
+    ("requirements.txt", "requirements-cluster.txt"): ["tools/team.py"],
+    ("requirements.txt", "requirements-app.txt", "requirements-cluster.txt", "requirements-test.txt"): [
+        "benchmarks/**/*.py",
+        "tests/**/*.py",
+    ],
 }
 # --report_to and --engine ask for them by name, and say what to install where they are missing.
 CHOSEN_BY_FLAG = {"tensorboard", "trackio", "wandb", "ctranslate2"}
@@ -26,7 +30,7 @@ def pins(files: tuple[str, ...]) -> dict[str, str]:
 
 
 def normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return re.sub(r"[-_.]+", "-", name.partition("[")[0]).lower()
 
 
 def imports(path: Path) -> set[str]:
@@ -46,7 +50,7 @@ def test_every_import_is_pinned(files):
     ours = {path.stem for folder in (ROOT, ROOT / "tests") for path in folder.iterdir()}
     missing = []
     for path in (path for pattern in INSTALLED[files] for path in ROOT.glob(pattern)):
-        if len(files) == 1 and path.parent == APP:
+        if len(files) == 1 and (path.parent == APP or path == TEAM):
             continue
         for name in imports(path) - ours - CHOSEN_BY_FLAG:
             if not {normal(one) for one in distributions.get(name, [name])} & pinned.keys():
@@ -57,4 +61,6 @@ def test_every_import_is_pinned(files):
 def test_every_pin_is_exact():
     for file in ROOT.glob("requirements*.txt"):
         for line in file.read_text().split("\n"):
-            assert re.fullmatch(r"([\w.-]+==[\w.+]+|-r requirements[\w-]*\.txt)?", line), f"{file.name}: {line}"
+            assert re.fullmatch(r"([\w.-]+(\[\w+\])?==[\w.+]+|-r requirements[\w-]*\.txt)?", line), (
+                f"{file.name}: {line}"
+            )

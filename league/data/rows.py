@@ -21,6 +21,10 @@ class Rows:
         reader = ipc.open_stream(self.view)
         self.table = Table.from_batches(self._released(reader), reader.schema)
 
+    def __reduce__(self):
+        # To another process, on whichever machine, the file travels as it is.
+        return received, (self.view[:],)
+
     def __len__(self) -> int:
         return self.table.num_rows
 
@@ -47,6 +51,14 @@ class Rows:
 
         disable_progress_bars()
         return Dataset(self.table, fingerprint=fingerprint)
+
+
+def received(content: bytes) -> Rows:
+    """Keep rows that came from another process in a nameless file."""
+    file = tempfile.TemporaryFile()
+    file.write(content)
+    file.flush()
+    return Rows(file)
 
 
 class Texts(Sequence):

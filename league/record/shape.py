@@ -151,6 +151,7 @@ class Record(_Facts, kw_only=True):
     clock: ClockFacts
     game: GameFacts | Literal["practice"] | None = None  # None in records from before there were games
     trials: Count
+    workers: Annotated[dict[Text, Count], Meta(max_length=MAX_ITEMS)] = {}  # of a search at once, by kind of device
     test_openings: Count
     versions: dict[Key, Text]
     code: Digest

@@ -18,6 +18,11 @@ def short(value: Any) -> str:
     return text if len(text) <= MOST_LETTERS else text[: MOST_LETTERS - 1] + "…"
 
 
+def listed(workers: dict[str, int]) -> str:
+    """Return the workers of a search in words: 2 × this device + that one."""
+    return " + ".join(f"{number} × {kind}" if number > 1 else kind for kind, number in workers.items())
+
+
 def in_words(broken: BrokenRule) -> str:
     """Return a broken rule as a sentence."""
     rule, expected, found = broken.rule, short(broken.expected), short(broken.found)

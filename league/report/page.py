@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 from league.record.game import game_of
-from league.record.wording import in_words, short
+from league.record.wording import in_words, listed, short
 from league.report import attention, baselines
 from league.report.advice import advice
 from league.report.drawing import as_svg
@@ -61,6 +61,8 @@ def setting(facts: Facts) -> list[str]:
         if isinstance(value, float) and " " not in name:  # those of a part, a label, say, stand in their own place
             words.append(f"{name.replace('_', ' ')}: {number(value)}")
     words.append(say("setting.trials", trials=short(record.trials)))
+    if record.workers:
+        words.append(say("setting.workers", workers=short(listed(record.workers))))
     return [*words, say("setting.openings", openings=short(record.test_openings))]
 
 

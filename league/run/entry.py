@@ -37,6 +37,7 @@ class Conduct:
     is_quiet: bool = False  # neither progress.json nor a summary, and no bar that stays
     seconds: float | None = None  # by which it has ended, or is given up and nothing is saved
     note_pace: Callable[[float], None] = lambda pace: None  # takes the seconds of a step, where `seconds` are set
+    note_step: Callable[[int, int], None] = lambda step, of: None  # takes the steps that are done, and all of them
 
 
 class Entry:

@@ -75,6 +75,7 @@ class StageWatch(TrainerCallback):
     def on_step_end(self, args, state, control, **kwargs):
         self.step, self.max_steps = state.global_step, state.max_steps
         self.bar.update(1)
+        self.entry.conduct.note_step(self.step, self.max_steps)
         if self.progress:
             if self.glimpses:
                 self.glimpses.look(state.global_step)

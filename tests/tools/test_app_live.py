@@ -202,6 +202,24 @@ def test_a_search_shows_its_trials(runs, study, told):
         assert told in live_page([row(runs)])
 
 
+def test_a_search_shows_each_trial_that_runs(runs):
+    without_score(runs / "one")
+    (runs / "one" / "tune").mkdir()
+    study = {"state": "searching", "used_minutes": 1.0, "budget_minutes": 5.0, "trials": [], "best": None}
+    (runs / "one" / "tune" / "study.json").write_text(json.dumps(study))
+    trials = [
+        {"number": number, "stage": "pretrain", "device": f"GPU {number} {HOSTILE}", "step": 5, "steps": 1500}
+        for number in (3, 4)
+    ]
+    with at_work(runs / "one", None):
+        (runs / "one" / "tune" / "running.json").write_text(json.dumps({"trials": trials}))
+        page = live_page([row(runs)])
+        assert "trial 3, stage A: step 5 of 1,500, on GPU 3" in page and "trial 4, stage A" in page
+        assert "<img" not in page
+        (runs / "one" / "tune" / "running.json").write_text("{")
+        assert "trial 3" not in live_page([row(runs)])
+
+
 def test_damaged_entries_say_so_and_stop_nothing(runs):
     for name, content in (("broken", "{"), ("other", "[]"), ("half", '{"format": 2}')):
         (runs / name).mkdir()

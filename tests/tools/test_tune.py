@@ -1,4 +1,4 @@
-"""The search from end to end: whole, killed, shared by two, fed to the scripts."""
+"""The search from end to end: whole, killed, fed to the scripts."""
 
 import dataclasses
 import json
@@ -15,10 +15,8 @@ from searches import (
     Process,
     assert_each_trial_has_one_outcome,
     charged_for_search,
-    identity_of,
-    sampling_of,
-    spans_of,
     trials_of,
+    used_by,
     write_from,
 )
 from tunables import SCHEDULE, STRUCTURE
@@ -26,6 +24,8 @@ from tunables import SCHEDULE, STRUCTURE
 import league_config
 import train_pretrain
 from league.errors import UserError
+from league.files import lock
+from league.record import clock
 from league.record.game import GameLog, game_problems
 from league.record.shape import read_record
 from league.run import takeover
@@ -33,13 +33,7 @@ from league.run.entry import Entry
 from league.untrusted import read_as, read_json
 from league.values import TrainingOptions
 from tools import verify
-from tools.tune import presence
-from tools.tune.presence import Presence, union
-from tools.tune.results import Request
-from tools.tune.search import Search
-from tools.tune.study import Study
 from tools.tune.trial import Runner
-from train_finetune import FinetuneOptions
 
 SEARCH_MINUTES = 0.5  # of a search that is played to its end, with measuring the machine, on a busy one
 
@@ -96,10 +90,10 @@ def test_a_whole_search_ends_in_an_official_score(searched):
 
 def test_the_time_of_a_search_is_charged_once(searched):
     entry = searched.words.parent / "runs" / "t"
-    spent, ((began, seen),) = read_json(entry / "clock.json")["spent"], spans_of(entry / "tune")
+    spent = read_json(entry / "clock.json")["spent"]
     assert set(spent) == {"trials", "pretrain", "finetune", "score"} and min(spent.values()) > 0
     assert sum(spent.values()) <= SEARCH_MINUTES * 60
-    assert seen - began - 0.01 <= charged_for_search(entry) < searched.took
+    assert used_by(entry / "tune") - 0.01 <= charged_for_search(entry) < searched.took
 
 
 def test_the_winner_is_the_best_that_was_tried(searched):
@@ -201,21 +195,17 @@ def test_a_fine_tune_on_a_searched_structure_is_charged_for_the_search(at_home, 
         assert record.clock.spent[purpose] == pytest.approx(searched.clock.spent[purpose], abs=0.011)
 
 
-def test_what_outlives_the_final_entry_neither_searches_nor_charges(at_home):
-    entry = at_home / "runs" / "t"
-    before = {path: path.read_bytes() for path in (entry / "clock.json", entry / "record.json")}
-    options = FinetuneOptions(league="tiny", entry="t")
-    search = Search(Entry(options), options, Request(None, "best", 4.0, "tpe", None, {}))
-    del search.entry.record.score  # it was read before the end
-    search.entry.record.stages.clear()
-    with Presence(search.folder / "processes") as search.presence:
-        search.study = Study(search.folder, identity_of(search.folder), sampling_of(TINY), search.presence)
-        search.earlier_trials, search.earlier = 0, 100.0
-        assert search._next() is None
-    assert {path: path.read_bytes() for path in before} == before
+def test_a_second_command_beside_the_first_is_refused(at_home, monkeypatch, capsys):
+    path = at_home / "runs/t/record.json"
+    content = read_json(path)
+    path.write_text(json.dumps({name: value for name, value in content.items() if name != "score"}))
+    held = lock(at_home / "runs/t/lock")
+    with pytest.raises(UserError, match="entry 't' is in use by .*: wait for it, stop it, or take another --entry"):
+        play.play("tools.tune.__main__", "--from", "from.json", "--entry", "t", "--preset", "best")
+    held.close()
 
 
-# Killed, and shared
+# Killed
 
 
 def wait_for(condition, process: Process, seconds: float = 90.0) -> None:
@@ -237,7 +227,7 @@ def test_five_kills_lose_nothing_and_hide_no_time(tmp_path):
     folder = tmp_path / "runs" / "k" / "tune"
     dice, lived, seen_outcomes = random.Random(5), 0.0, {}
     moments = [
-        lambda: len(list(folder.glob("processes/*.json"))) == 1,  # the machine is being measured
+        lambda: (folder / "clock.json").exists(),  # the machine is being measured
         lambda: num_ended(folder) >= 1,
         lambda: list(folder.glob("trials/*/under_way/*/checkpoint-*/complete.json")),
         lambda: num_ended(folder) >= 2,
@@ -247,9 +237,10 @@ def test_five_kills_lose_nothing_and_hide_no_time(tmp_path):
         process = Process(tmp_path, *flags, minutes=0.8, save_every=0.0)
         wait_for(moment, process)
         time.sleep(dice.uniform(0, 0.1))
-        now = process.kill()
-        began = max((began for began, _ in spans_of(folder)), default=now)
-        lived += max(0.0, now - max(began, process.began))
+        before = used_by(folder)
+        process.kill()
+        assert used_by(folder) >= max(before, lived)
+        lived = used_by(folder)
         ended = {one.user_attrs["asked"]["number"]: one.user_attrs["outcome"] for one in with_outcome(folder)}
         assert seen_outcomes.items() <= ended.items(), "an outcome was written again"
         seen_outcomes = ended
@@ -261,33 +252,9 @@ def test_five_kills_lose_nothing_and_hide_no_time(tmp_path):
     assert seen_outcomes.items() <= outcomes.items() and record.trials == len(outcomes)
     again = [one for one in with_outcome(folder) if one.user_attrs["asked"]["origin"].endswith("again after a kill")]
     assert len(again) >= 2
-    began, seen = spans_of(folder)[-1]
     charged = charged_for_search(tmp_path / "runs" / "k")
-    assert lived + seen - began - 0.1 <= charged <= lived + time.time() - last.began + 5 * presence.SAVE_EVERY + 1
+    assert lived < charged <= lived + time.time() - last.began + clock.SAVE_EVERY + 1
 
 
 def with_outcome(folder: Path) -> list:
     return [trial for trial in trials_of(folder) if "outcome" in trial.user_attrs]
-
-
-@pytest.mark.slow
-def test_two_processes_share_a_search(tmp_path):
-    write_from(tmp_path)
-    flags = ("--from", "from.json", "--entry", "p", "--preset", "best")
-    paces = {"pretrain": 0.05, "finetune": 0.1}
-    pair = [Process(tmp_path, *flags, minutes=0.5, paces=paces) for _ in range(2)]
-    assert len({process.end().last_line for process in pair}) == 1
-    entry = tmp_path / "runs" / "p"
-    record, trials = read_record(entry / "record.json"), trials_of(entry / "tune")
-    assert pair[0].last_line == f"FINAL_TEST_BLEU = {record.score.value:.2f}"
-    assert record.official and record.test_openings == 1 and record.trials == len(trials)
-    assert sum("The search is over" in process.output() for process in pair) == 2
-    assert_each_trial_has_one_outcome(entry / "tune")
-    asked = [trial.user_attrs["asked"] for trial in trials]
-    assert len({one["worker"] for one in asked}) == 2, "both work"
-    trained = [(one["stage"], one["fidelity"], json.dumps([one["values"], one["base"]])) for one in asked]
-    assert len(set(trained)) == len(trained), "nothing is trained twice"
-    spans, charged = spans_of(entry / "tune"), charged_for_search(entry)
-    assert union(spans) - 0.01 <= charged <= max(seen for _, seen in spans) - min(began for began, _ in spans) + 15
-    assert charged < 0.8 * sum(seen - began for began, seen in spans), "the union, not the sum"
-    assert read_json(entry / "tune" / "study.json")["state"] == "done"

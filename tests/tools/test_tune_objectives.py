@@ -1,7 +1,5 @@
 """Searches of leagues whose stages differ: each trial is judged on all rows of what decides in its own stage."""
 
-from types import SimpleNamespace
-
 import pytest
 from play_summaries import TINY_SUMMARIES
 from searches import FROM
@@ -11,8 +9,8 @@ from league_config import DEMO, DEMO_READERS, DEMO_SUMMARIES
 from tools.tune.budget import PRESETS
 from tools.tune.candidates import first_candidates, promising_first, safest
 from tools.tune.jobs import Tried
+from tools.tune.output import in_a_line
 from tools.tune.plan import Planner
-from tools.tune.search import Search
 from tools.tune.space import ranges, start_values
 from tools.tune.speed import Speed, num_steps
 from tools.tune.trial import FORGOTTEN, VALIDATED, Attempt, Runner, shortened
@@ -66,11 +64,9 @@ def test_a_plan_counts_in_steps_of_the_rule_book():
 
 
 @pytest.mark.parametrize(("stage", "label"), [("pretrain", "masked accuracy 80.00"), ("finetune", "ROUGE-L 80.00")])
-def test_a_trials_line_names_what_its_stage_is_judged_by(stage, label, capsys):
-    search = SimpleNamespace(rules=DEMO_SUMMARIES, used=60.0, _say=print)
+def test_a_trials_line_names_what_its_stage_is_judged_by(stage, label):
     asked = {"number": 0, "stage": stage, "values": start_values(DEMO_SUMMARIES, stage), "origin": "baseline"}
-    Search._print_outcome(search, asked, {"reason": None, "validation": 80.0, "steps": 400})
-    assert capsys.readouterr().out.strip().endswith(label)
+    assert in_a_line(DEMO_SUMMARIES, asked, {"reason": None, "validation": 80.0, "steps": 400}).endswith(label)
 
 
 @pytest.mark.parametrize("rules", [DEMO_SUMMARIES, DEMO_READERS], ids=lambda rules: rules.name)

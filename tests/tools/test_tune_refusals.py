@@ -33,17 +33,17 @@ def test_half_a_line_at_the_end_of_the_journal_is_mended(simulated):
     assert_each_trial_has_one_outcome(simulated.tune)
 
 
-@pytest.mark.parametrize("damage", ["torn", "bytes", "other JSON", "last", "gone", "process", "no process"])
+@pytest.mark.parametrize("damage", ["torn", "bytes", "other JSON", "last", "gone", "clock", "no clock"])
 def test_a_damaged_search_is_refused_in_one_line(simulated, damage):
     simulated.play("--minutes", "1")
-    journal, process = simulated.tune / "journal.log", next(simulated.tune.glob("processes/*.json"))
+    journal, clock = simulated.tune / "journal.log", simulated.tune / "clock.json"
     lines = journal.read_bytes().splitlines(keepends=True)
     middle = next(i for i, line in enumerate(lines) if b'"asked"' in line and i > len(lines) // 2)
     broken = {"torn": lines[middle][:20] + b"\n", "bytes": b"\xff\xfe\n", "other JSON": b"[3]\n", "gone": b""}
-    if damage == "process":
-        process.write_text('{"began": "soon"}')
-    elif damage == "no process":
-        process.write_bytes(b"")
+    if damage == "clock":
+        clock.write_text('{"spent": "soon"}')
+    elif damage == "no clock":
+        clock.write_bytes(b"")
     elif damage == "last":
         journal.write_bytes(b"".join(lines) + b"{{{\n")
     else:
@@ -53,9 +53,9 @@ def test_a_damaged_search_is_refused_in_one_line(simulated, damage):
         simulated.play("--minutes", "2")
     message = str(error.value)
     assert "is damaged" in message and "put it back from a copy" in message and message.count("\n") == 0
-    assert ("processes" if "process" in damage else "journal.log") in message
+    assert ("clock.json" if "clock" in damage else "journal.log") in message
     assert_nothing_was_lost(before, simulated.files())
-    if "process" not in damage:
+    if "clock" not in damage:
         follow_the_advice(message)
         simulated.play("--minutes", "1")
 

@@ -2,15 +2,13 @@
 
 import shlex
 import shutil
-import time
 from dataclasses import dataclass, replace
-from types import SimpleNamespace
 from typing import Annotated
 
 import play
 import pytest
 from play import TINY
-from searches import FROM, assert_each_trial_has_one_outcome, identity_of, sampling_of, trials_of, write_from
+from searches import FROM, assert_each_trial_has_one_outcome, trials_of, write_from
 
 import league_config
 from league.cli.options import parse_options
@@ -22,13 +20,11 @@ from league.untrusted import read_json
 from league.values import TrainingOptions, as_values
 from league_config import FinetuneHP, ModelHP
 from tools.tune import sampling
-from tools.tune.jobs import Job, Wait
+from tools.tune.jobs import Job
 from tools.tune.plan import Planner
-from tools.tune.presence import Presence
 from tools.tune.report import write_report
 from tools.tune.search import Search
 from tools.tune.space import ranges, why_not
-from tools.tune.study import Study
 from tools.tune.summary import terminal_summary
 from tools.tune.trial import Runner
 from train_finetune import FinetuneOptions
@@ -70,61 +66,6 @@ def test_a_search_that_is_over_stays_so_whatever_the_plan_says_later(simulated, 
     assert len(simulated.ran) == before
 
 
-def begin_elsewhere(simulated, other: Presence, identity: dict[str, str], outcome: dict, monkeypatch) -> None:
-    """Begin a structure in another process's name; it ends as soon as the search waits."""
-    shared = Study(simulated.tune, identity, sampling_of(TINY), other)
-    with shared.locked():
-        claim = shared.claim(Job("pretrain", 1.0, "other's", 9.0, FROM["model_hp"]), None)
-
-    def end_it(seconds: float) -> None:
-        with shared.locked():
-            shared.end(claim, outcome)
-
-    monkeypatch.setattr("tools.tune.search.time", SimpleNamespace(sleep=end_it, monotonic=time.monotonic))
-
-
-def test_the_end_waits_for_a_trial_of_another_process(simulated, monkeypatch):
-    simulated.play("--minutes", "1")
-    before = len(simulated.ran)
-    identity = identity_of(simulated.tune)
-    outcome = {"state": "complete", "validation": 99.0, "steps": 24, "pace": 0.05, "seconds": 2.0}
-    outcome |= {"validation_seconds": 0.5, "reason": None, "curve": []}
-    with Presence(simulated.tune / "processes") as other:
-        begin_elsewhere(simulated, other, identity, outcome, monkeypatch)
-        monkeypatch.setattr(Planner, "decide", lambda *_: None)
-        simulated.play("--minutes", "3")
-    content = read_json(simulated.tune / "study.json")
-    assert [one["state"] for one in content["trials"]].count("complete") == before + 1 == len(content["trials"])
-
-
-def test_the_end_waits_for_the_first_structure_of_another_process(simulated, monkeypatch):
-    simulated.play("--minutes", "1")
-    identity = identity_of(simulated.tune)
-    shutil.rmtree(simulated.folder / "runs")
-    simulated.tune.mkdir(parents=True)
-    outcome = {"state": "complete", "validation": 30.0, "steps": 24, "pace": 0.05, "seconds": 2.0, "sha256": {}}
-    outcome |= {"validation_seconds": 0.5, "reason": None, "curve": []}
-    with Presence(simulated.tune / "processes") as other:
-        begin_elsewhere(simulated, other, identity, outcome, monkeypatch)
-
-        def decide(planner, tried, left):
-            return Wait() if any(one.state == "running" for one in tried) else None
-
-        monkeypatch.setattr(Planner, "decide", decide)
-        simulated.play("--minutes", "0.6")  # too short for another structure, long enough for that one's fine-tune
-    (trial,) = read_json(simulated.tune / "study.json")["trials"]
-    assert trial["state"] == "complete"
-
-
-def test_a_search_of_other_minutes_ends_when_the_final_entry_has_begun(simulated):
-    simulated.play("--minutes", "1")
-    before = len(simulated.ran)
-    with Presence(simulated.tune / "processes") as other:
-        Study(simulated.tune, identity_of(simulated.tune), sampling_of(TINY), other).note("final", True)
-    simulated.play("--minutes", "4")
-    assert len(simulated.ran) == before
-
-
 def test_what_another_search_has_spent_is_not_planned_with(simulated):
     write_from(simulated.folder, trials=7, minutes=TINY.minutes - 1)
     simulated.play("--minutes", "2")
@@ -151,8 +92,8 @@ def test_without_a_fine_tune_in_full_the_best_short_one_is_played(simulated, mon
 
 def test_the_report_is_there_while_the_search_runs(simulated, monkeypatch):
     pages = []
-    monkeypatch.setattr("tools.tune.search.FIRST_PAGE", 0.0)
-    monkeypatch.setattr("tools.tune.search.write_report", lambda content, folder: pages.append(content["state"]))
+    monkeypatch.setattr("tools.tune.output.FIRST_PAGE", 0.0)
+    monkeypatch.setattr("tools.tune.output.write_report", lambda content, folder: pages.append(content["state"]))
     simulated.play("--minutes", "2")
     assert pages[0] == "searching" and pages[-1] == "done"
 

@@ -18,6 +18,7 @@ from league.run.progress import Progress, is_running, read_progress
 from league.tasks.metric import metric_of
 from league.untrusted import Count, Name, Number, read_as
 from league_config import LEAGUES
+from tools.tune.lines import RUNNING, Running, RunningFile
 
 from .folder import Folder, record_of
 
@@ -55,6 +56,7 @@ class LiveSearch:
     used_minutes: float
     budget_minutes: float
     best: float | None
+    running: list[Running] = field(default_factory=list)
 
 
 @dataclass
@@ -206,7 +208,11 @@ def read_search(folder: Path) -> LiveSearch | None:
         return None
     scores = [(study.best or {}).get(name) for name in ("validation", "pretrain_validation")]
     best = next((score for score in scores if isinstance(score, float) and abs(score) < 1e15), None)
-    return LiveSearch(study.trials[-MOST_TRIALS:], study.used_minutes, study.budget_minutes, best)
+    try:
+        running = read_as(RunningFile, folder / "tune" / RUNNING).trials
+    except (OSError, ValueError):
+        running = []
+    return LiveSearch(study.trials[-MOST_TRIALS:], study.used_minutes, study.budget_minutes, best, running)
 
 
 def changed(folder: Path) -> float:

@@ -9,7 +9,7 @@ from league.record.game_clock import GameClock
 from league.report.look import render
 from league.report.texts import Text, say
 
-from .live import STAGES, LiveEntry, is_shown
+from .live import STAGES, LiveEntry, is_shown, say_stage
 
 MOST_SCORES = 10
 WIDTH, HEIGHT = 520, 250  # of a chart, in its own units
@@ -33,6 +33,7 @@ def live_page(rows: list[LiveEntry], games: Iterable[GameClock] = ()) -> str:
         now=time.strftime("%H:%M:%S"),
         STAGES=STAGES,
         doing=doing,
+        trials_at_work=trials_at_work,
         validation=validation,
         loss_chart=loss_chart,
         score_chart=score_chart,
@@ -89,6 +90,16 @@ def doing(row: LiveEntry) -> tuple[float, str]:
     if search.best is not None:
         values |= {"best": f"{search.best:.2f}", "metric": row.metric}
     return share, say(f"live.trials{'' if search.best is None else '.best'}", n=len(search.trials), **values)
+
+
+def trials_at_work(row: LiveEntry) -> list[tuple[float, Text]]:
+    """Return how far the trials are that a search runs now: the share, and in words."""
+    lines = []
+    for one in row.search.running:
+        values = {"number": one.number, "step": f"{one.step:,}", "steps": f"{one.steps:,}", "device": one.device}
+        share = min(1.0, one.step / max(1, one.steps))
+        lines.append((share, say("live.trial", stage=say_stage(one.stage), **values)))
+    return lines
 
 
 def validation(row: LiveEntry) -> Text:

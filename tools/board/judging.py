@@ -80,7 +80,9 @@ def _values(record: Record) -> dict[str, Any]:
 def _device(record: Record) -> str:
     facts = record.stages.get("finetune") or record.score
     many = facts.num_processes
-    return printable(f"{many} × {facts.device}" if many > 1 else facts.device, 60)
+    device = printable(f"{many} × {facts.device}" if many > 1 else facts.device, 60)
+    at_once = sum(record.workers.values())
+    return f"{device}, {at_once} at once in its search" if at_once else device
 
 
 def _few(reasons: list[str]) -> list[str]:

@@ -3,9 +3,11 @@
     python -m tools.tune --entry tuned --minutes 60
     python -m tools.tune --entry tuned --league demo
 
-Trials are judged on validation data only. The same command again resumes what was interrupted; beside another one, on a
-second GPU or a machine that sees the same folder, it shares the search. It ends with the entry's score, as
-evaluate_bleu.py prints it, and a report in runs/ENTRY/tune/.
+    python -m tools.tune --entry tuned --workers auto       # several trials at once: each GPU, or shares of the cores
+    python -m tools.tune --entry tuned --cluster auto       # all machines of a Ray cluster (docs/cluster.md)
+
+Trials are judged on validation data only. The same command again resumes what was interrupted. It ends with the entry's
+score, as evaluate_bleu.py prints it, and a report in runs/ENTRY/tune/.
 """
 
 import os
@@ -18,6 +20,7 @@ from league.errors import UserError, run_command
 from league.rulebook import League
 from league.tasks.task import task_of
 from league.values import TrainingOptions, as_values
+from tools.workers import WorkerOptions, open_team
 
 from .budget import PRESETS
 from .space import ranges
@@ -56,9 +59,13 @@ class TuneOptions:
 
 
 def main(argv: list[str] | None = None) -> None:
-    options, tune = parse_options(__doc__, EntryOptions, TuneOptions, argv=argv)
+    options, tune, several = parse_options(__doc__, EntryOptions, TuneOptions, WorkerOptions, argv=argv)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise UserError("a trial uses one device: start the command once for each, CUDA_VISIBLE_DEVICES=1 before it.")
+        raise UserError(
+            "a trial uses one device: python -m tools.tune --workers auto uses all of them, without a launcher."
+        )
+    if several.are_several and options.report_to != "none":
+        raise UserError(f"--report_to {options.report_to}: trials of several workers are not reported: leave one out.")
     fixed, minutes, only = start_of(options), minutes_of(options, tune), only_of(options.rules, tune.only)
 
     from evaluate_bleu import evaluate
@@ -67,19 +74,22 @@ def main(argv: list[str] | None = None) -> None:
     from train_finetune import FinetuneOptions
 
     from . import final
+    from .output import add_score
     from .results import Request, commands_of
     from .search import Search
 
-    hardware.prepare_process()
-    played = FinetuneOptions(**{item.name: getattr(options, item.name) for item in fields(options)})
-    search = Search(Entry(played), played, Request(options.settings, tune.preset, minutes, tune.sampler, only, fixed))
-    if has_score(search):
-        search.report_score()  # a kill may have come between the score and its report
-        return evaluate(search.entry)
-    search.prepare()
-    search.run()
+    entry = Entry(FinetuneOptions(**{item.name: getattr(options, item.name) for item in fields(options)}))
+    if has_score(entry, options.seed):
+        hardware.prepare_process()
+        add_score(entry)  # a kill may have come between the score and its report
+        return evaluate(entry)
+    with open_team(several) as team:  # before this process keeps to one of the GPUs
+        hardware.prepare_process()
+        search = Search(entry, Request(options.settings, tune.preset, minutes, tune.sampler, only, fixed), team)
+        search.prepare()
+        search.run()
     if tune.no_final:
-        return print(search.report("done"), *commands_of(search), sep="\n")
+        return print(search.output.report("done"), *commands_of(search), sep="\n")
     final.play(search)
 
 
@@ -118,10 +128,9 @@ def only_of(rules: League, asked: str | None) -> str | None:
     return None if len(searched) == 2 else searched[0]
 
 
-def has_score(search) -> bool:
+def has_score(entry, seed: int) -> bool:
     """Tell whether the search and its score are complete; refuse an entry that is not this search's."""
-    entry, seed = search.entry, search.options.seed
-    if "seed" in entry.record.asked and not search.folder.exists():
+    if "seed" in entry.record.asked and not (entry.folder / "tune").exists():
         raise UserError(f"entry {entry.name!r} was begun without a search: take another --entry.")
     if not entry.record.score:
         return False

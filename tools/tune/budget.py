@@ -50,6 +50,8 @@ class Budget:
     fixed: dict[str, Values]  # what is taken where a stage is not searched
     only: str | None = None
     exhausted: tuple[str, ...] = ()  # stages for which the sampler finds nothing new
+    num_workers: int = 1  # that run trials at the same time
+    home: Speed | None = None  # of the machine that scores, where it is another than the one that is planned for
     margin: float = field(default=SAFETY, init=False)  # on every estimate but the score's
 
     def to_the_score(self, structure: Values, has_stage_a: bool, has_stage_b: bool) -> float:
@@ -59,7 +61,11 @@ class Budget:
             seconds += self.speed.trial("finetune", structure, 1.0)
         if not has_stage_a:
             seconds += self.speed.trial("pretrain", structure, 1.0)
-        return FOR_SCORE * self.speed.scoring(structure) + self.margin * seconds + SLACK * self.seconds
+        return FOR_SCORE * self.scoring(structure) + self.margin * seconds + SLACK * self.seconds
+
+    def scoring(self, structure: Values) -> float:
+        """Return the seconds from the last trial to the printed score."""
+        return (self.home or self.speed).scoring(structure)
 
     def kept(self, structure: Values, tried: list[Tried]) -> float:
         """Return the seconds to keep for all after stage A: the fine-tunes, or at least that of the best so far."""

@@ -1,25 +1,22 @@
 """The end of a search: its winner becomes the entry, and is scored."""
 
 import sys
-import time
 
 from evaluate_bleu import evaluate
 from league.cli.ending import finish_stage
 from league.run import moves, takeover
-from league.run.entry import Entry
 from train_finetune import finetune
 from train_pretrain import pretrain
 
-from .results import best_of, winner_of
-from .search import WAITING, Search
+from .output import add_score
+from .results import best_of, several_of, winner_of
+from .search import Search
 from .space import Values
 
 
 def play(search: Search) -> None:
-    """Play the final entry, unless another process of the search has."""
-    if not take_turn(search):
-        return evaluate(Entry(search.options))
-    print(search.report("final"))
+    """Play the final entry."""
+    print(search.output.report("final"))
     winner, entry = take_over(search), search.entry
     if not (moves.completed(entry, "pretrain") and moves.completed(entry, "finetune")):
         left = f"{max(0.0, entry.clock.left) / 60:.0f} minutes that the league's clock has left"
@@ -29,18 +26,7 @@ def play(search: Search) -> None:
             train(entry, search.rules.tuned(stage)(**winner[stage]))
             finish_stage(entry, stage)
     evaluate(entry)
-    search.report_score()
-
-
-def take_turn(search: Search) -> bool:
-    """Tell whether this process is the one to play the final entry; if not, it has been played."""
-    while not search.entry.hold():
-        time.sleep(WAITING)
-    if search.entry.record.score:
-        return False
-    with search.study.locked():
-        search.study.note("final", True)
-    return True
+    add_score(entry)
 
 
 def take_over(search: Search) -> dict[str, Values]:
@@ -58,6 +44,7 @@ def take_over(search: Search) -> dict[str, Values]:
     # What these stages cost is on the clock under their own names.
     entry.clock.spent["trials"] = max(0.0, used - taken)
     entry.record.trials = search.num_trials
+    entry.record.workers = several_of(search.study.noted("at once", {}))
     entry.clock.save()
     entry.write()
     return winner

@@ -49,4 +49,4 @@ class Job:
 
 
 class Wait:
-    """Another process has begun what everything else depends on."""
+    """Another worker is at what everything else depends on."""

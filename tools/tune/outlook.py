@@ -15,7 +15,7 @@ def describe(planner: Planner, tried: list[Tried], left: float) -> str:
     """Return what is planned for the time that is left."""
     base = planner.base(tried, left)
     typical = base.structure if base else planner.typical()
-    score = FOR_SCORE * planner.speed.scoring(typical)
+    score = FOR_SCORE * planner.scoring(typical)
     phrases, for_finetunes = [], left - score
     if not planner.is_tuning(tried) and planner.only != "finetune":
         for_structures = max(0.0, left - planner.kept(typical, tried))
@@ -30,6 +30,7 @@ def describe(planner: Planner, tried: list[Tried], left: float) -> str:
 
 
 def _counts(planner: Planner, stage: str, structure: Values, seconds: float, tried: list[Tried]) -> str:
+    seconds *= planner.num_workers
     fidelity = planner.fidelity_of(stage, [one for one in tried if one.stage == stage])
     part, full = (planner.speed.trial(stage, structure, share) for share in (fidelity, 1.0))
     if fidelity == 1:

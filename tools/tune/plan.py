@@ -15,7 +15,7 @@ from .jobs import Job, Tried, Wait
 from .space import Values, point, size
 
 # As for the budget's numbers: settled on simulated machines (tests/tools/test_tune_plan.py), unless a source is named.
-FEW = 8  # structures in full, that there must be time for before short trials pay
+FEW = 8  # structures in full, that there must be time for, with all workers, before short trials pay
 TELLING = 5.0  # points: below, all models babble, and the best is so by chance (docs/tuning.md: 3.8 became 67.1 BLEU)
 HOPELESS = 5.0  # points below the best, at which sizes are not tried any more: six deviations of a seed (noise.json)
 CLOSE = 0.3  # points: nearer structures are equal, and the cheaper one is taken; a third of a seed's deviation
@@ -67,7 +67,7 @@ class Planner(Budget):
         best = next(fit, None)
         values, number = (best.values, best.number) if best else (self.fixed["pretrain"], None)
         # All depends on it: it is begun even if it seems not to fit, and nothing is saved by giving up early.
-        seconds = left - self.speed.scoring(values)
+        seconds = left - self.scoring(values)
         return Job("pretrain", 1.0, "promoted" if best else "baseline", seconds, values, promoted_from=number)
 
     def _renewal(self, other: Values, tried: list[Tried], left: float) -> Job | None:
@@ -124,12 +124,12 @@ class Planner(Budget):
             return None
         if fulls:
             return Wait()
-        if self.margin * self.speed.trial("finetune", base.structure, 1.0) > left - self.speed.scoring(base.structure):
+        if self.margin * self.speed.trial("finetune", base.structure, 1.0) > left - self.scoring(base.structure):
             return None  # the entry itself trains it, and is stopped in time where a trial would be given up
         shorts = sorted((one for one in mine if one.state == "complete"), key=lambda one: -one.change)
         values, number = (shorts[0].values, shorts[0].number) if shorts else (self.fixed["finetune"], None)
         origin = "untried" if number is None else "promoted"
-        return Job("finetune", 1.0, origin, left - self.speed.scoring(base.structure), values, base, number)
+        return Job("finetune", 1.0, origin, left - self.scoring(base.structure), values, base, number)
 
     def base(self, tried: list[Tried], left: float) -> Tried | None:
         """Return the structure to fine-tune: the best in full, or one as good as it that leaves more time."""
@@ -173,7 +173,7 @@ class Planner(Budget):
         if stage == "pretrain":
             # Structures that are worth an entry are no smaller, even where there is hardly time for one of them.
             sizes = (self.typical(), point(self.rules, stage, MIDDLE))
-            if self.for_structures() < FEW * max(self.speed.trial(stage, one, 1.0) for one in sizes):
+            if self.num_workers * self.for_structures() < FEW * max(self.speed.trial(stage, one, 1.0) for one in sizes):
                 return 1.0
         for fidelity in self.preset.fidelities:
             known = [one.validation for one in tried if one.fidelity == fidelity and one.validation is not None]

@@ -65,7 +65,6 @@ def setting_of(study: Study) -> str:
     names = ("league", "seed", "preset", "sampler", "device", "metric", "domain")
     values = {name: study[name] for name in names}
     values["only"] = say(f"tune.only.{study['only']}") if study["only"] else ""
-    values["processes"] = f" × {study['num_processes']}" if study["num_processes"] > 1 else ""
     return say("tune.setting", **values)
 
 

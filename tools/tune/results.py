@@ -7,6 +7,7 @@ from league.hardware import device_name
 from league.proof.noise import seed_deviation
 from league.record.settings import Settings
 from league.record.shape import Record
+from league.record.wording import listed
 from league.rulebook import League, Range
 from league.tasks.metric import metric_of
 
@@ -88,8 +89,7 @@ def content_of(search, state: str) -> dict[str, Any]:
         "budget_minutes": round(search.budget / 60, 3),
         "used_minutes": round(search.used / 60, 3),
         "state": state,
-        "num_processes": search.presence.count(),
-        "device": device_name(),
+        "device": listed(several_of(search.study.noted("at once", {}))) or device_name(),
         "metric": metric_of(rules).LABEL,
         "domain": rules.validated("finetune")[0].domain,
         "knobs": {stage: knobs_of(rules, stage) for stage in STAGES},
@@ -101,6 +101,11 @@ def content_of(search, state: str) -> dict[str, Any]:
         "final": None,
         "commands": commands_of(search),
     }
+
+
+def several_of(at_once: dict[str, int]) -> dict[str, int]:
+    """Return how many workers of each kind of device worked at the same time; nothing where it was one."""
+    return at_once if sum(at_once.values()) > 1 else {}
 
 
 def _best(rows: list[dict[str, Any]], winner: dict[str, Values], has_one_task: bool) -> dict[str, Any] | None:

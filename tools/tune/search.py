@@ -1,102 +1,128 @@
-"""The search: trial after trial as the plan says, then the best settings as the entry's own stages and score."""
+"""The search: one trial after the other for each worker, as the plan says."""
 
 import shutil
-import sys
-import time
+import uuid
+from collections import Counter
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
-from league.errors import Diverged, OutOfMemory
-from league.files import write_json
+from league.record.clock import Clock
 from league.record.code import code_digest
 from league.rulebook import fingerprint
 from league.run import moves
 from league.run.entry import Entry
 from league.run.failures import clear_disk
-from league.tasks.metric import metric_of
-from league.untrusted import read_json
-from train_finetune import FinetuneOptions
+from league.run.progress import WRITE_EVERY
+from tools.workers import Lost, Seat
 
 from .budget import PRESETS, SAFETY
 from .candidates import LARGER, MIDDLE, Candidates, candidates_of, promising_first
 from .jobs import Job, Tried
-from .outlook import describe
+from .output import Output
 from .plan import Planner
-from .presence import Presence
 from .reading import counted
-from .report import write_report
-from .results import Request, best_of, content_of, final_of, settings_of, winner_of
+from .results import Request
 from .sampling import Sampling
-from .space import STAGES, Values, point, ranges, short, start_values, why_not
-from .speed import SHARE_VALIDATED, Speed, num_steps
-from .study import Claim, Study
-from .summary import terminal_summary
-from .trial import Attempt, Runner, load_data, share_left
+from .space import STAGES, Values, point, ranges, start_values, why_not
+from .speed import SHARE_VALIDATED, Speed
+from .study import Begun, Study, again
+from .trial import Runner, load_data
+from .work import Work, read_folder, write_folder
 
-PROBE_SHARE = 0.02  # of the search, at most, for each measurement of the speed: chosen, as there are three
-WAITING = 2.0  # seconds between two looks at what another process does: chosen, a trial takes minutes
-FIRST_PAGE = 60.0  # seconds, before which nobody reads a report
-SHARE_DRAWN = 0.01  # of the search, for drawing it: chosen, too little to cost a trial
+PROBE = "probe"  # what a worker does before its first trial
+MOST_LOSSES = 2  # of a trial's workers, after which it has failed: chosen, it may be what kills them
 KEPT_TRIALS = 3  # fine-tunes in full whose checkpoints stay: the best ones, in case one of them is damaged
-MOST_PLANS = 30  # that the report lists
 
 
 class Search:
-    """One process's part in the search for an entry."""
+    """The search for an entry, with the workers of a team."""
 
-    def __init__(self, entry: Entry, options: FinetuneOptions, request: Request):
-        self.entry, self.options, self.request = entry, options, request
+    def __init__(self, entry: Entry, request: Request, team):
+        self.entry, self.options, self.request, self.team = entry, entry.options, request, team
         self.rules, self.folder = entry.rules, entry.folder / "tune"
-        self.planned_for, self.next_page = "", time.monotonic() + FIRST_PAGE
+        self.output = Output(self)
+        self.running: dict[int, Begun] = {}
+        self.waiting: list[Begun] = []  # trials to be run again, as their workers are gone
+        self.seats: dict[int, Seat] = {}  # where each runs
+        self.losses: Counter[int] = Counter()  # of workers, by the trial that they were at
+        self.shared: dict[int, Any] = {}  # stages A where all machines can fetch them
 
     # Before the first trial.
 
     def prepare(self) -> None:
-        """Load the data and open the study; none of it is on the clock."""
+        """Load the data and open the study, and let the workers load all that they need; none of it is on the clock."""
+        self.entry.demand_lock()
         with clear_disk(self.entry.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
+            for left in self.folder.glob("*probe-*"):  # by a kill
+                shutil.rmtree(left)
             splits = load_data(self.rules, self.options.data_dir)
-        self.runner = Runner(self.rules, self.options, self.entry.name, splits)
         digests = {split.name: split.report["sha256"] for split in splits}
-        self.identity = {
+        identity = {
             "rules": fingerprint(self.rules.fixed(), {}),
             "ranges": fingerprint({stage: ranges(self.rules, stage) for stage in STAGES}, {}),
             "data": fingerprint({}, digests),
             "seed": str(self.options.seed),
             "code": code_digest(self.rules),
         }
+        spans = {stage: ranges(self.rules, stage) for stage in STAGES}
+        sampling = Sampling(self.request.sampler, self.options.seed, spans)
+        with clear_disk(self.entry.folder):
+            self.study = Study(self.folder, identity, sampling)
+            self.clock = Clock(self.folder / "clock.json", self.entry.clock.limit / 60)
+        self._note_earlier()
+        # A clock that was lost continues from what the entry was charged.
+        self.clock.restore({"search": self.entry.clock.spent.get("trials", 0.0) - self.earlier}, 0)
+        if not self._is_over():
+            self.team.employ(self._work(splits))
+
+    def _work(self, splits) -> Work:
+        name = self.study.noted("name") or uuid.uuid4().hex[:12]
+        self.study.note("name", name)
+        # The data travel with it; a path of this machine would mean nothing on another one.
+        options = self.options if self.team.is_alone else replace(self.options, data_dir=None)
+        scratch = self.folder.absolute() / "workers" if self.team.is_local else None
+        runner = Runner(self.rules, options, self.entry.name, splits)
+        work = Work(runner, self.folder / "trials", name, scratch)
+        if self.team.is_alone:
+            work.note = lambda number, steps: self.output.running({number: steps})
+        return work
 
     def run(self) -> None:
         """Search until the plan says that it is time for the score."""
         game = self.entry.game
         in_game = game.charge(self.entry.name, "trials") if game else nullcontext()
-        with Presence(self.folder / "processes") as self.presence, in_game:
-            spans = {stage: ranges(self.rules, stage) for stage in STAGES}
-            sampling = Sampling(self.request.sampler, self.options.seed, spans)
-            self.study = Study(self.folder, self.identity, sampling, self.presence)
-            self._charge_earlier()
-            self._probe()
-            while claim := self._next():
-                self._run(claim)
+        with self.clock.charge("search"), in_game, clear_disk(self.entry.folder):
+            self.waiting += self.study.left_over()
+            self._charge()
+            while not self._is_over():
+                for seat in self.team.free():
+                    self._occupy(seat)
+                if not self.team.is_busy or self._is_late():
+                    self._end_search()
+                    break
+                for ended in self.team.wait(WRITE_EVERY):
+                    self._take(*ended)
+                    self._charge()
+                self.output.running(self.team.notes())
             trials = counted(len(self.study.tried()), "trial")
-            self._say(f"The search is over after {self.used / 60:.1f} minutes and {trials}.")
+            self.output.say(f"The search is over after {self.used / 60:.1f} minutes and {trials}.")
 
-    def _charge_earlier(self) -> None:
+    def _note_earlier(self) -> None:
         # The search whose best this one starts from: noted, or the same command without --from would forget it.
         given = self.request.given
         if given:
             self.entry.charge_game(given.what, given.minutes * 60, given.game)
-        with self.study.locked():
-            trials, minutes = self.study.noted("earlier", [0, 0.0])
-            earlier = [max(trials, given.trials), max(minutes, given.minutes)] if given else [trials, minutes]
-            self.study.note("earlier", earlier)
+        trials, minutes = self.study.noted("earlier", [0, 0.0])
+        earlier = [max(trials, given.trials), max(minutes, given.minutes)] if given else [trials, minutes]
+        self.study.note("earlier", earlier)
         self.earlier_trials, self.earlier = earlier[0], 60 * earlier[1]
 
     @property
     def used(self) -> float:
-        return self.presence.used()
+        return self.clock.used
 
     @property
     def num_trials(self) -> int:
@@ -112,49 +138,39 @@ class Search:
     def left(self) -> float:
         return self.budget - self.used
 
-    def _say(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
-
-    def _probe(self) -> None:
-        with self.study.locked():
-            if self.study.noted("paces"):
-                return
-        paces = []
-        places = [start_values(self.rules, "pretrain")]
-        places += [point(self.rules, "pretrain", share) for share in (MIDDLE, LARGER)]
-        for place in [self.request.fixed["pretrain"]] if self.request.only == "finetune" else places:
-            self._say(f"measuring how fast this machine trains {short(self.rules, 'pretrain', place)}")
-            measured = self._measure(place, is_first=not paces)
-            if measured is None:
-                break  # the start values can be trained here, and larger ones are not needed
-            paces.append([place, measured])
-            steps = self.rules.pretrain.arguments["max_steps"]
-            if len(paces) == 1 and measured.get("pretrain", 9.0) * steps > self.budget:
-                break  # larger ones are out of reach
-        with self.study.locked():
-            self.study.note("paces", paces)
-
-    def _measure(self, structure: Values, is_first: bool) -> dict[str, float] | None:
-        """Return the seconds of a step by stage, or None where a larger structure cannot be trained here."""
-        folder = self.folder / f"probe-{self.presence.name}"
-        try:
-            return self.runner.probe(structure, folder, max(10.0, PROBE_SHARE * self.budget), "probe, ")
-        except (Diverged, OutOfMemory):
-            if is_first:
-                raise
-            return None
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    def _occupy(self, seat: Seat) -> None:
+        """Give a free worker something to do, if there is anything."""
+        if seat.kind not in self.study.noted("paces by device", {}):
+            places = [start_values(self.rules, "pretrain")]
+            places += [point(self.rules, "pretrain", share) for share in (MIDDLE, LARGER)]
+            if self.request.only == "finetune":
+                places = [self.request.fixed["pretrain"]]
+            self.output.say(f"measuring how fast {seat.kind} trains structures of {counted(len(places), 'size')}")
+            self.team.begin(seat, PROBE, "probe", places, self.budget)
+        elif begun := self._next(seat):
+            self._begin(seat, begun)
 
     # One trial after the other.
 
-    def planner(self) -> Planner:
-        """Return the plan's view of the search, with everything measured so far, by whichever process."""
-        speed = Speed(self.rules)
-        speed.learn_all(self.study.noted("paces", []), self.study.rows())
+    def planner(self, seat: Seat) -> Planner:
+        """Return the plan's view of the search for a worker, with all that was measured on devices like its own."""
+        speeds = self._speeds()
         fixed = self.request.fixed | {"finetune": self.untried}
-        preset, only = PRESETS[self.request.preset], self.request.only
-        return Planner(self.rules, speed, preset, self.budget, self.candidates, fixed, only)
+        planner = Planner(
+            self.rules, speeds[seat.kind], PRESETS[self.request.preset], self.budget, self.candidates, fixed
+        )
+        planner.only, planner.num_workers = self.request.only, len(self.team.seats)
+        # This machine scores. Where it has no worker, nobody knows how fast it is: it is taken for the slowest.
+        at_home = {one.kind for one in self.team.seats if one.is_home} & speeds.keys() or speeds.keys()
+        planner.home = max((speeds[kind] for kind in at_home), key=lambda speed: speed.scoring(fixed["pretrain"]))
+        return planner
+
+    def _speeds(self) -> dict[str, Speed]:
+        speeds, rows = {}, self.study.rows()
+        for kind, paces in self.study.noted("paces by device", {}).items():
+            speeds[kind] = Speed(self.rules)
+            speeds[kind].learn_all(paces, [row for row in rows if row.get("device") == kind])
+        return speeds
 
     @cached_property
     def candidates(self) -> dict[str, Candidates]:
@@ -167,59 +183,63 @@ class Search:
             return self.request.fixed["finetune"]
         return promising_first(self.rules, self.candidates["finetune"])[0][1]
 
-    def _next(self) -> Claim | None:
-        while True:
-            self._charge()
-            with self.study.locked():
-                if self._is_over():
-                    return None
-                planner = self.planner()
-                while claim := self.study.orphan():
-                    if self._still_fits(claim, planner):
-                        return claim
-                tried = self.study.tried()
-                if (claim := self._claim(planner, tried)) or self._end(planner, tried):
-                    return claim
-            time.sleep(WAITING)
-
-    def _claim(self, planner: Planner, tried: list[Tried]) -> Claim | None:
+    def _next(self, seat: Seat) -> Begun | None:
+        planner = self.planner(seat)
+        while self.waiting:
+            begun, left = self._nearest(seat)
+            self.waiting.remove(begun)
+            if self._still_fits(begun, planner, left):
+                return begun
+        tried = self.study.tried()
         while isinstance(job := planner.decide(tried, self.left), Job):
-            self._print_plan(planner, tried)
-            claim = self.study.claim(job, partial(self._allows, planner, job, tried))
-            if claim or job.values is not None:
-                return claim
+            self.output.plan(planner, tried)
+            begun = self.study.begin(job, partial(self._allows, planner, job, tried), self.used / 60)
+            if begun or job.values is not None:
+                return begun
             # Every sample of this stage is refused: what is left are the best ones in full, and the other stage.
             planner = replace(planner, exhausted=(*planner.exhausted, job.stage))
         return None
 
+    def _nearest(self, seat: Seat) -> tuple[Begun, float]:
+        """Return the waiting trial of which this worker's machine has done most, and the share that is left of it."""
+        lefts = [self.team.ask(seat, "share_left", one.asked) for one in self.waiting]
+        lefts = [1.0 if left is None else left for left in lefts]
+        place = lefts.index(min(lefts))
+        return self.waiting[place], lefts[place]
+
     def _is_over(self) -> bool:
-        # What another process began now would be neither on the entry's clock nor in its choice.
-        is_played = self.entry.record.stages or self.study.noted("final")
-        return bool(is_played) or self.study.noted("over") == [self.request.minutes, self.request.only]
+        # What began now would be neither on the entry's clock nor in its choice.
+        is_played = bool(self.entry.record.stages)
+        return is_played or self.study.noted("over") == [self.request.minutes, self.request.only]
 
-    def _end(self, planner: Planner, tried: list[Tried]) -> bool:
-        # Not while a trial of another process may still win, unless it is late.
-        best = best_of(self.study.rows())
-        is_tuned = best is not None and best["stage"] == "finetune"
-        needed = [planner.to_the_score(winner_of(self)["pretrain"], best is not None, is_tuned)]
-        running = [one for one in tried if one.state == "running"]
-        # What already runs in full need not be begun again.
-        fulls = (one for one in running if one.fidelity == 1)
-        needed += [planner.to_the_score(one.structure, True, one.stage == "finetune") for one in fulls]
-        if running and self.left > min(needed):
-            return False
+    def _is_late(self) -> bool:
+        """Tell whether all that runs should have been given up by now."""
+        untils = [begun.until for begun in self.running.values()]
+        return not self.team.is_alone and bool(untils) and self.used > max(untils)
+
+    def _end_search(self) -> None:
+        """Note that the search is over; end what still runs."""
+        for ended in self.team.wait(0.0):
+            self._take(*ended)
+        self.team.stop()
+        for begun in (*self.running.values(), *self.waiting):
+            self._note_end(begun, self._outcome_of_nothing("the search was over before it"))
+        self.running.clear()
+        self.waiting.clear()
+        self.output.lines.close()
+        if not self.team.is_alone:
+            for seat in self.team.free():
+                self.team.ask(seat, "leave")
+            shutil.rmtree(self.folder / "workers", ignore_errors=True)
         self.study.note("over", [self.request.minutes, self.request.only])
-        return True
 
-    def _still_fits(self, claim: Claim, planner: Planner) -> bool:
-        asked = claim.asked
-        claim.seconds = self.left - planner.to_the_score(asked["structure"], True, asked["stage"] == "finetune")
-        rest = planner.speed.trial(asked["stage"], asked["structure"], asked["fidelity"])
-        rules = self.rules.as_tuned(asked["values"])
-        rest *= share_left(claim.folder, asked["stage"], num_steps(rules, asked["stage"], asked["fidelity"]))
-        if claim.seconds > max(0.0, 0.5 * rest):
+    def _still_fits(self, begun: Begun, planner: Planner, left: float) -> bool:
+        asked = begun.asked
+        begun.seconds = self.left - planner.to_the_score(asked["structure"], True, asked["stage"] == "finetune")
+        rest = left * planner.speed.trial(asked["stage"], asked["structure"], asked["fidelity"])
+        if begun.seconds > max(0.0, 0.5 * rest):
             return True
-        self.study.end(claim, self._outcome_of_nothing("no time was left to resume it"))
+        self._note_end(begun, self._outcome_of_nothing("no time was left to resume it"))
         return False
 
     @staticmethod
@@ -230,63 +250,59 @@ class Search:
     def _allows(self, planner: Planner, job: Job, tried: list[Tried], values: dict[str, Any]) -> bool:
         return why_not(self.rules, job.stage, values) is None and planner.allows(job, values, tried, self.left)
 
-    def _print_plan(self, planner: Planner, tried: list[Tried]) -> None:
-        phase = "finetune" if planner.is_tuning(tried) else "pretrain"
-        full = sum(one.fidelity == 1 and one.counts for one in tried)
-        # Printed when something has changed: the first measurements, a structure in full, the turn to fine-tunes.
-        occasion = f"{phase} {full if phase == 'pretrain' else ''} {bool(tried)}"
-        if occasion == self.planned_for:
-            return
-        self.planned_for = occasion
-        text = describe(planner, tried, self.left)
-        self._say(f"plan at minute {self.used / 60:.1f} of {self.budget / 60:.4g}: {text}")
-        with_this = [*self.study.noted("plan", []), {"minute": round(self.used / 60, 2), "text": text}]
-        self.study.note("plan", with_this[-MOST_PLANS:])
-
-    def _run(self, claim: Claim) -> None:
-        asked, planner = claim.asked, self.planner()
-        stage, structure = asked["stage"], asked["structure"]
+    def _begin(self, seat: Seat, begun: Begun) -> None:
+        asked, planner = begun.asked, self.planner(seat)
+        number, stage, structure = asked["number"], asked["stage"], asked["structure"]
         share = 1.0 if asked["fidelity"] == 1 else SHARE_VALIDATED[stage]
-        seconds = claim.seconds - SAFETY * share * planner.speed.validation(structure)
-        base = None if asked["base"] is None else self.study.trial_folder(asked["base"])
-        fidelity, headline = asked["fidelity"], self._headline(asked)
-        outcome = self.runner.run(Attempt(stage, asked["values"], fidelity, claim.folder, seconds, base, headline))
-        if outcome["state"] == "complete" and base:
+        seconds = begun.seconds - SAFETY * share * planner.speed.validation(structure)
+        base = None
+        if asked["base"] is not None and not self.team.is_alone:
+            folder, names = self.study.trial_folder(asked["base"]), ("record.json", "clock.json", "pretrain")
+            base = self.shared.get(asked["base"]) or self.team.share(read_folder(folder, *names))
+            self.shared[asked["base"]] = base
+        self.running[number], self.seats[number], begun.until = begun, seat, self.used + begun.seconds
+        self.study.note("at once", self._most_at_once())
+        self.team.begin(seat, number, "run", asked, seconds, self.output.headline(asked), base)
+
+    def _most_at_once(self) -> dict[str, int]:
+        before, now = self.study.noted("at once", {}), Counter(self.seats[number].kind for number in self.running)
+        return dict(now) if now.total() > sum(before.values()) else before
+
+    def _take(self, seat: Seat, key: int | str, result: Any) -> None:
+        """Take what has come of a worker's job."""
+        if key == PROBE:
+            if not isinstance(result, Lost):
+                paces = self.study.noted("paces by device", {})
+                self.study.note("paces by device", paces | {seat.kind: [*paces.get(seat.kind, []), *result]})
+            return
+        begun = self.running.pop(key)
+        del self.seats[key]
+        asked = begun.asked
+        if isinstance(result, Lost):
+            self.losses[key] += 1
+            if self.losses[key] >= MOST_LOSSES:
+                return self._finish(begun, self._outcome_of_nothing(f"its worker is gone: {result.reason}"))
+            begun.asked = again(asked)
+            return self.waiting.append(begun)
+        outcome, files = result
+        if files is not None:
+            write_folder(begun.folder, files)
+        outcome["device"] = seat.kind
+        if outcome["state"] == "complete" and asked["base"] is not None:
             before = next(row for row in self.study.rows() if row["number"] == asked["base"])
             start = before["validation"] if self.rules.has_one_task else 0.0  # else the two are of different kinds
             outcome["change"] = round(outcome["validation"] - start, 3)
-        with self.study.locked():
-            self.study.end(claim, outcome)
-            is_late = self.study.noted("final")
-        self._print_outcome(asked, outcome)
-        if not is_late:  # the final entry is made of what was there before, and has its report
-            self._tidy()
-            self._draw(asked)
+        self._finish(begun, outcome)
+        if not self.team.is_alone:
+            self.team.ask(seat, "forget", key)
 
-    def _draw(self, asked: dict[str, Any]) -> None:
-        # The page takes seconds to draw: after a trial in full, and never more than a small part of the time.
-        now = time.monotonic()
-        if asked["fidelity"] < 1 or now < self.next_page:
-            self.export("searching")
-            return
-        self.report("searching")
-        self.next_page = time.monotonic() + (time.monotonic() - now) / SHARE_DRAWN
+    def _finish(self, begun: Begun, outcome: dict[str, Any]) -> None:
+        self._note_end(begun, outcome)
+        self._tidy()
+        self.output.outcome(begun.asked, outcome)
 
-    def _headline(self, asked: dict[str, Any]) -> str:
-        best = best_of(self.study.rows())
-        so_far = f"best {best['validation']:.1f}" if best else "no result yet"
-        what = short(self.rules, asked["stage"], asked["values"])
-        return f"{max(0.0, self.left) / 60:.0f} min left, {so_far} | trial {asked['number']}: {what} | "
-
-    def _print_outcome(self, asked: dict[str, Any], outcome: dict[str, Any]) -> None:
-        label = metric_of(self.rules, asked["stage"]).LABEL
-        result = outcome["reason"] or f"{label} {outcome['validation']:.2f}"
-        if outcome.get("change") is not None:
-            result += f" ({outcome['change']:+.2f})"
-        self._say(
-            f"{self.used / 60:6.1f} min  trial {asked['number']:<3} {asked['stage']:<9}{outcome['steps']:>5} steps  "
-            f"{short(self.rules, asked['stage'], asked['values'])}  [{asked['origin']}]  {result}"
-        )
+    def _note_end(self, begun: Begun, outcome: dict[str, Any]) -> None:
+        self.study.end(begun, outcome, self.used / 60)
 
     def _tidy(self) -> None:
         # Checkpoints of stage A in full are the cache that fine-tunes start from; of the rest only the best are needed.
@@ -303,36 +319,8 @@ class Search:
                     shutil.rmtree(self.study.trial_folder(row["number"]) / stage, ignore_errors=True)
 
     def _charge(self) -> None:
-        # The entry's clock shows the search while it runs; whichever process holds the entry writes it.
-        if self.entry.hold() and not self.entry.record.stages:  # which have their own minutes on the clock
+        # The entry's clock shows the search while it runs.
+        if not self.entry.record.stages:  # which have their own minutes on the clock
             moves.start(self.entry, {})
             self.entry.charge_search(self.num_trials, self.earlier + self.used)
             self.entry.write()
-
-    # The report.
-
-    def export(self, state: str) -> dict[str, Any]:
-        """Write best.json and study.json, which the report is made of."""
-        with self.study.locked():
-            content = content_of(self, state)
-            write_json(self.folder / "best.json", settings_of(self))
-        write_json(self.folder / "study.json", content)
-        return content
-
-    def report(self, state: str) -> str:
-        """Write the report; return its short form."""
-        content = self.export(state)
-        return terminal_summary(content, write_report(content, self.folder))
-
-    def report_score(self) -> None:
-        """Bring the report up to date with the score, unless it is."""
-        path = self.folder / "study.json"
-        try:
-            content = read_json(path)
-        except (OSError, ValueError):
-            return  # the score stands without it
-        final = final_of(self.entry.record, self.rules.validated("finetune")[0].domain)
-        if content["final"] != final:
-            content |= {"state": "done", "final": final}
-            write_json(path, content)
-            write_report(content, self.folder)

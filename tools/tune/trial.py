@@ -4,6 +4,7 @@ import ctypes
 import gc
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ class Attempt:
     seconds: float
     base: Path | None = None  # the trial of stage A that a fine-tune starts from
     headline: str = ""
+    note_step: Callable[[int, int], None] = lambda step, of: None
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Runner:
         rules = shortened(self.rules, attempt.stage, num_steps(self.rules, attempt.stage, attempt.fidelity))
         steps = getattr(rules.as_tuned(attempt.values), attempt.stage).arguments["max_steps"]
         paces: list[float] = []
-        conduct = Conduct(self.study, attempt.headline, True, attempt.seconds, paces.append)
+        conduct = Conduct(self.study, attempt.headline, True, attempt.seconds, paces.append, attempt.note_step)
         trial = self.entry(attempt.folder, rules, conduct)
         began, outcome = time.monotonic(), {"steps": steps, "validation": None, "reason": None}
         try:
@@ -149,6 +151,12 @@ def share_left(folder: Path, stage: str, steps: int) -> float:
 def load_data(rules: League, data_dir: str | None) -> Splits:
     """Load and tokenize all that trials need, once: it is not on the clock."""
     splits = Splits(rules, data_dir)
+    tokenize_all(rules, splits)
+    return splits
+
+
+def tokenize_all(rules: League, splits: Splits) -> None:
+    """Tokenize all that trials need."""
     rules = rules.as_tuned(start_values(rules, "pretrain") | start_values(rules, "finetune"), "pretrain")
     first = splits.load(rules.pretrain.corpus, "train")
     second = splits.load(rules.finetune.corpus, "train")
@@ -156,7 +164,6 @@ def load_data(rules: League, data_dir: str | None) -> Splits:
     for stage, split in (("pretrain", first), ("finetune", second)):
         splits.validation(rules, stage)
         tokenize(task_of(rules, stage), split, tokenizer)
-    return splits
 
 
 def shortened(rules: League, stage: str, steps: int, most_rows: int | None = None) -> League:

@@ -65,6 +65,7 @@ def test_what_was_not_in_effect_is_found(game):
     assert {f"finetune.{name}" for name in TECHNIQUES} | {"finetune.steps", "finetune.max_steps"} <= broken
 
 
+@pytest.mark.slow  # a search, beside those of other leagues
 def test_its_search_ends_with_an_official_score(tmp_path):
     words = ["--league", "tiny-open", "--entry", "one", "--minutes", "1.2"]
     done = play(tmp_path, "tools.tune.__main__", *words)

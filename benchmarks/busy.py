@@ -19,6 +19,8 @@ SETTINGS = {
 ENDLESS = 1_000_000  # steps
 FEW = 2_048  # training pairs, so that the shapes that kernels are compiled for soon come again
 WORK = {"stage A": "pretrain", "stage B": "finetune"}
+# Two runs of each setting are in memory together: of captions two gigabytes each, of talks nearly four.
+COMPARED = {"pretrain": tuple(SETTINGS), "finetune": ("ours", "libgomp's own")}
 
 
 def measure(bench: Bench) -> dict[str, Any]:
@@ -40,20 +42,24 @@ def measure_work(bench: Bench, work: str, stage: str) -> list[dict[str, Any]]:
     """Return a line of the table for each setting: one kind of work alone, beside a busy core, and twice at once."""
     options = bench.options
     values = {"stage": stage, "structure": options.structure, "data_dir": str(bench.data_dir)}
-    settings = {f"{name}, {number}": one for name, one in SETTINGS.items() for number in (1, 2)}
+    names = COMPARED[stage]
+    settings = {f"{name}, {number}": SETTINGS[name] for name in names for number in (1, 2)}
     pairs = dict.fromkeys(settings, ("busy.train", values))
-    rates = {name: {"alone": [], "beside": [], "two at once": []} for name in SETTINGS}
+    rates = {name: {"alone": [], "beside": [], "two at once": []} for name in names}
     with arms(f"busy, {work}", bench.folder, pairs, settings, steps=options.warm_up) as workers:
-        teams = dict(zip(SETTINGS, zip(workers[::2], workers[1::2], strict=True), strict=True))
+        teams = dict(zip(names, zip(workers[::2], workers[1::2], strict=True), strict=True))
         for number in range(options.rounds):
             for name, team in teams.items():
                 rates[name]["alone"] += together(team[:1], options.seconds)
                 with busy_core():
                     rates[name]["beside"] += together(team[:1], options.seconds)
                 rates[name]["two at once"] += together(team, options.seconds)
-            progress(f"{work}: round {number + 1} of {options.rounds}")
+            seen = ", ".join(
+                f"{name} {'/'.join(f'{found[-1]:,.0f}' for found in one.values())}" for name, one in rates.items()
+            )
+            progress(f"{work}: round {number + 1} of {options.rounds}, tokens/s alone/beside/two at once: {seen}")
     whole = spread(rates["libgomp's own"]["alone"])["median"]
-    return [{"work": f"{work}: {name}"} | columns(rates[name], whole) for name in SETTINGS]
+    return [{"work": f"{work}: {name}"} | columns(rates[name], whole) for name in names]
 
 
 def columns(rates: dict[str, list[float]], whole: float) -> dict[str, Any]:

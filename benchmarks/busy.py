@@ -20,7 +20,7 @@ ENDLESS = 1_000_000  # steps
 FEW = 2_048  # training pairs, so that the shapes that kernels are compiled for soon come again
 WORK = {"stage A": "pretrain", "stage B": "finetune"}
 # Two runs of each setting are in memory together: of captions two gigabytes each, of talks nearly four.
-COMPARED = {"pretrain": tuple(SETTINGS), "finetune": ("ours", "libgomp's own")}
+ON_TALKS = ("ours", "libgomp's own")
 
 
 def measure(bench: Bench) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def measure_work(bench: Bench, work: str, stage: str) -> list[dict[str, Any]]:
     """Return a line of the table for each setting: one kind of work alone, beside a busy core, and twice at once."""
     options = bench.options
     values = {"stage": stage, "structure": options.structure, "data_dir": str(bench.data_dir)}
-    names = COMPARED[stage]
+    names = [name for name in SETTINGS if stage == "pretrain" or name in ON_TALKS]
     settings = {f"{name}, {number}": SETTINGS[name] for name in names for number in (1, 2)}
     pairs = dict.fromkeys(settings, ("busy.train", values))
     rates = {name: {"alone": [], "beside": [], "two at once": []} for name in names}

@@ -22,10 +22,11 @@ def replay(record: Record, entry: str, seed: int, data_dir: str | None, folder: 
         shared += ["--data_dir", str(Path(data_dir).resolve())]
     # Practice, whatever the terminal's game is; and sums round by how they are split.
     settings = {**os.environ, GAME_VARIABLE: ""}
-    tuned = {f"train_{stage}": names_tuned(LEAGUES[asked["league"]], stage) for stage in ("pretrain", "finetune")}
-    for script, names in (tuned | {"evaluate_bleu": ()}).items():
-        facts = record.stages[script.removeprefix("train_") if script.startswith("train_") else "finetune"]
-        threads = {"OMP_NUM_THREADS": str(min(256, max(1, facts.num_threads)))}
+    tuned = [
+        (f"train_{stage}", stage, names_tuned(LEAGUES[asked["league"]], stage)) for stage in ("pretrain", "finetune")
+    ]
+    for script, stage, names in (*tuned, ("evaluate_bleu", "finetune", ())):
+        threads = {"OMP_NUM_THREADS": str(min(256, max(1, record.stages[stage].num_threads)))}
         values = [word for name in names for word in (f"--{name}", str(asked[name]))]
         # A process each: the memory of one does not add to the next one's.
         done = subprocess.run([*command(script), *shared, *values], cwd=folder, env=settings | threads)

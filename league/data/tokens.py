@@ -55,9 +55,14 @@ class Tokens(Dataset):
         shorter.kept = np.flatnonzero((self.lengths() <= most).all(axis=0) & (self._cut() == 0))
         return shorter
 
+    @property
+    def num_left_out(self) -> int:
+        """How many rows a filter by length leaves out."""
+        return len(self.rows) - len(self)
+
     def left_out(self) -> np.ndarray:
         """Return the rows that a filter by length leaves out."""
-        return np.setdiff1d(np.arange(len(self.rows)), np.arange(len(self.rows)) if self.kept is None else self.kept)
+        return np.setdiff1d(np.arange(len(self.rows)), self._of_kept(np.arange(len(self.rows))))
 
     def _cut(self) -> np.ndarray:
         return self._of_kept(np.concatenate([batch["num_cut"].to_numpy() for batch in self.rows.batches()]))

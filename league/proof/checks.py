@@ -141,7 +141,7 @@ def _order(record: Record, league: League, splits: dict[str, Split], tokenizer) 
                 "order": order.digest(),
                 "tokens": order.num_tokens(facts.steps),
                 "sentences_cut": tokens.num_cut(),
-                "rows_too_long": len(tokens.left_out()),
+                "rows_too_long": tokens.num_left_out,
             }
             yield from (
                 f"{name}: {key} is {value} by seed {seed}, {getattr(facts, key)} by the record"

@@ -21,7 +21,7 @@ def stage_facts(entry: Entry, trainer: Seq2SeqTrainer, name: str) -> dict[str, A
         "steps": trainer.state.global_step,
         "tokens": order.num_tokens(trainer.state.global_step),
         "sentences_cut": order.tokens.num_cut(),
-        "rows_too_long": len(order.tokens.left_out()),
+        "rows_too_long": order.tokens.num_left_out,
         "loss": points[-1].loss if points else None,
         "curve": points,
         "effective": task_of(entry.rules, name).structure_in_effect(trainer) | training_in_effect(trainer),

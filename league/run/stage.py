@@ -104,7 +104,7 @@ def run_stage(trainer: Seq2SeqTrainer, watch: StageWatch, validation: dict[str, 
         # A checkpoint that was written in fp16 has the state of a scaler, for which there is no place here.
         trainer._load_scaler = lambda checkpoint: None
     use_graphs(trainer)
-    if num_left_out := len(trainer.train_dataset.tokens.left_out()):
+    if num_left_out := trainer.train_dataset.tokens.num_left_out:
         introduce(entry, [f"{num_left_out:,} rows have more tokens than the corpus's filters want: left out"])
     with entry.clock.charge(name), watch, failures():
         trainer.train(resume_from_checkpoint=checkpoint)

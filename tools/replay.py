@@ -1,39 +1,159 @@
-"""Playing an entry again from its record: the three scripts, with the flags that it was played with."""
+"""Playing entries again from their records: the three scripts, with the flags that each was played with."""
 
 import os
+import shutil
 import subprocess
 import sys
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from league.errors import UserError
+from league.record.folder import RUNS
 from league.record.rules import names_tuned
-from league.record.shape import Record
+from league.record.shape import Record, read_record
+from league.rulebook import Mixture
 from league.values import GAME_VARIABLE
 from league_config import LEAGUES
+from tools.folders import Folder, cache_folder, read_folder, write_folder
+from tools.workers import Lost
 
 ROOT = Path(__file__).resolve().parent.parent
+STAGES = ("pretrain", "finetune")
+RECORD = "record.json"
+MOST_LOSSES = 2  # of an entry's workers, after which it is given up: it may be what kills them
 
 
-def replay(record: Record, entry: str, seed: int, data_dir: str | None, folder: Path = Path(".")) -> None:
-    """Play an entry in `folder`/runs with the values of another one's record, and each stage on as many threads."""
+@dataclass(frozen=True)
+class Replay:
+    """An entry to be played in `folder`/runs."""
+
+    entry: str
+    league: str
+    scripts: dict[str, list[str]]  # with their flags
+    threads: dict[str, int]  # by script; without: the worker's
+    folder: Path
+
+    @property
+    def home(self) -> Path:
+        return self.folder / RUNS / self.entry
+
+
+def again(record: Record, entry: str, seed: int, folder: Path, keeps_threads: bool = True) -> Replay:
+    """Return how an entry is played with the values of another one's record, and each stage on as many threads."""
     asked = record.asked
     shared = ["--league", asked["league"], "--entry", entry, "--seed", str(seed)]
-    if data_dir:
-        shared += ["--data_dir", str(Path(data_dir).resolve())]
-    # Practice, whatever the terminal's game is; and sums round by how they are split.
-    settings = {**os.environ, GAME_VARIABLE: ""}
-    tuned = [
-        (f"train_{stage}", stage, names_tuned(LEAGUES[asked["league"]], stage)) for stage in ("pretrain", "finetune")
-    ]
-    for script, stage, names in (*tuned, ("evaluate_bleu", "finetune", ())):
-        threads = {"OMP_NUM_THREADS": str(min(256, max(1, record.stages[stage].num_threads)))}
+    scripts, threads = {}, {}
+    for stage in STAGES:
+        names = names_tuned(LEAGUES[asked["league"]], stage)
         values = [word for name in names for word in (f"--{name}", str(asked[name]))]
-        # A process each: the memory of one does not add to the next one's.
-        done = subprocess.run([*command(script), *shared, *values], cwd=folder, env=settings | threads)
-        if done.returncode:
-            raise UserError(f"{script}.py ended with code {done.returncode}; the same command resumes there.")
+        scripts[f"train_{stage}"] = shared + values
+        threads[f"train_{stage}"] = min(256, max(1, record.stages[stage].num_threads))  # sums round by how they split
+    scripts["evaluate_bleu"], threads["evaluate_bleu"] = shared, threads["train_finetune"]
+    return Replay(entry, asked["league"], scripts, threads if keeps_threads else {}, folder.absolute())
 
 
 def command(script: str) -> list[str]:
     """Return how a script is started."""
     return [sys.executable, str(ROOT / f"{script}.py")]
+
+
+@dataclass
+class Replays:
+    """Playing entries again as a work for the workers of a team."""
+
+    data_dir: str | None
+    data: Folder | None = None  # what lies in it, where a worker cannot see it
+    name: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    command: Callable[[str], list[str]] = field(default_factory=lambda: command)
+    note: Callable[[Any, Any], None] | None = None  # where no terminal sees what is printed
+
+    def arrive(self, note: Callable[[Any, Any], None]) -> None:
+        """Settle where the worker is, with the data if they were sent."""
+        self.note = note
+        if self.data is not None:
+            self.away = cache_folder() / self.name
+            self.data_dir = str(self.away / f"data-{os.getpid()}") if self.data else None
+            if self.data:
+                write_folder(Path(self.data_dir), self.data)
+
+    def play(self, what: Replay) -> Folder | None:
+        """Play an entry, and return its files where nobody else sees them."""
+        folder = what.folder if self.data is None else self.away
+        (folder / RUNS).mkdir(parents=True, exist_ok=True)
+        data = ["--data_dir", self.data_dir] if self.data_dir else []
+        for script, flags in what.scripts.items():
+            # Practice, whatever the terminal's game is.
+            settings = os.environ | {GAME_VARIABLE: ""}
+            if script in what.threads:
+                settings["OMP_NUM_THREADS"] = str(what.threads[script])
+            if self.note:
+                self.note(what.entry, script)
+            # A process each: the memory of one does not add to the next one's.
+            words = [*self.command(script), *flags, *data]
+            kept = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if self.note else {}
+            done = subprocess.run(words, cwd=folder, env=settings, **kept)
+            if done.returncode:
+                why = f"code {done.returncode}{last_line(done.stdout)}"
+                raise UserError(f"{script}.py ended with {why}; the same command resumes there.")
+        home = folder / RUNS / what.entry
+        return None if self.data is None else read_folder(home, *(path.name for path in home.iterdir()))
+
+    def leave(self) -> None:
+        """Remove what lies here of it."""
+        if self.data is not None:
+            shutil.rmtree(self.away, ignore_errors=True)
+
+
+def last_line(output: bytes | None) -> str:
+    """Return the last line that a script has printed where nobody saw it."""
+    lines = [line.strip() for line in (output or b"").decode(errors="replace").splitlines() if line.strip()]
+    return f" ({lines[-1].removeprefix('error: ')})" if lines else ""
+
+
+def replay_all(replays: Sequence[Replay], data_dir: str | None, team: Any) -> None:
+    """Play entries again with the workers of a team; where no folder is shared, each comes back once it is scored."""
+    data_dir = data_dir and str(Path(data_dir).resolve())
+    begun = [] if team.is_local else [what for what in replays if what.home.exists()]
+    for what in begun:  # what was begun here is finished here
+        Replays(data_dir).play(what)
+    waiting = [what for what in replays if what not in begun]
+    team.employ(Replays(data_dir, None if team.is_local else data_of(waiting, data_dir)))
+    losses, began, said = Counter(), {}, {}
+    while waiting or team.is_busy:
+        for seat, what in zip(team.free(), list(waiting), strict=False):
+            waiting.remove(what)
+            began[what.entry] = time.monotonic()
+            team.begin(seat, what, "play", what)
+        for seat, what, result in team.wait(1.0):
+            if isinstance(result, Lost):
+                losses[what.entry] += 1
+                if losses[what.entry] == MOST_LOSSES:
+                    raise UserError(f"{what.entry} has lost {MOST_LOSSES} workers, the last one so: {result.reason}.")
+                waiting.insert(0, what)
+                continue
+            if result is not None:
+                write_folder(what.home, result)
+            if not team.is_alone:
+                minutes, score = (time.monotonic() - began[what.entry]) / 60, read_record(what.home / RECORD).score
+                print(f"{what.entry}: {score.value:.2f} after {minutes:.1f} minutes on {seat.address}", flush=True)
+        for entry, script in team.notes().items():
+            if said.get(entry) != script:
+                said[entry] = script
+                print(f"{entry}: {script}.py", flush=True)
+    for seat in [] if team.is_alone else team.free():
+        team.ask(seat, "leave")
+
+
+def data_of(replays: Sequence[Replay], data_dir: str | None) -> Folder:
+    """Return the files that the leagues of entries read in a folder of data."""
+    if not data_dir:
+        return {}
+    leagues = [LEAGUES[what.league] for what in replays]
+    corpora = [getattr(league, stage).corpus for league in leagues for stage in STAGES]
+    parts = [part for one in corpora for part in (one.origin.parts if isinstance(one.origin, Mixture) else [one])]
+    return read_folder(Path(data_dir), *sorted({part.name for part in parts}))

@@ -1,9 +1,11 @@
 """Repeat a scored entry with other seeds: the mean of its score, and how far chance alone moves it.
 
     python -m tools.seeds runs/baseline --seeds 5
+    python -m tools.seeds runs/baseline --seeds 5 --workers auto
 
 Each repetition is an entry of its own, runs/NAME-seed2 and so on, with a clock of its own. The same command again
-resumes where it was interrupted. The result is printed, and kept in runs/NAME/seeds.json.
+resumes where it was interrupted. The result is printed, and kept in runs/NAME/seeds.json. Several workers, of this
+machine or of a cluster, play a repetition each at a time: docs/cluster.md.
 """
 
 import statistics
@@ -13,6 +15,7 @@ from pathlib import Path
 from league.cli.options import parse_options
 from league.errors import UserError, run_command
 from league.values import check_data_dir
+from tools.workers import WorkerOptions, open_team
 
 
 @dataclass
@@ -24,7 +27,7 @@ class SeedOptions:
 
 def main(argv: list[str] | None = None) -> None:
     words = {"entry": {"help": "folder of a scored entry, runs/NAME"}}
-    options, named = parse_options(__doc__, SeedOptions, argv=argv, words=words)
+    options, several, named = parse_options(__doc__, SeedOptions, WorkerOptions, argv=argv, words=words)
     check_data_dir(options.data_dir)
     if not 2 <= options.seeds <= 100:
         raise UserError(f"--seeds {options.seeds}: must be between 2 and 100.")
@@ -34,19 +37,20 @@ def main(argv: list[str] | None = None) -> None:
     from league.proof.noise import publish
     from league.record.folder import RUNS
     from league.tasks.metric import metric_of
-    from tools.replay import replay
+    from tools.replay import again, replay_all
 
     folder = Path(named.entry)
     if folder.absolute().parent != RUNS.absolute():
         raise UserError(f"{folder} is not an entry in {RUNS}/ of this folder.")
     record, league = read_scored_entry(folder)
-    records = {record.asked["seed"]: record}
-    for seed in (seed for seed in range(1, 101) if seed not in records):
-        if len(records) == options.seeds:
-            break
-        name = f"{folder.name}-seed{seed}"
-        replay(record, name, seed, options.data_dir)
-        records[seed] = read_scored_entry(RUNS / name)[0]
+    own = record.asked["seed"]
+    others = [seed for seed in range(1, 101) if seed != own][: options.seeds - 1]
+    # Of several workers each has its share of the cores, however many the entry was played on.
+    keeps = not several.are_several
+    replays = {seed: again(record, f"{folder.name}-seed{seed}", seed, Path.cwd(), keeps) for seed in others}
+    with open_team(several) as team:
+        replay_all(list(replays.values()), options.data_dir, team)
+    records = {own: record} | {seed: read_scored_entry(RUNS / one.entry)[0] for seed, one in replays.items()}
     prints = {one.league.fingerprint for one in records.values()}
     if len(prints) > 1:
         raise UserError(f"the repetitions of {folder} differ in data or rules: delete {folder}-seed* and start over.")

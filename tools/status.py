@@ -47,7 +47,7 @@ def show_all() -> None:
     if not folders:
         print("no entries in runs/ yet: python train_pretrain.py starts one.")
         return
-    print(f"{'entry':<24}{'league':<8}{'stages':<22}{'minutes':>8}{'of':>6}{'score':>8}  {'game':<14}state")
+    print(f"{'entry':<24}{'league':<16}{'stages':<22}{'minutes':>8}{'of':>6}{'score':>8}  {'game':<14}state")
     for folder in folders:
         try:
             record, clock = read(folder)
@@ -57,7 +57,7 @@ def show_all() -> None:
         score = f"{record.score.value:.2f}" if record.score else "-"
         stages, game = ", ".join(record.stages) or "-", game_of(record)
         print(
-            f"{folder.name:<24}{record.league.name:<8}{stages:<22}{clock.used / 60:>8.1f}"
+            f"{folder.name:<24}{record.league.name:<16}{stages:<22}{clock.used / 60:>8.1f}"
             f"{clock.limit / 60:>6.0f}{score:>8}  {game.name if game else '-':<14}{state_of(folder, record)}"
         )
     for name in game_names():

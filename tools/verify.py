@@ -2,21 +2,24 @@
 
     python -m tools.verify runs/mine
     python -m tools.verify runs/mine --retrain
+    python -m tools.verify runs/one runs/two runs/three --retrain --workers auto
 
 Without --retrain it takes a minute or two, and shows that this checkpoint earns this score by these rules. That the
-checkpoint comes from this training shows only --retrain, which plays the whole entry again. Nothing of the entry is run
-or changed. Exit code: 0 proven, 1 refuted.
+checkpoint comes from this training shows only --retrain, which plays the whole entry again; several workers play an
+entry each at a time: docs/cluster.md. Nothing of the entry is run or changed. Exit code: 0 proven, 1 refuted.
 """
 
 import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from league.cli.options import parse_options
 from league.errors import NotAtHand, UserError, run_command
 from league.record.shape import Record, read_record
 from league.values import check_data_dir
+from tools.workers import WorkerOptions, open_team
 
 MOST_DEVIATIONS = 3.0  # between a score and that of the same entry trained again where weights cannot be equal
 
@@ -28,54 +31,95 @@ class VerifyOptions:
 
 
 def main(argv: list[str] | None = None) -> None:
-    words = {"entry": {"help": "folder of the entry: runs/NAME, or wherever it was unpacked"}}
-    options, named = parse_options(__doc__, VerifyOptions, argv=argv, words=words)
+    words = {"entry": {"nargs": "+", "help": "folder of an entry: runs/NAME, or wherever it was unpacked"}}
+    options, several, named = parse_options(__doc__, VerifyOptions, WorkerOptions, argv=argv, words=words)
     check_data_dir(options.data_dir)
+    if several.are_several and not options.retrain:
+        raise UserError("--workers and --cluster share out what --retrain plays: without it there is nothing to share.")
 
-    from league import hardware
+    # Before this process keeps to one of the GPUs.
+    with open_team(several) as team:
+        from league import hardware
+
+        hardware.prepare_process()
+        folders = [Path(entry) for entry in named.entry]
+        proofs = [judge(folder, options.data_dir, len(folders) > 1) for folder in folders]
+        if options.retrain:
+            retrain([proof for proof in proofs if not proof.failed], options.data_dir, team)
+    for proof in proofs:
+        record = proof.record
+        if proof.failed:
+            print(f"REFUTED: {f'{proof.folder}, ' if len(proofs) > 1 else ''}{proof.failed} check(s) failed.")
+            continue
+        state = "official" if record.official else "open"
+        print(f"PROVEN: {record.entry}, {proof.label} {record.score.value:.2f}, {state}.")
+    if any(proof.failed for proof in proofs):
+        sys.exit(1)
+
+
+@dataclass
+class Proof:
+    """What became of an entry's checks so far."""
+
+    folder: Path
+    record: Record
+    label: str  # of its metric
+    failed: int = 0
+
+    def show(self, check: Any) -> None:
+        """Print a check, and count it where it failed."""
+        print(f"{'FAILED' if check.problems else 'ok':<7} {check.name}")
+        for problem in check.problems:
+            print(f"        {problem}")
+        self.failed += bool(check.problems)
+
+
+def judge(folder: Path, data_dir: str | None, is_named: bool) -> Proof:
+    """Check an entry as far as it needs no training."""
     from league.proof.checks import Check, checks, read_scored_entry
     from league.proof.data import DataAtHand
     from league.record.code import code_digest
     from league.tasks.metric import metric_of
 
-    hardware.prepare_process()
-    folder = Path(named.entry)
     record, league = read_scored_entry(folder)
+    if is_named:
+        print(folder)
     if record.code != code_digest(league):
         print("note    the record was made with other code than this, which judges it")
-    failed = 0
+    proof = Proof(folder, record, metric_of(league).LABEL)
     try:
-        for check in checks(folder, DataAtHand(options.data_dir)):
-            failed += show(check)
+        for check in checks(folder, DataAtHand(data_dir)):
+            proof.show(check)
     except NotAtHand:
         raise
     except UserError as error:
-        failed += show(Check("what is needed is there and whole", [str(error)]))
-    if options.retrain and not failed:
-        failed += show(Check("trained again it comes to the same", retrain(record, options.data_dir)))
-    state = "official" if record.official else "open"
-    if failed:
-        print(f"REFUTED: {failed} check(s) failed.")
-        sys.exit(1)
-    print(f"PROVEN: {record.entry}, {metric_of(league).LABEL} {record.score.value:.2f}, {state}.")
+        proof.show(Check("what is needed is there and whole", [str(error)]))
+    return proof
 
 
-def show(check) -> bool:
-    """Print a check, and tell whether it failed."""
-    print(f"{'FAILED' if check.problems else 'ok':<7} {check.name}")
-    for problem in check.problems:
-        print(f"        {problem}")
-    return bool(check.problems)
-
-
-def retrain(record: Record, data_dir: str | None) -> list[str]:
-    """Play the entry again in a folder of its own; return how it differs."""
-    from league.proof.noise import seed_deviation
-    from tools.replay import replay
+def retrain(proofs: list[Proof], data_dir: str | None, team: Any) -> None:
+    """Play entries again in a folder of their own, and show how they differ."""
+    from league.proof.checks import Check
+    from tools.replay import again, replay_all
 
     with tempfile.TemporaryDirectory() as elsewhere:
-        replay(record, "again", record.asked["seed"], data_dir, Path(elsewhere))
-        again = read_record(Path(elsewhere) / "runs" / "again" / "record.json")
+        names = [f"again-{number}" for number in range(len(proofs))]
+        replays = [
+            again(proof.record, name, proof.record.asked["seed"], Path(elsewhere))
+            for name, proof in zip(names, proofs, strict=True)
+        ]
+        replay_all(replays, data_dir, team)
+        for proof, what in zip(proofs, replays, strict=True):
+            if len(proofs) > 1:
+                print(proof.folder)
+            played = read_record(what.home / "record.json")
+            proof.show(Check("trained again it comes to the same", differences(proof.record, played)))
+
+
+def differences(record: Record, again: Record) -> list[str]:
+    """Return in how far an entry that was played again is another one."""
+    from league.proof.noise import seed_deviation
+
     league, before, after = record.league, record.score.value, again.score.value
     weights = [played.stages["finetune"].sha256["model.safetensors"] for played in (record, again)]
     if weights[0] == weights[1]:

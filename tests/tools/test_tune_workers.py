@@ -22,7 +22,7 @@ from league.record.clock import SAVE_EVERY
 from league.record.shape import read_record
 from league.untrusted import read_json
 from tools import team, verify, workers
-from tools.tune.work import read_folder, write_folder
+from tools.folders import read_folder, write_folder
 from tools.workers import WorkerOptions
 
 ray = pytest.importorskip("ray", reason="needs Ray: pip install -r requirements-cluster.txt")

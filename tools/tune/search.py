@@ -15,6 +15,7 @@ from league.run import moves
 from league.run.entry import Entry
 from league.run.failures import clear_disk
 from league.run.progress import WRITE_EVERY
+from tools.folders import read_folder, write_folder
 from tools.workers import Lost, Seat
 
 from .budget import PRESETS, SAFETY
@@ -29,7 +30,7 @@ from .space import STAGES, Values, point, ranges, start_values, why_not
 from .speed import SHARE_VALIDATED, Speed
 from .study import Begun, Study, again
 from .trial import Runner, load_data
-from .work import Work, read_folder, write_folder
+from .work import Work
 
 PROBE = "probe"  # what a worker does before its first trial
 MOST_LOSSES = 2  # of a trial's workers, after which it has failed: chosen, it may be what kills them

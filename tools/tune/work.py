@@ -9,19 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from league.errors import Diverged, OutOfMemory
-from league.files import new_folder
 from league.run.progress import WRITE_EVERY
 from league_config import LEAGUES
+from tools.folders import Folder, cache_folder, read_folder, write_folder
 
 from .space import Values
 from .speed import num_steps
 from .trial import Attempt, Runner, share_left, tokenize_all
 
-Folder = dict[str, bytes]  # a folder's files by their names in it, as they travel
 PROBE_SHARE = 0.02  # of the search, at most, for each measurement of the speed: chosen, as there are three
 MOST_FOR_PROBES = 0.25  # of the search, after which no larger one is measured: chosen, a busy machine loads slowly
-CACHE = "league"  # in the user's cache on a machine of a cluster: there a search works, in a folder of its own
-KEPT_DAYS = 7  # of what a search has left there that was never finished: chosen, nobody resumes it later
 
 
 @dataclass
@@ -111,27 +108,3 @@ class Work:
     def forget(self, number: int) -> None:
         """Remove a trial that was handed over."""
         shutil.rmtree(self.folder(number), ignore_errors=True)
-
-
-def cache_folder() -> Path:
-    """Return the folder of the searches that this machine works for; those that were never finished go after days."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / CACHE
-    for left in folder.glob("*"):
-        if time.time() - left.stat().st_mtime > KEPT_DAYS * 86400:
-            shutil.rmtree(left, ignore_errors=True)
-    return folder
-
-
-def read_folder(folder: Path, *names: str) -> Folder:
-    """Return files of a folder, and all of its folders that are named."""
-    paths = [path for name in names for path in (folder / name, *(folder / name).glob("*")) if path.is_file()]
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
-
-
-def write_folder(folder: Path, files: Folder) -> None:
-    """Write a folder that came from another machine, whole or not at all."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with new_folder(folder) as made:
-        for name, content in files.items():
-            (made / name).parent.mkdir(exist_ok=True)
-            (made / name).write_bytes(content)

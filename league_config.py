@@ -258,7 +258,7 @@ _READER = {
 }
 
 
-def _masking_stage(corpus: Corpus, steps: int, learning_rate: float, warmup: int) -> Stage:
+def _masking_stage(corpus: Corpus, steps: int, learning_rate: float, warmup: int, **reading: Any) -> Stage:
     arguments = {
         "max_steps": steps,
         "learning_rate": learning_rate,
@@ -267,7 +267,7 @@ def _masking_stage(corpus: Corpus, steps: int, learning_rate: float, warmup: int
         "weight_decay": 0.01,
         "label_smoothing_factor": 0.0,
     }
-    return Stage(corpus, arguments, ReaderHP, task="mask", metric="masked_accuracy", settings=_MASKING)
+    return Stage(corpus, arguments, ReaderHP, task="mask", metric="masked_accuracy", settings=_MASKING | reading)
 
 
 DEMO_READERS = League(
@@ -436,7 +436,7 @@ _TWEETS = Divided(
 
 TWEETS = League(
     name="tweets",
-    version=1,
+    version=2,  # which reads links as one word, names as another, and no capitals
     **_READER,
     target="target",
     pretrain=_masking_stage(
@@ -456,6 +456,8 @@ TWEETS = League(
         steps=4000,
         learning_rate=1e-3,
         warmup=400,
+        lowercase=True,
+        rewritten={r"https?://\S*": "http", r"@\w+": "@user", "&amp;": "&", "&lt;": "<", "&gt;": ">", r"\s+": " "},
     ),
     finetune=Stage(
         Corpus("disaster_tweets", "tweets", 4_900, _TWEETS),

@@ -1,7 +1,6 @@
 """Checkpoints that anyone may have made: only safetensors and JSON are read, and what they ask for is checked first."""
 
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +38,7 @@ def load_checkpoint(folder: Path, task: Task) -> tuple[PreTrainedModel, PreTrain
         for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
             if info[what]:
                 raise ValueError(f"{what.replace('_', ' ')} {', '.join(map(str, sorted(info[what])[:3]))}")
-        masks = hasattr(config, "mask_token_id")
-        tokenizer = load_tokenizer(folder, config.vocab_size, masks)
+        tokenizer = load_tokenizer(folder, config.vocab_size, **task.tokenizer_options())
         if len(tokenizer) != config.vocab_size:
             raise ValueError(f"the tokenizer has {len(tokenizer)} tokens, the model {config.vocab_size}")
         return model, tokenizer
@@ -57,21 +55,17 @@ def _without_vocabulary(values: dict[str, Any]) -> dict[str, Any]:
     return values | {"model": values["model"] | {"vocab": None, "merges": None}}
 
 
-@cache
-def _league_tokenizer(masks: bool) -> dict[str, Any]:
-    return _without_vocabulary(json.loads(train_tokenizer([], 261, 1, masks).backend_tokenizer.to_str()))
-
-
-def load_tokenizer(folder: Path, vocab_size: int, masks: bool = False) -> PreTrainedTokenizerFast:
-    """Load a tokenizer that is as a league trains it, with ids for the whole vocabulary."""
+def load_tokenizer(folder: Path, vocab_size: int, **options: Any) -> PreTrainedTokenizerFast:
+    """Load a tokenizer that is as a league trains it with these options, with ids for the whole vocabulary."""
+    as_trained = train_tokenizer([], 261, 1, **options)
     settings = read_json(folder / "tokenizer_config.json")
-    if unknown := set(settings) - TOKENIZER_SETTINGS - ({"mask_token"} if masks else set()):
+    if unknown := set(settings) - TOKENIZER_SETTINGS - ({"mask_token"} if as_trained.mask_token else set()):
         raise ValueError(f"tokenizer_config.json has the unknown field {min(unknown)[:60]!r}")
     values = read_json(folder / "tokenizer.json", MAX_TOKENIZER_BYTES)
     # The library takes memory up to the highest id, and a padding or an expression may cost without end.
     if sorted(values["model"]["vocab"].values()) != list(range(vocab_size)):
         raise ValueError(f"tokenizer.json has not the ids 0 to {vocab_size - 1}")
-    if _without_vocabulary(values) != _league_tokenizer(masks):
+    if _without_vocabulary(values) != _without_vocabulary(json.loads(as_trained.backend_tokenizer.to_str())):
         raise ValueError("tokenizer.json is not as the league trains it")
     backend = Tokenizer.from_file(str(folder / "tokenizer.json"))
     settings = {name: value for name, value in settings.items() if name not in ("backend", "tokenizer_class")}

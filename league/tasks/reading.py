@@ -18,13 +18,12 @@ class Reader(Task):
     def inputs(self, split) -> Sequence[str]:
         return split.texts(self.rules.source)
 
-    def train_tokenizer(self, split):
-        """Train the tokenizer on the texts of stage A, with a token for what is masked."""
-        from modeling import train_tokenizer
+    def tokenizer_texts(self, split) -> Sequence[str]:
+        return self.inputs(split)
 
-        rules = self.rules
-        tokenizer = train_tokenizer(self.inputs(split), rules.vocab_size, rules.max_length, masks=True)
-        return self.with_whole_vocabulary(tokenizer)
+    def tokenizer_options(self) -> dict[str, Any]:
+        loses = {name: self.rules.pretrain.settings.get(name) for name in ("lowercase", "rewritten")}
+        return {"masks": True} | {name: value for name, value in loses.items() if value}
 
     def check_structure(self, values: Any) -> None:
         """Refuse an encoder that cannot be built."""

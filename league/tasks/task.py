@@ -63,13 +63,20 @@ class Task:
         """Return what is worth saying of the data before a stage trains on them, a line each."""
         return []
 
-    def train_tokenizer(self, split):
-        """Return the tokenizer that stage A trains on its data."""
+    def tokenizer_texts(self, split) -> Iterable[str]:
+        """Return what the tokenizer is trained on, of the data of stage A."""
         raise NotImplementedError
 
-    def with_whole_vocabulary(self, tokenizer):
-        """Return a tokenizer that has as many entries as the league asks for, or say that its text gives fewer."""
-        rules = self.rules
+    def tokenizer_options(self) -> dict[str, Any]:
+        """Return what the tokenizer does besides: the options of `train_tokenizer`."""
+        return {}
+
+    def train_tokenizer(self, split):
+        """Return the tokenizer that stage A trains on its data, or say that they give too small a vocabulary."""
+        from modeling import train_tokenizer
+
+        rules, texts = self.rules, self.tokenizer_texts(split)
+        tokenizer = train_tokenizer(texts, rules.vocab_size, rules.max_length, **self.tokenizer_options())
         if len(tokenizer) != rules.vocab_size:
             raise UserError(
                 f"the text of {rules.pretrain.corpus.name} gives a vocabulary of {len(tokenizer)} entries, the league "

@@ -1,7 +1,7 @@
 """The task of the translation leagues: sentences into another language, by an encoder-decoder and beam search."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -28,12 +28,8 @@ class Translate(Task):
     def references(self, split) -> Sequence[str]:
         return split.targets
 
-    def train_tokenizer(self, split):
-        """Train the tokenizer on both sides of stage A's pairs."""
-        from modeling import train_tokenizer
-
-        texts = chain(split.sources, split.targets)
-        return self.with_whole_vocabulary(train_tokenizer(texts, self.rules.vocab_size, self.rules.max_length))
+    def tokenizer_texts(self, split) -> Iterable[str]:
+        return chain(split.sources, split.targets)
 
     def tokenize(self, split, tokenizer, cache_dir: Path):
         from league.data.tokens import tokenize_split

@@ -1,6 +1,6 @@
 """What the tasks of the summaries' leagues share: an encoder-decoder that reads and writes texts of several lines."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -40,13 +40,11 @@ class Writer(Translate):
     def columns(self) -> tuple[str, ...]:
         return getattr(self.rules, self.stage).corpus.columns
 
-    def train_tokenizer(self, split):
-        """Train the tokenizer on the texts of stage A, with a token for what is masked."""
-        from modeling import train_tokenizer
+    def tokenizer_texts(self, split) -> Iterable[str]:
+        return split.sources
 
-        rules = self.rules
-        tokenizer = train_tokenizer(split.sources, rules.vocab_size, rules.max_length, masks=True)
-        return self.with_whole_vocabulary(tokenizer)
+    def tokenizer_options(self) -> dict[str, Any]:
+        return {"masks": True}
 
     def config_of(self, values: dict[str, Any]):
         config = super().config_of(values)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from league.tasks.checkpoint import load_tokenizer
 from modeling.tokenization_aing import BOS, EOS, PAD, UNK, train_tokenizer
 
 LINES = [
@@ -87,3 +88,24 @@ def test_a_batch_is_padded_on_the_right():
     batch = TOKENIZER(["A dog", "A dog runs through the snow."], padding=True)
     assert batch["input_ids"][0][-1] == TOKENIZER.pad_token_id and batch["attention_mask"][0][-1] == 0
     assert set(batch) == {"input_ids", "attention_mask"}
+
+
+LOSSES = {"lowercase": True, "rewritten": {r"https?://\S*": "http", "&amp;": "&"}}
+LOOSE = train_tokenizer(LINES, 300, 128, masks=True, **LOSSES)
+
+
+@settings(deadline=None)
+@given(TEXTS)
+def test_what_a_reader_may_lose_is_lost_alike_in_training_and_after(text):
+    read = LOOSE.decode(LOOSE(f"{text} HTTP://a http://b &amp; C").input_ids, skip_special_tokens=True)
+    assert read.endswith(" http://a http & c"), "what was written small is replaced, before the rest is"
+    assert LOOSE(read).input_ids == LOOSE(LOOSE.decode(LOOSE(read).input_ids, skip_special_tokens=True)).input_ids
+
+
+def test_only_the_tokenizer_of_the_league_s_own_options_is_taken(tmp_path):
+    LOOSE.save_pretrained(tmp_path)
+    assert load_tokenizer(tmp_path, 300, masks=True, **LOSSES)("A http://b").input_ids == LOOSE("A http://b").input_ids
+    others = LOSSES["rewritten"] | {"(a+)+$": "b"}
+    for options in ({}, {"lowercase": True}, LOSSES | {"rewritten": others}):
+        with pytest.raises(ValueError, match="tokenizer.json is not as the league trains it"):
+            load_tokenizer(tmp_path, 300, masks=True, **options)

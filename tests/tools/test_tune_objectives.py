@@ -97,3 +97,25 @@ def test_a_short_trial_of_a_task_of_its_own_is_not_beaten_by_one_in_full():
         ]
         plan = Planner(rules, Speed(rules), PRESETS["balanced"], 480.0, {}, {})
         assert plan._is_beaten(tried[1], base, tried) is is_beaten
+
+
+def reader(number: int, width: int, masked: float, labelled: float | None = None) -> list[Tried]:
+    """Return a structure that was trained in full, and the entry on it if there is one."""
+    structure = start_values(DEMO_READERS, "pretrain") | {"d_model": width}
+    values = start_values(DEMO_READERS, "finetune")
+    entry = Tried(number + 1, "finetune", values, structure, 1.0, "complete", labelled, labelled, base=number)
+    return [Tried(number, "pretrain", structure, structure, 1.0, "complete", masked), *([entry] if labelled else [])]
+
+
+def test_what_a_structure_is_worth_to_a_task_of_its_own_shows_in_its_entries():
+    speed = Speed(DEMO_READERS)
+    for stage in ("pretrain", "finetune"):
+        speed.learn(stage, start_values(DEMO_READERS, "pretrain"), 0.05)
+    plan = Planner(DEMO_READERS, speed, PRESETS["balanced"], 4800.0, {}, {})
+    small, large = reader(0, 64, 22.0, 85.6), reader(2, 256, 28.0, 83.6)
+    assert plan.base(small + large, 4000.0).number == 0
+    assert plan._unproven(small + large, 4000.0) is None
+    newest = reader(4, 128, 25.0)
+    assert plan._unproven(small + large + newest, 4000.0).number == 4, "it may be the best, and shows it in an entry"
+    assert plan.base(small + large + newest, 4000.0).number == 0, "fine-tunes build on what has shown it"
+    assert plan.base(newest, 4000.0).number == 4

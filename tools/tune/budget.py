@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from league.rulebook import League
 from league.tasks.task import task_of
@@ -95,9 +95,23 @@ class Budget:
         fit = [one for one in points if self.cost("pretrain", one, 1.0) + self.kept(one, []) <= room]
         return fit[-1] if fit else self.fixed["pretrain"]
 
-    def fulls(self, tried: list[Tried]) -> list[Tried]:
+    def trained(self, tried: list[Tried]) -> list[Tried]:
         """Return the structures that were trained in full."""
         return [one for one in tried if one.stage == "pretrain" and one.fidelity == 1 and one.state == "complete"]
+
+    def fulls(self, tried: list[Tried]) -> list[Tried]:
+        """Return the structures that were trained in full, with the validation that tells how good they are.
+
+        Where stage B has a task of its own it is that of the best entry that stands on a structure: one that names more
+        hidden tokens may be no better at labels. Until there is an entry, what stage A has shown must do.
+        """
+        structures, best = self.trained(tried), {}
+        for one in tried:
+            if one.is_entry:
+                best[one.base] = max(one.validation, best.get(one.base, -math.inf))
+        if self.rules.has_one_task or not best:
+            return structures
+        return [replace(one, validation=best[one.number]) for one in structures if one.number in best]
 
     def trend(self, trials: list[Tried], restraint: float) -> Callable[[Values], float]:
         """Return the metric as a line over the logarithm of size, flat where little is known."""

@@ -75,8 +75,8 @@ class Planner(Budget):
 
         `other` is the structure that would come next.
         """
-        base = self.base(tried, left)
-        if base is None or self.only or any(one.base == base.number for one in tried):
+        base = self._unproven(tried, left)
+        if base is None or self.only:
             return None
         cost = self.margin * self.speed.trial("finetune", base.structure, 1.0)
         tunes = [one for one in tried if one.stage == "finetune"]
@@ -97,6 +97,15 @@ class Planner(Budget):
             max(known, key=lambda one: one.change).values if known else safest(self.rules, self.candidates["finetune"])
         )
         return Job("finetune", 1.0, "a whole entry early", room, values, base)
+
+    def _unproven(self, tried: list[Tried], left: float) -> Tried | None:
+        """Return the structure that a whole entry should stand on next, if there is none on it yet."""
+        with_entry = {one.base for one in tried}
+        if self.rules.has_one_task:
+            base = self.base(tried, left)
+            return base if base and base.number not in with_entry else None
+        new = [one for one in self.trained(tried) if one.number not in with_entry]  # each must show what it is worth
+        return max(new, key=lambda one: one.validation, default=None)
 
     def _would_be_late(self, cost: float, other: Values, tried: list[Tried], left: float) -> bool:
         """Tell whether the first whole entry would come late with one more structure before it."""

@@ -54,15 +54,15 @@ class Output:
         search.study.note("plan", with_this[-MOST_PLANS:])
 
     def so_far(self) -> str:
-        """Return the time that is left, and the best so far."""
+        """Return how far the search is, and the best so far."""
         best = best_of(self.search.study.rows())
         so_far = f"best {best['validation']:.1f}" if best else "no result yet"
-        return f"{max(0.0, self.search.left) / 60:.0f} min left, {so_far}"
+        return f"minute {self.search.used / 60:.0f} of {self.search.budget / 60:.4g}, {so_far}"
 
     def headline(self, asked: dict[str, Any]) -> str:
         """Return what stands before a trial's progress bar."""
         what = short(self.search.rules, asked["stage"], asked["values"])
-        return f"{self.so_far()} | trial {asked['number']}: {what} | "
+        return f"from {self.so_far()} | trial {asked['number']}: {what} | "
 
     def running(self, notes: dict[int, list[int]]) -> None:
         """Show the trials that run; `notes` say for each how many steps are done, of how many."""

@@ -119,3 +119,16 @@ def test_what_a_structure_is_worth_to_a_task_of_its_own_shows_in_its_entries():
     assert plan._unproven(small + large + newest, 4000.0).number == 4, "it may be the best, and shows it in an entry"
     assert plan.base(small + large + newest, 4000.0).number == 0, "fine-tunes build on what has shown it"
     assert plan.base(newest, 4000.0).number == 4
+
+
+@pytest.mark.parametrize(("in_full", "fidelity"), [(75.0, 1.0), (79.0, 0.25)])
+def test_a_task_that_is_overlearned_is_searched_in_full_length(in_full, fidelity):
+    for rules in (DEMO_READERS, DEMO):
+        start, values = start_values(rules, "pretrain"), start_values(rules, "finetune")
+        tried = [
+            Tried(0, "pretrain", start, start, 1.0, "complete", 30.0),
+            Tried(1, "finetune", values, start, 0.25, "complete", 77.0, 77.0, base=0),
+            Tried(2, "finetune", values, start, 1.0, "complete", in_full, in_full, promoted_from=1, base=0),
+        ]
+        plan = Planner(rules, Speed(rules), PRESETS["balanced"], 480.0, {}, {})
+        assert plan.fidelity_of("finetune", tried) == (0.25 if rules is DEMO else fidelity)

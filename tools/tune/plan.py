@@ -184,11 +184,23 @@ class Planner(Budget):
             sizes = (self.typical(), point(self.rules, stage, MIDDLE))
             if self.num_workers * self.for_structures() < FEW * max(self.speed.trial(stage, one, 1.0) for one in sizes):
                 return 1.0
+        elif self._is_overdone(tried):
+            return 1.0
         for fidelity in self.preset.fidelities:
             known = [one.validation for one in tried if one.fidelity == fidelity and one.validation is not None]
             if not known or max(known) >= TELLING:
                 return fidelity
         return self.preset.fidelities[-1]
+
+    def _is_overdone(self, tried: list[Tried]) -> bool:
+        """Tell whether fine-tunes in full end below the short ones that they were promoted from.
+
+        Where stage B has a task of its own it is overlearned then, and what holds it back shows in full length alone.
+        """
+        shorts = {one.number: one.validation for one in tried if one.stage == "finetune" and one.fidelity < 1}
+        fulls = [one for one in tried if one.promoted_from in shorts and one.state == "complete"]
+        gained = sum(one.validation - shorts[one.promoted_from] for one in fulls)
+        return bool(fulls) and gained < 0 and not self.rules.has_one_task
 
     def _ranked(self, stage: str, shorts: list[Tried], tried: list[Tried]) -> list[Tried]:
         """Return short trials, the most promising first."""

@@ -122,6 +122,8 @@ def replay_all(replays: Sequence[Replay], data_dir: str | None, team: Any) -> No
     for what in begun:  # what was begun here is finished here
         Replays(data_dir).play(what)
     waiting = [what for what in replays if what not in begun]
+    if not waiting:
+        return
     team.employ(Replays(data_dir, None if team.is_local else data_of(waiting, data_dir)))
     losses, began, said = Counter(), {}, {}
     while waiting or team.is_busy:

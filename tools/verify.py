@@ -19,6 +19,7 @@ from league.cli.options import parse_options
 from league.errors import NotAtHand, UserError, run_command
 from league.record.shape import Record, read_record
 from league.values import check_data_dir
+from league_config import LEAGUES
 from tools.workers import WorkerOptions, open_team
 
 MOST_DEVIATIONS = 3.0  # between a score and that of the same entry trained again where weights cannot be equal
@@ -42,8 +43,11 @@ def main(argv: list[str] | None = None) -> None:
         from league import hardware
 
         hardware.prepare_process()
-        folders = [Path(entry) for entry in named.entry]
-        proofs = [judge(folder, options.data_dir, len(folders) > 1) for folder in folders]
+        proofs = [begin(Path(entry)) for entry in named.entry]  # before the first one's minutes
+        for proof in proofs:
+            if len(proofs) > 1:
+                print(proof.folder)
+            judge(proof, options.data_dir)
         if options.retrain:
             retrain([proof for proof in proofs if not proof.failed], options.data_dir, team)
     for proof in proofs:
@@ -74,27 +78,29 @@ class Proof:
         self.failed += bool(check.problems)
 
 
-def judge(folder: Path, data_dir: str | None, is_named: bool) -> Proof:
-    """Check an entry as far as it needs no training."""
-    from league.proof.checks import Check, checks, read_scored_entry
-    from league.proof.data import DataAtHand
-    from league.record.code import code_digest
+def begin(folder: Path) -> Proof:
+    from league.proof.checks import read_scored_entry
     from league.tasks.metric import metric_of
 
     record, league = read_scored_entry(folder)
-    if is_named:
-        print(folder)
-    if record.code != code_digest(league):
+    return Proof(folder, record, metric_of(league).LABEL)
+
+
+def judge(proof: Proof, data_dir: str | None) -> None:
+    """Check an entry as far as it needs no training."""
+    from league.proof.checks import Check, checks
+    from league.proof.data import DataAtHand
+    from league.record.code import code_digest
+
+    if proof.record.code != code_digest(LEAGUES[proof.record.league.name]):
         print("note    the record was made with other code than this, which judges it")
-    proof = Proof(folder, record, metric_of(league).LABEL)
     try:
-        for check in checks(folder, DataAtHand(data_dir)):
+        for check in checks(proof.folder, DataAtHand(data_dir)):
             proof.show(check)
     except NotAtHand:
         raise
     except UserError as error:
         proof.show(Check("what is needed is there and whole", [str(error)]))
-    return proof
 
 
 def retrain(proofs: list[Proof], data_dir: str | None, team: Any) -> None:

@@ -17,7 +17,6 @@ from benchmarks.shared import once, own_peak_mib, progress
 from league.rulebook import League, Mixture, Part
 from league.tasks.task import task_of
 from league_config import AING, TWEETS
-from modeling import train_tokenizer
 
 
 def measure(bench: Bench) -> dict[str, Any]:
@@ -57,6 +56,8 @@ KINDS = {"pairs": pairs_of, "texts": texts_of}
 
 def load_and_tokenize(channel, data_dir: str, kind: str, count: int) -> None:
     """Job: what a stage does before its first step, with a training split of any size."""
+    from modeling import train_tokenizer  # here, with what it loads: the process that measures needs none of it
+
     start, child = own_peak_mib(), child_peak_mib()
     rules = KINDS[kind](count)
     task = task_of(rules, "pretrain")

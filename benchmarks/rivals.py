@@ -91,8 +91,9 @@ def whole_entries(channel, sampler: str, seed: int, **where: Any) -> None:
     """Job: one whole entry after the other, with values that a sampler picks; the start values first."""
     import optuna
 
+    from league.rulebook import STAGES
     from tools.tune.sampling import START_UP, distributions, from_params, to_params
-    from tools.tune.space import STAGES, ranges, start_values, why_not
+    from tools.tune.space import ranges, start_values, why_not
 
     contest = Contest(seed=seed, **where)
     # TPE begins to learn as early as in our search: with Optuna's usual ten trials it hardly would. Until then it is a

@@ -23,9 +23,9 @@ from benchmarks.setting import Bench, BenchOptions, cache_folder, describe_machi
 from benchmarks.shared import ROOT, once, progress, spread
 from league.errors import UserError
 from league.files import digest_of, write_json
-from league.rulebook import League
+from league.rulebook import STAGES, League
 from league_config import AING, DEMO
-from tools.tune.space import STAGES, ranges, start_values
+from tools.tune.space import ranges, start_values
 
 JOBS = {
     "ours": ("rivals.ours", {}),

@@ -5,6 +5,7 @@ import json
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
+STAGES = ("pretrain", "finetune")
 # What a stage tunes that says nothing else: league_config.py fills it with MODEL_HP's and FT_HP's classes.
 DEFAULT_TUNED: dict[str, type] = {}
 # TUNE values of a stage B that filter what it learns from, see league/data/filters.py.

@@ -22,11 +22,12 @@ from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, modeling_util
 
 import league_config
 from league.errors import run_command
+from league.rulebook import STAGES
 from league.run import watch  # noqa: F401
 from league.untrusted import read_json
 from tools.tune import final, trial  # noqa: F401
 from tools.tune.sampling import Sampling
-from tools.tune.space import STAGES, ranges
+from tools.tune.space import ranges
 
 FROM = {
     "league": "tiny",

@@ -16,16 +16,14 @@ from league.errors import UserError
 from league.record.folder import RUNS
 from league.record.rules import names_tuned
 from league.record.shape import Record, read_record
-from league.rulebook import Mixture
+from league.rulebook import STAGES, Mixture
 from league.values import GAME_VARIABLE
 from league_config import LEAGUES
 from tools.folders import Folder, cache_folder, read_folder, write_folder
-from tools.workers import Lost
+from tools.workers import MOST_LOST, Lost
 
 ROOT = Path(__file__).resolve().parent.parent
-STAGES = ("pretrain", "finetune")
 RECORD = "record.json"
-MOST_LOSSES = 2  # of an entry's workers, after which it is given up: it may be what kills them
 
 
 @dataclass(frozen=True)
@@ -134,8 +132,8 @@ def replay_all(replays: Sequence[Replay], data_dir: str | None, team: Any) -> No
         for seat, what, result in team.wait(1.0):
             if isinstance(result, Lost):
                 losses[what.entry] += 1
-                if losses[what.entry] == MOST_LOSSES:
-                    raise UserError(f"{what.entry} has lost {MOST_LOSSES} workers, the last one so: {result.reason}.")
+                if losses[what.entry] == MOST_LOST:
+                    raise UserError(f"{what.entry} has lost {MOST_LOST} workers, the last one so: {result.reason}.")
                 waiting.insert(0, what)
                 continue
             if result is not None:

@@ -18,8 +18,8 @@ from typing import Any
 from league.cli.options import parse_options
 from league.errors import NotAtHand, UserError, run_command
 from league.record.shape import Record, read_record
+from league.rulebook import League
 from league.values import check_data_dir
-from league_config import LEAGUES
 from tools.workers import WorkerOptions, open_team
 
 MOST_DEVIATIONS = 3.0  # between a score and that of the same entry trained again where weights cannot be equal
@@ -41,9 +41,12 @@ def main(argv: list[str] | None = None) -> None:
     # Before this process keeps to one of the GPUs.
     with open_team(several) as team:
         from league import hardware
+        from league.proof.checks import read_scored_entry
+        from league.tasks.metric import metric_of
 
         hardware.prepare_process()
-        proofs = [begin(Path(entry)) for entry in named.entry]  # before the first one's minutes
+        # All are read before the first one's minutes.
+        proofs = [Proof(folder, *read_scored_entry(folder)) for folder in map(Path, named.entry)]
         for proof in proofs:
             if len(proofs) > 1:
                 print(proof.folder)
@@ -56,7 +59,7 @@ def main(argv: list[str] | None = None) -> None:
             print(f"REFUTED: {f'{proof.folder}, ' if len(proofs) > 1 else ''}{proof.failed} check(s) failed.")
             continue
         state = "official" if record.official else "open"
-        print(f"PROVEN: {record.entry}, {proof.label} {record.score.value:.2f}, {state}.")
+        print(f"PROVEN: {record.entry}, {metric_of(proof.league).LABEL} {record.score.value:.2f}, {state}.")
     if any(proof.failed for proof in proofs):
         sys.exit(1)
 
@@ -67,7 +70,7 @@ class Proof:
 
     folder: Path
     record: Record
-    label: str  # of its metric
+    league: League
     failed: int = 0
 
     def show(self, check: Any) -> None:
@@ -78,21 +81,13 @@ class Proof:
         self.failed += bool(check.problems)
 
 
-def begin(folder: Path) -> Proof:
-    from league.proof.checks import read_scored_entry
-    from league.tasks.metric import metric_of
-
-    record, league = read_scored_entry(folder)
-    return Proof(folder, record, metric_of(league).LABEL)
-
-
 def judge(proof: Proof, data_dir: str | None) -> None:
     """Check an entry as far as it needs no training."""
     from league.proof.checks import Check, checks
     from league.proof.data import DataAtHand
     from league.record.code import code_digest
 
-    if proof.record.code != code_digest(LEAGUES[proof.record.league.name]):
+    if proof.record.code != code_digest(proof.league):
         print("note    the record was made with other code than this, which judges it")
     try:
         for check in checks(proof.folder, DataAtHand(data_dir)):

@@ -9,14 +9,14 @@ import numpy as np
 
 from league.errors import UserError
 from league.proof.data import DataAtHand
-from league.proof.source import CLOCK, GAME, STAGES, Refused, Source, printable
+from league.proof.source import CLOCK, GAME, Refused, Source, printable
 from league.record.clock import State
 from league.record.folder import unnamed
 from league.record.game import GameLog, game_of, game_problems
 from league.record.rules import broken_rules, clock_problems
 from league.record.shape import Record
 from league.record.wording import in_words
-from league.rulebook import League
+from league.rulebook import STAGES, League
 from league.tasks.metric import metric_of
 from league.tasks.predictions import predictions_of
 from league.tasks.resampling import interval

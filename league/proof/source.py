@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from league.errors import UserError
+from league.rulebook import STAGES
 from league.tasks.predictions import predictions_files
 from league.untrusted import MAX_BYTES
 
 RECORD, CLOCK, GAME = "record.json", "clock.json", "game.json"
-STAGES = ("pretrain", "finetune")
 # Each far beyond what the largest model or test set of a league takes.
 MOST_CLOCK, MOST_PREDICTIONS, MOST_WEIGHTS, MOST_BESIDE_WEIGHTS = 100_000, 5_000_000, 2_000_000_000, 50_000_000
 MOST_LETTERS = 200

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 from typing import Annotated, get_args, get_origin, get_type_hints
 
-from league.report.facts import STAGES, Facts
+from league.report.facts import Facts
 from league.report.texts import Text, say
-from league.rulebook import Range
+from league.rulebook import STAGES, Range
 from league.values import readable
 
 MOST_ADVICE = 3

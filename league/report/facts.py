@@ -20,7 +20,7 @@ from league.record.rules import broken_rules
 from league.record.shape import BrokenRule, CurvePoint, Record, ScoreFacts, StageFacts
 from league.report.reading import Reading, read
 from league.report.sentences import MOST_LETTERS, Sentences
-from league.rulebook import League
+from league.rulebook import STAGES, League
 from league.run.checkpoints import last_step
 from league.tasks.attention import Attention, attend
 from league.tasks.metric import metric_of
@@ -28,7 +28,6 @@ from league.tasks.task import task_of
 from league.untrusted import Count, Number, as_type, read_json
 from league_config import LEAGUES
 
-STAGES = ("pretrain", "finetune")
 EXAMPLES = {  # by source language; read by every model, so that entries can be compared
     "de": (
         "Ein Hund läuft durch den Schnee.",

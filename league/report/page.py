@@ -11,11 +11,12 @@ from league.record.wording import in_words, listed, short
 from league.report import attention, baselines
 from league.report.advice import advice
 from league.report.drawing import as_svg
-from league.report.facts import STAGES, Facts
+from league.report.facts import Facts
 from league.report.look import render
 from league.report.pictures import PICTURES, marks_of, number, signed
 from league.report.sentences import Sentences, Word, as_text, difference
 from league.report.texts import Text, joined, say, translated
+from league.rulebook import STAGES
 from league.values import readable
 
 MOST_RULES = 30  # that are shown

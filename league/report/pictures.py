@@ -8,9 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 
 from league.report.drawing import marked, say_empty
-from league.report.facts import STAGES, Facts, thinned
+from league.report.facts import Facts, thinned
 from league.report.look import LIGHT
 from league.report.texts import Text, joined, say
+from league.rulebook import STAGES
 from league.tasks.metric import metric_of
 from league.tasks.task import task_of
 

@@ -1,7 +1,6 @@
 """Playing entries again with several workers: on one machine, and on machines without a common folder."""
 
 import json
-import os
 import shutil
 import sys
 from dataclasses import replace
@@ -150,6 +149,5 @@ def test_machines_without_a_common_folder_hand_over_what_they_have_played(game, 
         verify.main([f"runs/one-seed{seed}"])
         assert "PROVEN" in capsys.readouterr().out
     before = digests_of(game / "runs/one-seed2/finetune")
-    monkeypatch.setenv("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
     seeds.main(["runs/one", *SHORT])
     assert digests_of(game / "runs/one-seed2/finetune") == before, "nothing is trained twice"

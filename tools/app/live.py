@@ -14,6 +14,7 @@ from league.record.game import game_of
 from league.record.game_clock import GameClock, game_names, opened
 from league.record.shape import Record, StageFacts
 from league.report.texts import say
+from league.rulebook import STAGES
 from league.run.progress import Progress, is_running, read_progress
 from league.tasks.metric import metric_of
 from league.untrusted import Count, Name, Number, read_as
@@ -22,7 +23,6 @@ from tools.tune.lines import RUNNING, Running, RunningFile
 
 from .folder import Folder, record_of
 
-STAGES = ("pretrain", "finetune")
 MOST_TRIALS, MOST_BEHIND = 200, 4  # trials of a search, and curves of earlier runs, that are drawn
 RECENT = 3 * 3600.0  # seconds after which an entry that nobody works on is left out
 MAX_STUDY_BYTES = 20_000_000

@@ -8,8 +8,9 @@ from typing import Any
 from league.record.game_clock import GameClock
 from league.report.look import render
 from league.report.texts import Text, say
+from league.rulebook import STAGES
 
-from .live import STAGES, LiveEntry, is_shown, say_stage
+from .live import LiveEntry, is_shown, say_stage
 
 MOST_SCORES = 10
 WIDTH, HEIGHT = 520, 250  # of a chart, in its own units

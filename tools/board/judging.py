@@ -6,11 +6,12 @@ from typing import Any
 
 from league.proof.claim import Claim, quick_checks
 from league.proof.data import DataAtHand
-from league.proof.source import RECORD, STAGES, Refused, Source, Unscored, printable
+from league.proof.source import RECORD, Refused, Source, Unscored, printable
 from league.record.game import game_of
 from league.record.rules import names_tuned
 from league.record.shape import BrokenRule, Record, parse_record
 from league.record.wording import in_words
+from league.rulebook import STAGES
 from league_config import LEAGUES
 
 from .cache import Cache

@@ -5,9 +5,9 @@ from importlib.metadata import version
 
 from league.errors import NotAtHand, UserError
 from league.proof.data import DataAtHand
-from league.proof.source import CLOCK, RECORD, STAGES, Refused, printable
+from league.proof.source import CLOCK, RECORD, Refused, printable
 from league.record.shape import parse_record
-from league.rulebook import fingerprint
+from league.rulebook import STAGES, fingerprint
 from league.tasks.task import task_of
 from league_config import LEAGUES
 

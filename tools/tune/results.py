@@ -8,11 +8,11 @@ from league.proof.noise import seed_deviation
 from league.record.settings import Settings
 from league.record.shape import Record
 from league.record.wording import listed
-from league.rulebook import League, Range
+from league.rulebook import STAGES, League, Range
 from league.tasks.metric import metric_of
 
 from .outlook import outlook
-from .space import STAGES, Values, flags, ranges, start_values
+from .space import Values, flags, ranges, start_values
 
 
 @dataclass(frozen=True)

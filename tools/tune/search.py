@@ -10,13 +10,13 @@ from typing import Any
 
 from league.record.clock import Clock
 from league.record.code import code_digest
-from league.rulebook import fingerprint
+from league.rulebook import STAGES, fingerprint
 from league.run import moves
 from league.run.entry import Entry
 from league.run.failures import clear_disk
 from league.run.progress import WRITE_EVERY
 from tools.folders import read_folder, write_folder
-from tools.workers import Lost, Seat
+from tools.workers import MOST_LOST, Lost, Seat
 
 from .budget import PRESETS, SAFETY
 from .candidates import LARGER, MIDDLE, Candidates, candidates_of, promising_first
@@ -26,14 +26,13 @@ from .plan import Planner
 from .reading import counted
 from .results import Request
 from .sampling import Sampling
-from .space import STAGES, Values, point, ranges, start_values, why_not
+from .space import Values, point, ranges, start_values, why_not
 from .speed import SHARE_VALIDATED, Speed
 from .study import Begun, Study, again
 from .trial import Runner, load_data
 from .work import Work
 
 PROBE = "probe"  # what a worker does before its first trial
-MOST_LOSSES = 2  # of a trial's workers, after which it has failed: chosen, it may be what kills them
 KEPT_TRIALS = 3  # fine-tunes in full whose checkpoints stay: the best ones, in case one of them is damaged
 
 
@@ -281,7 +280,7 @@ class Search:
         asked = begun.asked
         if isinstance(result, Lost):
             self.losses[key] += 1
-            if self.losses[key] >= MOST_LOSSES:
+            if self.losses[key] >= MOST_LOST:
                 return self._finish(begun, self._outcome_of_nothing(f"its worker is gone: {result.reason}"))
             begun.asked = again(asked)
             return self.waiting.append(begun)

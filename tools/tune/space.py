@@ -10,7 +10,6 @@ from league.tasks.task import task_of
 from league.values import as_values
 from league_config import ModelHP
 
-STAGES = ("pretrain", "finetune")
 MANY = 12  # values: more than the closed leagues have in a stage
 
 Values = dict[str, Any]

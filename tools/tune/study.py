@@ -17,10 +17,10 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from league.errors import UserError
+from league.rulebook import STAGES
 
 from .jobs import Job, Tried
 from .sampling import Sampling, distributions, from_params, to_params
-from .space import STAGES
 
 AGAIN = ", again after a kill"  # what such a trial has cost in all, nobody knows
 

@@ -15,7 +15,7 @@ from league.errors import Diverged, OutOfMemory, TooSlow, UserError
 from league.files import new_folder
 from league.record.rules import broken_in_stage
 from league.record.shape import StageFacts, read_record
-from league.rulebook import Corpus, League, Stage
+from league.rulebook import STAGES, Corpus, League, Stage
 from league.run import takeover
 from league.run.checkpoints import last_step
 from league.run.entry import Conduct, Entry
@@ -25,7 +25,7 @@ from league.tasks.task import task_of
 from train_finetune import FinetuneOptions, finetune
 from train_pretrain import pretrain
 
-from .space import STAGES, Values, start_values
+from .space import Values, start_values
 from .speed import num_steps
 
 VALIDATED = 256  # rows, after a short stage A: chosen; a fine-tune's change is small, and needs them all

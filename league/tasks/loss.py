@@ -1,5 +1,6 @@
 """The loss: label-smoothed cross-entropy, equal to the library's smoother, from hidden states instead of logits."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,21 +12,28 @@ ROWS = 2048  # positions whose logits exist at a time
 ROWS_IN_CACHE = 128  # of these, so many at a time in float32, where a CPU's cache holds them
 
 
-class SmoothedCrossEntropy(torch.autograd.Function):
-    """The sum over all positions; the gradient is made along with it, in the place of the logits."""
+class LossOfLogits(torch.autograd.Function):
+    """The sum over all positions; the gradient is made along with it, in the place of the logits.
+
+    `replace(scores, targets)` turns scores into their gradient and returns the loss. A position that was passed several
+    times has as many rows, one after the other, and its scores side by side.
+    """
 
     @staticmethod
-    def forward(ctx, hidden, weight, targets, epsilon: float, dtype: torch.dtype):
+    def forward(ctx, hidden, weight, targets, replace, dtype: torch.dtype):
         lower, weight = hidden.to(dtype), weight.to(dtype)
+        passes = len(lower) // len(targets)
         total = hidden.new_zeros((), dtype=torch.float32)
         hidden_gradient, weight_gradient = torch.empty_like(lower), None
-        blocks = zip(lower.split(ROWS), targets.split(ROWS), hidden_gradient.split(ROWS), strict=True)
+        num_rows = ROWS // passes * passes
+        blocks = zip(lower.split(num_rows), targets.split(ROWS // passes), hidden_gradient.split(num_rows), strict=True)
         for block, target, gradient in blocks:
-            scores = block @ weight.T  # N V
-            num_rows = ROWS_IN_CACHE if scores.device.type == "cpu" else ROWS
-            for part in zip(scores.split(num_rows), target.split(num_rows), strict=True):
-                total += _replace_by_gradient(*part, epsilon)
-            _clear(scores, target == IGNORED)
+            scores = block @ weight.T  # P N V
+            each = scores.view(len(target), -1)  # N P V
+            few = ROWS_IN_CACHE // passes if scores.device.type == "cpu" else ROWS
+            for part in zip(each.split(few), target.split(few), strict=True):
+                total += replace(*part)
+            _clear(each, target == IGNORED)
             torch.mm(scores, weight, out=gradient)
             part = scores.T @ block  # V D
             weight_gradient = part.float() if weight_gradient is None else weight_gradient.add_(part)
@@ -45,7 +53,7 @@ def _clear(scores: torch.Tensor, where: torch.Tensor) -> None:
         scores.index_fill_(0, where.nonzero().squeeze(1), 0.0)
 
 
-def _replace_by_gradient(scores: torch.Tensor, targets: torch.Tensor, epsilon: float) -> torch.Tensor:
+def smoothed_cross_entropy(scores: torch.Tensor, targets: torch.Tensor, epsilon: float) -> torch.Tensor:
     """Turn the scores of positions into the gradient of their loss; return the loss, summed over those that count."""
     exact = scores.float() if scores.dtype != torch.float32 else scores
     index = targets.clamp(min=0)[:, None]
@@ -73,7 +81,8 @@ class SmoothedLoss:
 
     def __call__(self, outputs: Any, labels: torch.Tensor, num_items_in_batch=None) -> torch.Tensor:
         hidden, targets = self.rows(outputs["last_hidden_state"], labels)
-        total = SmoothedCrossEntropy.apply(hidden, self.weight, targets, self.epsilon, self.dtype)
+        replace = partial(smoothed_cross_entropy, epsilon=self.epsilon)
+        total = LossOfLogits.apply(hidden, self.weight, targets, replace, self.dtype)
         return total / (labels.ne(IGNORED).sum() if num_items_in_batch is None else num_items_in_batch)
 
     @staticmethod

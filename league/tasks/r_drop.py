@@ -1,55 +1,38 @@
 """R-Drop (Liang et al., 2021): two passes of a batch under other dropout, whose predictions are drawn to each other."""
 
+from functools import partial
 from typing import Any
 
 import torch
 
-from league.tasks.loss import IGNORED, ROWS_IN_CACHE, SmoothedLoss
+from league.tasks.loss import IGNORED, LossOfLogits, SmoothedLoss
 
 
-class TwiceSmoothedCrossEntropy(torch.autograd.Function):
-    """The sum over all positions; the gradient is made along with it, so that few logits exist at a time."""
-
-    @staticmethod
-    def forward(ctx, hidden, weight, targets, settings):
-        epsilon, alpha, dtype = settings
-        lower, weight = hidden.to(dtype), weight.to(dtype)  # 2 N D
-        total = hidden.new_zeros((), dtype=torch.float32)
-        hidden_gradient, weight_gradient = torch.empty_like(lower), torch.zeros_like(weight, dtype=torch.float32)
-        num_rows = ROWS_IN_CACHE if hidden.device.type == "cpu" else lower.shape[1]
-        parts = (lower.split(num_rows, 1), targets.split(num_rows), hidden_gradient.split(num_rows, 1))
-        for block, target, gradient in zip(*parts, strict=True):
-            losses, scores_gradient = _losses((block @ weight.T).float(), target, epsilon, alpha)
-            total += losses.sum()
-            scores_gradient = scores_gradient.to(dtype)  # 2 N V
-            gradient.copy_(scores_gradient @ weight)
-            weight_gradient += scores_gradient.flatten(0, 1).T @ block.flatten(0, 1)
-        ctx.save_for_backward(hidden_gradient, weight_gradient)
-        return total
-
-    @staticmethod
-    def backward(ctx, scale):
-        hidden_gradient, weight_gradient = ctx.saved_tensors
-        return hidden_gradient.to(scale.dtype) * scale, weight_gradient * scale, None, None
-
-
-def _losses(scores: torch.Tensor, target: torch.Tensor, epsilon: float, alpha: float):
-    """Return the loss of each position and its gradient by the scores, 2 N V: zero where there is no target."""
-    logs = torch.log_softmax(scores, dim=2, out=scores)
-    probabilities = logs.exp()
-    index = target.clamp(min=0).expand(2, -1)[..., None]  # 2 N 1
-    apart, less = logs[0] - logs[1], probabilities[0] - probabilities[1]
-    divergence = (less * apart).sum(1)  # in both directions
-    losses = -((1 - epsilon) * logs.gather(2, index)[..., 0] + epsilon * logs.mean(2)).mean(0) + alpha / 4 * divergence
-    signed = torch.stack((apart, -apart))
-    there = (probabilities * signed).sum(2, keepdim=True)
-    gradient = signed.sub_(there).mul_(probabilities)
-    gradient[0].add_(less)
-    gradient[1].sub_(less)
-    gradient.mul_(alpha / 4).add_(probabilities, alpha=0.5).sub_(epsilon / 2 / scores.shape[2])
-    gradient.scatter_add_(2, index, torch.full_like(index, -(1 - epsilon) / 2, dtype=gradient.dtype))
-    is_padding = target == IGNORED
-    return losses.masked_fill(is_padding, 0.0), gradient.masked_fill_(is_padding[None, :, None], 0.0)
+def drawn_together(scores: torch.Tensor, targets: torch.Tensor, epsilon: float, alpha: float) -> torch.Tensor:
+    """Turn the scores of both passes into the gradient of their loss; return the loss, summed over those that count."""
+    scores = scores.view(len(targets), 2, -1)  # N 2 V
+    exact = scores.float() if scores.dtype != torch.float32 else scores
+    index = targets.clamp(min=0)[:, None, None].expand(-1, 2, 1)
+    wanted, mean, highest = exact.gather(2, index).squeeze(2), exact.mean(2), exact.amax(2)  # each N 2
+    apart = exact[:, 0] - exact[:, 1]  # N V; their logarithms are so far apart, but for a constant that falls out below
+    probabilities = torch.softmax(exact, dim=2, out=exact)
+    log_sum = highest - probabilities.amax(2).log()
+    losses = (log_sum - (1 - epsilon) * wanted - epsilon * mean).mean(1)
+    expected = torch.bmm(probabilities, apart[..., None])  # N 2 1
+    losses += alpha / 4 * (expected[:, 0] - expected[:, 1]).squeeze(1)  # what they diverge, in both directions
+    # By the scores of a pass: half of what the smoothed loss gives, and a quarter of alpha of
+    # p (log p - log q - what this is in the mean) + p - q, where p are its probabilities and q the other's.
+    quarter, spread = alpha / 4, epsilon / 2 / scores.shape[2]
+    one, other = probabilities.unbind(1)
+    apart.mul_(quarter)
+    level = 0.5 + quarter
+    first = torch.rsub(other, -spread, alpha=quarter).addcmul_(one, apart + (level - quarter * expected[:, 0]))
+    second = torch.rsub(one, -spread, alpha=quarter).addcmul_(other, (level + quarter * expected[:, 1]) - apart)
+    for number, gradient in enumerate((first, second)):
+        column = index[:, 0]
+        gradient.scatter_(1, column, gradient.gather(1, column) - (1 - epsilon) / 2)
+        scores[:, number].copy_(gradient)
+    return losses.masked_fill(targets == IGNORED, 0.0).sum()
 
 
 class RDropLoss(SmoothedLoss):
@@ -63,8 +46,8 @@ class RDropLoss(SmoothedLoss):
         self.alpha = alpha
 
     def __call__(self, outputs: Any, labels: torch.Tensor, num_items_in_batch=None) -> torch.Tensor:
-        hidden = outputs["last_hidden_state"].unflatten(0, (2, -1)).flatten(1, 2)  # 2 N D
+        hidden = torch.stack(outputs["last_hidden_state"].flatten(0, 1).chunk(2), 1).flatten(0, 1)  # 2 N D
         targets = labels.chunk(2)[0].flatten()
-        settings = self.epsilon, self.alpha, self.dtype
-        total = TwiceSmoothedCrossEntropy.apply(hidden, self.weight, targets, settings)
+        replace = partial(drawn_together, epsilon=self.epsilon, alpha=self.alpha)
+        total = LossOfLogits.apply(hidden, self.weight, targets, replace, self.dtype)
         return 2 * total / (labels.ne(IGNORED).sum() if num_items_in_batch is None else num_items_in_batch)

@@ -1,5 +1,7 @@
 """The loss: the library's label smoother, to rounding, in value and gradient, without its logits."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -7,7 +9,7 @@ from transformers import Seq2SeqTrainingArguments
 from transformers.trainer_pt_utils import LabelSmoother
 
 from league.tasks import loss
-from league.tasks.loss import IGNORED, SmoothedCrossEntropy, SmoothedLoss
+from league.tasks.loss import IGNORED, LossOfLogits, SmoothedLoss, smoothed_cross_entropy
 from modeling import AingConfig, AingForConditionalGeneration
 
 VOCAB, WIDTH = 500, 16
@@ -27,6 +29,10 @@ def librarys(hidden, weight, targets, epsilon: float) -> torch.Tensor:
     return LabelSmoother(epsilon)({"logits": hidden @ weight.T}, targets) * targets.ne(IGNORED).sum()
 
 
+def ours(hidden, weight, targets, epsilon: float, dtype=torch.float32) -> torch.Tensor:
+    return LossOfLogits.apply(hidden, weight, targets, partial(smoothed_cross_entropy, epsilon=epsilon), dtype)
+
+
 def relative(found: torch.Tensor, expected: torch.Tensor) -> float:
     return float((found - expected).norm() / expected.norm())
 
@@ -39,7 +45,7 @@ def test_equals_the_librarys_smoother(monkeypatch, epsilon, num_positions, rows)
     problem = make_problem(num_positions)
     expected = librarys(*problem, epsilon)
     expected_gradients = torch.autograd.grad(3 * expected, problem[:2])
-    found = SmoothedCrossEntropy.apply(*problem, epsilon, torch.float32)
+    found = ours(*problem, epsilon)
     gradients = torch.autograd.grad(3 * found, problem[:2])
     assert found.item() == pytest.approx(expected.item(), rel=1e-5)
     for gradient, wanted in zip(gradients, expected_gradients, strict=True):
@@ -49,7 +55,7 @@ def test_equals_the_librarys_smoother(monkeypatch, epsilon, num_positions, rows)
 def test_half_precision_costs_rounding_only():
     problem = make_problem(300)
     exact = librarys(*problem, 0.1)
-    found = SmoothedCrossEntropy.apply(*problem, 0.1, torch.bfloat16)
+    found = ours(*problem, 0.1, torch.bfloat16)
     assert found.item() == pytest.approx(exact.item(), rel=5e-3)
     for gradient, wanted in zip(
         torch.autograd.grad(found, problem[:2]), torch.autograd.grad(exact, problem[:2]), strict=True
@@ -59,7 +65,7 @@ def test_half_precision_costs_rounding_only():
 
 def test_scores_far_apart_do_not_overflow():
     problem = make_problem(50, scale=300.0)
-    found = SmoothedCrossEntropy.apply(*problem, 0.1, torch.float32)
+    found = ours(*problem, 0.1)
     assert found.item() == pytest.approx(librarys(*problem, 0.1).item(), rel=1e-5)
     assert all(gradient.isfinite().all() for gradient in torch.autograd.grad(found, problem[:2]))
 

@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 TWO_WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup league status test test-all test-browser test-slow test-gpu test-library tune board app bench gpu-day clean
+.PHONY: help setup league status test test-long test-all test-browser test-slow test-gpu test-library tune board app bench gpu-day clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -39,7 +39,10 @@ test: $(VENV)/ready-to-test  ## run the tests
 	$(RUN) -m ruff check .
 	$(RUN) -m pytest $(TWO_WORKERS)
 
-test-all: test-slow test-library  ## run all other tests that need no GPU: slow ones, those in a browser, the library's
+test-long: $(VENV)/ready-to-test  ## run the tests that take ten seconds and more each
+	$(RUN) -m pytest $(TWO_WORKERS) -m "long and not slow and not browser"
+
+test-all: test-long test-slow test-library  ## run all other tests that need no GPU: long and slow ones, those in a browser, the library's
 
 test-browser: $(VENV)/ready-to-test  ## run the tests in a browser alone; they are part of test-slow, too
 	$(RUN) -m pytest $(TWO_WORKERS) -m "browser and not gpu"

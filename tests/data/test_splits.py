@@ -217,6 +217,7 @@ for folder in sys.argv[1:]:
 """
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_the_text(tmp_path):
     folders = [tmp_path / "small", tmp_path / "large"]
     for folder, times in zip(folders, (16_000, 80_000), strict=True):

@@ -82,6 +82,7 @@ def record_of(folder, name):
     return json.loads((folder / "runs" / name / "record.json").read_text())
 
 
+@pytest.mark.long
 def test_both_stages_can_be_taken_over_from_the_hub_for_what_they_cost(on_hub, entry, tmp_path, monkeypatch):
     before = record_of(tmp_path, "one") | {"trials": 7}
     before["clock"]["spent"]["trials"] = 0.5

@@ -11,6 +11,8 @@ from league.data import corpora as data
 from league.record.shape import read_record
 from league_config import DEMO
 
+pytestmark = pytest.mark.long
+
 SHORT = {  # the rule book's settings, for a test
     "minutes=60.0,": "minutes=60.0, vocab_size=320,",
     "AING.pretrain.arguments": 'AING.pretrain.arguments | {"max_steps": 12, "warmup_steps": 4, "lr_scheduler_kwargs": '

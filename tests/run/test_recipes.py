@@ -196,6 +196,7 @@ def test_a_stage_that_runs_out_of_time_stops_saves_and_is_scored(tmp_path):
     assert record_of(tmp_path, "late")["stages"]["pretrain"]["out_of_time"]
 
 
+@pytest.mark.long
 def test_score_is_the_same_on_two_processes(copy):
     first = record_of(copy, "one")
     words = command("evaluate_bleu", "--entry", "one", "--again", processes=2)
@@ -205,6 +206,7 @@ def test_score_is_the_same_on_two_processes(copy):
     assert second["score"] | {"num_processes": 1} == first["score"]
 
 
+@pytest.mark.long
 def test_two_processes_follow_the_loss_of_one(tmp_path):
     words = ["train_pretrain", *SMALL, "--dropout", "0"]
     run(command(*words, "--entry", "alone"), tmp_path)
@@ -217,6 +219,7 @@ def test_two_processes_follow_the_loss_of_one(tmp_path):
     assert alone["curve"][-1]["loss"] < alone["curve"][0]["loss"]
 
 
+@pytest.mark.long
 def test_two_processes_stop_together_and_go_on(tmp_path):
     words = command("train_pretrain", "--entry", "pair", *SMALL, processes=2)
     done = run(words, tmp_path, expect=1, SIGNAL_AT="9:SIGINT")

@@ -16,7 +16,10 @@ from league.files import lock
 from league.record.shape import as_json, read_record
 from league.run.checkpoints import last_complete_checkpoint, seal
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks processes that hold torch")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(sys.platform != "linux", reason="forks processes that hold torch"),
+]
 
 
 @dataclass

@@ -89,6 +89,7 @@ def test_it_is_compared_and_ranked_by_its_own_metric(folder, capsys):
     assert "BLEU" not in re.sub(r"<script.*?</script>", "", (folder / "board/index.html").read_text(), flags=re.DOTALL)
 
 
+@pytest.mark.long
 def test_it_is_tuned(folder, capsys):
     flags = ("--league", "toy", "--entry", "tuned", "--data_dir", "data")
     run("tools.tune.__main__", *flags, "--minutes", "0.5")

@@ -49,6 +49,7 @@ def test_it_is_proven_and_other_summaries_are_not(copy):
     assert "has no JSON text in line 1" in done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_a_stage_that_was_stopped_resumes_to_the_same_weights(game, tmp_path):
     for words, moment in zip(GAME[:2], ("9:SIGINT", "4:SIGTERM"), strict=True):
         play(tmp_path, *words, expect=130, SIGNAL_AT=moment)
@@ -58,6 +59,7 @@ def test_a_stage_that_was_stopped_resumes_to_the_same_weights(game, tmp_path):
         assert resumed["model.safetensors"] == whole["model.safetensors"]
 
 
+@pytest.mark.long
 def test_two_processes_give_the_same_score(copy):
     before = record_of(copy)
     play(copy, "evaluate_bleu", "--again", processes=2)
@@ -98,6 +100,7 @@ def test_what_was_tuned_is_in_effect_and_official(copy, flags, optimizer):
     assert record.stages["finetune"].effective["freeze"] == flags[flags.index("--freeze") + 1]
 
 
+@pytest.mark.long
 def test_another_batch_size_sees_as_many_examples_in_other_steps(copy):
     flags = ["--pretrained", "one", "--warmup_steps", "2", "--batch_size", "64", "--device_batch_size", "16"]
     play(copy, "train_finetune", *flags, entry="large")

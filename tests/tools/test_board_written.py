@@ -183,6 +183,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.long
 def test_several_processes_make_the_same_board_as_one(played, elsewhere, one, tmp_path):
     from conftest import ROOT, run
 

@@ -126,6 +126,7 @@ def test_entries_of_other_leagues_or_test_sets_are_refused(here, path, value, to
 # Seeds
 
 
+@pytest.mark.long
 def test_an_entry_is_repeated_over_seeds(here, replayed_as_tiny, capsys):
     seeds.main(["runs/one", "--seeds", "2", "--publish"])
     last = capsys.readouterr().out.splitlines()[-1]

@@ -35,6 +35,8 @@ from league.values import TrainingOptions
 from tools import verify
 from tools.tune.trial import Runner
 
+pytestmark = pytest.mark.long
+
 SEARCH_MINUTES = 0.5  # of a search that is played to its end, with measuring the machine, on a busy one
 
 

@@ -58,12 +58,15 @@ def as_svg(name: str, label: str, size: tuple[float, float], draw: Callable[...,
 
     What is said while it is drawn is there in both languages; what was given marks answers when one points at it.
     """
-    PHRASES.clear()
+    token = PHRASES.set(phrases := {})
     with styled(**{"svg.hashsalt": name}):
         figure = Figure(figsize=size, layout="constrained")
         # The page's font may be a little wider than the one that the layout is made with.
         figure.get_layout_engine().set(w_pad=0.08)
-        draw(figure.add_subplot(), *things)
+        try:
+            draw(figure.add_subplot(), *things)
+        finally:
+            PHRASES.reset(token)
         file = io.StringIO()
         # Not savefig, which draws everything twice.
         FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})
@@ -71,7 +74,7 @@ def as_svg(name: str, label: str, size: tuple[float, float], draw: Callable[...,
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     # No eye sees more of a coordinate; the numbers between the tags stay as they are.
     text = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\.\d\d)\d+", r"\1", tag[0]), text)
-    text, has_marks = _with_marks(_in_both_languages(text))
+    text, has_marks = _with_marks(_in_both_languages(text, phrases))
     box = re.search(r'viewBox="[^"]+"', text).group()
     tag = f'<svg {box} role="{"group" if has_marks else "img"}" {attribute("aria-label", label)}>'
     text = re.sub(r"<svg [^>]*>", lambda _: tag, text, count=1)
@@ -106,10 +109,10 @@ def _with_marks(text: str) -> tuple[str, bool]:
     return re.sub(r'<g id="marks:([^"]*)">(.*?)(?=\n   </g>)', answer, text, flags=re.DOTALL), has_marks
 
 
-def _in_both_languages(text: str) -> str:
+def _in_both_languages(text: str, phrases: dict[str, str]) -> str:
     def translated(found: re.Match) -> str:
         english = unescape(found[2])
-        korean = PHRASES.get(english, english)
+        korean = phrases.get(english, english)
         if korean == english:
             return found[0]
         tspans = f'<tspan lang="en">{found[2]}</tspan><tspan lang="ko">{escape(korean)}</tspan>'

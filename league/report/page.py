@@ -15,7 +15,7 @@ from league.report.facts import Facts
 from league.report.look import render
 from league.report.pictures import PICTURES, marks_of, number, signed
 from league.report.sentences import Sentences, Word, as_text, difference
-from league.report.texts import Text, joined, say, translated
+from league.report.texts import Text, joined, say, say_stage, translated
 from league.rulebook import STAGES
 from league.values import readable
 
@@ -132,10 +132,6 @@ def taken_over(facts: Facts) -> Iterable[Text]:
         yield say(key, stages=joined(others, " + "))
 
 
-def say_stage(name: str) -> str:
-    return say(f"stage.{name}") if name in STAGES else name
-
-
 def broken_rules(facts: Facts) -> list[str]:
     """Return the broken rules in words."""
     kinds = [list(kind) for _, kind in groupby(facts.broken, lambda broken: broken.rule.partition(" at step ")[0])]
@@ -163,7 +159,7 @@ def tuned_values(facts: Facts) -> list[tuple[str, str, str, bool]]:
     if facts.rules:
         starts = {item.name: item.default for stage in STAGES for item in fields(facts.rules.tuned(stage))}
     else:
-        starts = {name: None for name in asked if name not in ("league", "seed")}
+        starts = dict.fromkeys(facts.record.tuned)
     return [
         (name, plain_value(asked.get(name)), plain_value(start), asked.get(name) not in (None, start))
         for name, start in starts.items()

@@ -5,17 +5,21 @@ the Korean beside it, found by what is fixed in the sentence.
 """
 
 import json
+from contextvars import ContextVar
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup, escape
 
+from league.rulebook import STAGES
+
 TABLE = Path(__file__).with_name("texts.json")
 MOST_NESTED = 4  # sentences within sentences
 JOINTS = (": ", "; ", ", ")
 WORDS = ("yes", "no", "nothing", "structures", "fine-tunes", "middling", "example")  # that stand within sentences
-PHRASES: dict[str, str] = {}  # English -> Korean, of what was said since a picture was begun
+# English -> Korean, of what is said while a picture is drawn
+PHRASES: ContextVar[dict[str, str] | None] = ContextVar("PHRASES", default=None)
 
 
 @cache
@@ -53,7 +57,8 @@ class Text(str):
 def both(english: str, korean: str) -> Text:
     text = Text(english)
     text.ko = korean
-    PHRASES[english] = korean
+    if (phrases := PHRASES.get()) is not None:
+        phrases[english] = korean
     return text
 
 
@@ -121,3 +126,8 @@ def texts_of(*prefixes: str) -> dict[str, list[str]]:
 def plain(text: str) -> str:
     """Return a text's English alone, for an attribute."""
     return str.__str__(text)
+
+
+def say_stage(name: str) -> str:
+    """Return what pages call a stage; another name stays as it is."""
+    return say(f"stage.{name}") if name in STAGES else name

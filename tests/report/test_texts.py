@@ -6,7 +6,8 @@ import string
 import pytest
 from conftest import ROOT
 
-from league.report.texts import joined, say, table
+from league.report.drawing import as_svg
+from league.report.texts import PHRASES, joined, say, table
 
 SOURCES = [path for part in ("league", "tools") for path in ROOT.glob(f"{part}/**/*.*")]
 SOURCES = [path for path in SOURCES if path.suffix in (".py", ".html", ".js")]
@@ -71,3 +72,16 @@ def test_a_text_carries_both_languages_and_stays_text():
     assert joined([text, "x"], "; ").ko.endswith("; x")
     assert say("board.refused", n=1) == "1 refused"
     assert say("live.trials", n=1, used="1", budget="2").startswith("1 trial;")
+
+
+def test_what_is_said_is_remembered_only_while_a_picture_is_drawn():
+    """A page that is drawn every second, for days, would fill the memory."""
+    seen = []
+
+    def draw(axes):
+        axes.set_title(say("live.training", stage=say("stage.pretrain")))
+        seen.append(dict(PHRASES.get()))
+
+    picture = as_svg("one", "a picture", (3, 2), draw)
+    say("live.training", stage="x")
+    assert PHRASES.get() is None and len(seen[0]) >= 2 and 'lang="ko"' in picture

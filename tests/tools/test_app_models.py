@@ -58,3 +58,10 @@ def test_few_models_are_held_and_one_that_was_replaced_is_read_anew(models, runs
     os.utime(runs / "two" / "finetune" / "model.safetensors")
     models.translate("two", "", "Ein Hund läuft.", 1)
     assert len(models._held) == MOST_MODELS
+
+
+def test_an_entry_stands_beside_a_model_of_the_hub_whatever_the_first_list_shows(runs, monkeypatch):
+    models = Models(Folder(runs), allows_hub=True)
+    monkeypatch.setattr("league.hub.transfer.fetch", lambda repo_id: runs / "two" / "finetune")
+    answer = models.beside("one", "one", "club/two", "Ein Hund läuft.", 1)
+    assert [side.name for side in answer.lines[0].sides] == ["club/two", "one"]

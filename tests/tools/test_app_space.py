@@ -47,6 +47,12 @@ def test_what_cannot_be_served_is_told_in_one_line(runs, tmp_path, monkeypatch):
         app.main([str(runs)])
 
 
+def test_a_space_that_cannot_be_written_is_told_in_one_line(runs, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot write .*file/league: "):
+        write_space(runs, tmp_path / "file" / "league", [])
+
+
 # The Space
 
 

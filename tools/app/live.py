@@ -13,7 +13,7 @@ from league.record.folder import last_stage
 from league.record.game import game_of
 from league.record.game_clock import GameClock, game_names, opened
 from league.record.shape import Record, StageFacts
-from league.report.texts import say
+from league.report.texts import say, say_stage
 from league.rulebook import STAGES
 from league.run.progress import Progress, is_running, read_progress
 from league.tasks.metric import metric_of
@@ -168,10 +168,6 @@ def stopped_at(folder: Path, record: Record) -> str | None:
         return None
     most = getattr(LEAGUES[record.league.name].as_tuned(record.asked), stage).arguments["max_steps"]
     return say("live.stopped_at", stage=say_stage(stage), step=f"{max(steps):,}", most=f"{most:,}")
-
-
-def say_stage(name: str) -> str:
-    return say(f"stage.{name}") if name in STAGES else name
 
 
 def curve_of(facts: StageFacts) -> list[tuple[float, float]]:

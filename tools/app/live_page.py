@@ -191,4 +191,4 @@ def trial_chart(row: LiveEntry) -> dict[str, Any] | None:
         (box.x(one.number), box.y(one.validation), one.stage if one.stage in STAGES else "", one.fidelity >= 1)
         for one in done
     ]
-    return box.axes() | {"dots": dots, "running": sum(trial.state == "running" for trial in row.search.trials)}
+    return box.axes() | {"dots": dots}

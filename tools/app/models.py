@@ -79,8 +79,8 @@ class Models:
                     raise UserError(f"{len(lines)} lines: at most {MOST_LINES} at a time.")
             else:
                 lines = ["\n".join(lines)]  # one text
-            sides = {}
-            for name, hub in [(entry, hub_id), *([(other, "")] if other not in (None, NO_OTHER, entry) else [])]:
+            sides, chosen = {}, None if hub_id.strip() else entry
+            for name, hub in [(entry, hub_id), *([(other, "")] if other not in (None, NO_OTHER, chosen) else [])]:
                 translator = self._translator(name, hub)
                 columns = translator.rules.source, translator.rules.target
                 sides[hub.strip() or name] = translator.best(lines, num_beams), columns

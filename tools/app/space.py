@@ -56,8 +56,17 @@ def write_space(folder: Path, out: Path, names: list[str], allows_hub: bool = Tr
     if out.exists() and not (out.is_dir() and {path.name for path in out.iterdir()} <= PARTS):
         raise UserError(f"--space {out}: it holds something else than a Space of ours: take another name, or empty it.")
     chosen = names or known
-    out.absolute().parent.mkdir(parents=True, exist_ok=True)
-    with new_folder(out.absolute()) as space:
+    try:
+        _write(folder, out.absolute(), chosen, allows_hub)
+    except OSError as error:  # of several that fail in a copy, the first speaks for all
+        raise UserError(f"cannot write {out}: {error.strerror or error}.") from None
+    count = "1 entry" if len(chosen) == 1 else f"{len(chosen)} entries"
+    return f"{count} in {out}; to upload it: hf upload YOUR_NAME/league {out} . --repo-type space"
+
+
+def _write(folder: Path, out: Path, names: list[str], allows_hub: bool) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with new_folder(out) as space:
         pins = requirements()
         write_text(space / "README.md", CARD.format(gradio=pins["gradio"]))
         write_text(space / "app.py", APP.format(allows_hub=allows_hub))
@@ -67,10 +76,8 @@ def write_space(folder: Path, out: Path, names: list[str], allows_hub: bool = Tr
         for script in ROOT.glob("*.py"):
             shutil.copy(script, space / "source")
         (space / "entries").mkdir()
-        for name in chosen:
+        for name in names:
             copy_entry(folder / name, space / "entries" / name)
-    count = "1 entry" if len(chosen) == 1 else f"{len(chosen)} entries"
-    return f"{count} in {out}; to upload it: hf upload YOUR_NAME/league {out} . --repo-type space"
 
 
 def requirements() -> dict[str, str]:

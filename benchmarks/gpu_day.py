@@ -78,9 +78,11 @@ def run_part(words_of_each: list[list[str]], seconds: float, log_path: Path) -> 
             try:
                 endings.append(process.wait(max(1.0, began + seconds - time.monotonic())))
             except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
                 endings.append("out of time")
+            finally:  # however it ends: nothing is left at work
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
             if endings[-1]:
                 break
     return {"ended": endings, "seconds": round(time.monotonic() - began, 1)}

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
 STAGES = ("pretrain", "finetune")
+SCRIPTS = {"pretrain": "train_pretrain.py", "finetune": "train_finetune.py", "score": "evaluate_bleu.py"}
 # What a stage tunes that says nothing else: league_config.py fills it with MODEL_HP's and FT_HP's classes.
 DEFAULT_TUNED: dict[str, type] = {}
 # TUNE values of a stage B that filter what it learns from, see league/data/filters.py.

@@ -37,7 +37,10 @@ class Options:
     )
     data_dir: str | None = field(
         default=None,
-        metadata=_help("folder with local text files, DIR/CORPUS/{train,validation,test}.{de,en}, instead of the Hub"),
+        metadata=_help(
+            "folder with the data, instead of the Hub: DIR/CORPUS/{train,validation,test}.{de,en}, .txt, .jsonl, .csv "
+            "or .parquet, as the league's data are"
+        ),
     )
     game: str | None = field(
         default=None,
@@ -53,7 +56,7 @@ class Options:
     settings_file: str | None = field(
         default=None,
         metadata={"flag": "from", "metavar": "FILE"}
-        | _help("best.json of a search: league, seed and the ten values; a flag beside it wins, its time counts"),
+        | _help("best.json of a search: league, seed and the tuned values; a flag beside it wins, its time counts"),
     )
     settings = None  # what stands in it, a league.record.settings.Settings
 

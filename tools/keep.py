@@ -33,7 +33,13 @@ def main(argv: list[str] | None = None) -> None:
         print(f"brought back: {entry}", flush=True)
     while True:
         for folder in entries_in(RUNS):
-            copy(folder, kept / folder.name)
+            try:
+                copy(folder, kept / folder.name)
+            except OSError as error:
+                failure = f"cannot keep {folder} in {kept}: {error.strerror or error}"
+                if options.once:
+                    raise UserError(f"{failure}.") from None
+                print(f"{failure}; trying again in {EVERY} seconds", flush=True)
         if options.once:
             return
         time.sleep(EVERY)
@@ -43,7 +49,7 @@ def bring_back(kept: Path) -> Iterator[str]:
     """Copy the entries that are kept and not here; refuse to choose where both have one, and the kept one is newer."""
     for folder in entries_in(kept):
         here = RUNS / folder.name
-        if not here.exists():
+        if not (here / "record.json").exists():  # which comes last
             copy(folder, here)
             yield folder.name
         elif written(folder) > written(here) + 1:

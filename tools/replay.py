@@ -14,7 +14,7 @@ from typing import Any
 
 from league.errors import UserError
 from league.record.folder import RUNS
-from league.record.rules import names_tuned
+from league.record.rules import values_asked
 from league.record.shape import Record, read_record
 from league.rulebook import STAGES, Mixture
 from league.values import GAME_VARIABLE
@@ -43,16 +43,15 @@ class Replay:
 
 def again(record: Record, entry: str, seed: int, folder: Path, keeps_threads: bool = True) -> Replay:
     """Return how an entry is played with the values of another one's record, and each stage on as many threads."""
-    asked = record.asked
-    shared = ["--league", asked["league"], "--entry", entry, "--seed", str(seed)]
+    league = record.league.name
+    shared = ["--league", league, "--entry", entry, "--seed", str(seed)]
     scripts, threads = {}, {}
     for stage in STAGES:
-        names = names_tuned(LEAGUES[asked["league"]], stage)
-        values = [word for name in names for word in (f"--{name}", str(asked[name]))]
+        values = [f"--{name}={value}" for name, value in values_asked(record, LEAGUES[league], stage).items()]
         scripts[f"train_{stage}"] = shared + values
         threads[f"train_{stage}"] = min(256, max(1, record.stages[stage].num_threads))  # sums round by how they split
     scripts["evaluate_bleu"], threads["evaluate_bleu"] = shared, threads["train_finetune"]
-    return Replay(entry, asked["league"], scripts, threads if keeps_threads else {}, folder.absolute())
+    return Replay(entry, league, scripts, threads if keeps_threads else {}, folder.absolute())
 
 
 def command(script: str) -> list[str]:

@@ -6,21 +6,21 @@ Stage A of that entry takes one step of no length, so that its record is open: i
 report of the entry shows both: python -m tools.report runs/mine.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from league.cli.options import parse_options
 from league.errors import UserError, run_command
 from league.record.folder import read_entry
-from league.record.rules import names_tuned
-from league.rulebook import League
+from league.record.rules import values_asked
+from league.rulebook import STAGES, League
 from league.values import check_data_dir
 from league_config import LEAGUES
 
 
 @dataclass
 class ScratchOptions:
-    data_dir: str | None = None
+    data_dir: str | None = field(default=None, metadata={"help": "folder with local text files, as for the scripts"})
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -35,6 +35,8 @@ def main(argv: list[str] | None = None) -> None:
     if "finetune" not in record.stages:
         raise UserError(f"{folder} has no complete finetune stage yet: run train_finetune.py for it first.")
 
+    values = {stage: values_asked(record, rules, stage) for stage in STAGES}
+
     from evaluate_bleu import evaluate
     from league import hardware
     from league.report.reading import SCRATCH
@@ -43,11 +45,10 @@ def main(argv: list[str] | None = None) -> None:
     from train_pretrain import pretrain
 
     hardware.prepare_process()
-    asked = record.asked
-    shared = {"league": rules.name, "seed": asked["seed"], "data_dir": options.data_dir}
+    shared = {"league": rules.name, "seed": record.asked.get("seed", 1), "data_dir": options.data_dir}
     entry = Entry(FinetuneOptions(entry=f"{folder.name}{SCRATCH}", **shared), untaught(rules))
     for stage, train in (("pretrain", pretrain), ("finetune", finetune)):
-        train(entry, rules.tuned(stage)(**{name: asked[name] for name in names_tuned(rules, stage)}))
+        train(entry, rules.tuned(stage)(**values[stage]))
     evaluate(entry)
 
 

@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> None:
     if folder.absolute().parent != RUNS.absolute():
         raise UserError(f"{folder} is not an entry in {RUNS}/ of this folder.")
     record, league = read_scored_entry(folder)
-    own = record.asked["seed"]
+    own = record.asked.get("seed", 1)
     others = [seed for seed in range(1, 101) if seed != own][: options.seeds - 1]
     # Of several workers each has its share of the cores, however many the entry was played on.
     keeps = not several.are_several

@@ -115,7 +115,10 @@ def show(folder: Path) -> None:
     for purpose, seconds in clock.spent.items():
         print(f"  {purpose:<10}{seconds / 60:>7.1f} min")
     if game := game_of(record):
-        print(opened(game.name).summary())
+        try:
+            print(opened(game.name).summary())
+        except UserError:  # its folder did not come along
+            print(f"game {game.name!r}, as the entry last saw it: {game.minutes:.1f} min used, entries: {game.entries}")
     interruptions = clock.interruptions - (running and clock.was_running)
     print(f"interruptions: {interruptions}, trials: {record.trials}, ", end="")
     print(f"test set opened: {record.test_openings}")

@@ -183,14 +183,12 @@ class Team:
         """Return what running jobs last said of themselves."""
         return self.ray.get(self.board.all.remote())
 
-    def stop(self) -> list[Any]:
-        """End all jobs where they stand; return their keys."""
-        running = [one for one in self._started.values() if one.step == "do"]
+    def stop(self) -> None:
+        """End all jobs where they stand."""
         for one in self._started.values():
             self.ray.kill(one.seat.worker)
         self.seats = self.free()
         self._started.clear()
-        return [one.key for one in running]
 
     def __enter__(self):
         return self

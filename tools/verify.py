@@ -104,13 +104,15 @@ def retrain(proofs: list[Proof], data_dir: str | None, team: Any) -> None:
     from tools.replay import again, replay_all
 
     with tempfile.TemporaryDirectory() as elsewhere:
-        names = [f"again-{number}" for number in range(len(proofs))]
-        replays = [
-            again(proof.record, name, proof.record.asked["seed"], Path(elsewhere))
-            for name, proof in zip(names, proofs, strict=True)
-        ]
-        replay_all(replays, data_dir, team)
-        for proof, what in zip(proofs, replays, strict=True):
+        replays = []
+        for number, proof in enumerate(proofs):
+            try:
+                what = again(proof.record, f"again-{number}", proof.record.asked.get("seed", 1), Path(elsewhere))
+                replays.append((proof, what))
+            except UserError as error:
+                proof.show(Check("it can be played again", [str(error)]))
+        replay_all([what for _, what in replays], data_dir, team)
+        for proof, what in replays:
             if len(proofs) > 1:
                 print(proof.folder)
             played = read_record(what.home / "record.json")

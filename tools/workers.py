@@ -117,8 +117,8 @@ class Alone:
     def notes(self) -> dict[Any, Any]:
         return {}
 
-    def stop(self) -> list[Any]:
-        return []
+    def stop(self) -> None:
+        pass
 
     def __enter__(self):
         return self

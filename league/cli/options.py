@@ -8,11 +8,9 @@ from types import NoneType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from league.errors import UserError
-from league.rulebook import League, Range
+from league.rulebook import SCRIPTS, STAGES, League, Range
 from league.values import Options, check_options
 from league_config import LEAGUES
-
-SCRIPTS = {"pretrain": "train_pretrain.py", "finetune": "train_finetune.py"}
 
 
 def parse_stage_options(description: str, kind: type, stage: str, argv: list[str] | None) -> tuple[Any, Any]:
@@ -81,9 +79,9 @@ def _command() -> str | None:
 
 def _remedy(unknown: str, kinds: tuple[type, ...]) -> str:
     """Say where a flag belongs that this command does not know."""
-    for stage, script in SCRIPTS.items():
+    for stage in STAGES:
         if any(unknown in map(_flag, fields(league.tuned(stage))) for league in LEAGUES.values()):
-            return f", which is one of {script}"
+            return f", which is one of {SCRIPTS[stage]}"
     close = get_close_matches(unknown, (_flag(item) for kind in kinds for item in fields(kind)), 1)
     return f", did you mean {close[0]}?" if close else ""
 

@@ -95,12 +95,24 @@ def read_json_lines(path: Path, columns: tuple[str, ...]) -> Iterator[tuple]:
             row = None
         if not isinstance(row, dict):
             raise UserError(f"{path}, line {number}: not a JSON object.")
+        if "\\ud" in line.lower() and not _is_text(row):
+            raise UserError(
+                f"{path}, line {number}: half a character, such as \\ud83d without the half that follows it."
+            )
         nested = [(outer, value) for outer, value in row.items() if isinstance(value, dict)]
         row |= {f"{outer}.{inner}": part for outer, value in nested for inner, part in value.items()}
         if is_first:
             check_columns(path, list(row), columns)
             is_first = False
         yield tuple(map(row.get, columns))
+
+
+def _is_text(row: dict) -> bool:
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def load_table(path: Path, columns: tuple[str, ...]) -> Iterator[tuple]:

@@ -15,7 +15,7 @@ from league.proof.claim import Check, Claim, quick_checks
 from league.proof.data import DataAtHand
 from league.proof.source import MOST_BESIDE_WEIGHTS, in_folder
 from league.record.folder import is_plain, read_entry
-from league.record.rules import names_tuned
+from league.record.rules import REFUSED, names_tuned
 from league.record.shape import Record
 from league.rulebook import League
 from league.tasks.metric import metric_of
@@ -60,8 +60,15 @@ def checks(folder: Path, data: DataAtHand) -> Iterator[Check]:
                 f"{folder} was played by other fixed values than league_config.py has here: "
                 "prove it with the code that it was made with."
             )
+    if refused := [broken.rule for broken in record.broken_rules if broken.rule.startswith(REFUSED)]:
+        yield Check(
+            "the scripts take its values", [f"{rule}: values with which nobody can have made it" for rule in refused]
+        )
+        return
     with needed_here():
         splits = data.splits(league.as_tuned(record.asked))
+        if task_of(league).is_given:
+            task_of(league).given(with_weights=False)
     yield Check("the data are those that it was trained and scored on", list(_data(record, splits)))
     if any("missing" in problem for problem in failed):
         return

@@ -23,7 +23,7 @@ class DataAtHand:
 
     def _load(self, league: League, stage: str, name: str) -> Split:
         corpus = getattr(league, stage).corpus
-        key = f"{league.name} {stage} {name} {corpus.filters}"
+        key = f"{league.name} {stage} {name} {corpus}"
         if key not in self._loaded:
             try:
                 self._loaded[key] = task_of(league, stage).load_split(corpus, name, self.data_dir)

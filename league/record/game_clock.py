@@ -36,7 +36,7 @@ class GameClock:
         self.path = self.folder / f"process-{uuid.uuid4().hex[:12]}.json"
         self.own = Share([], {}, False)
         self._lock, self._writing = threading.RLock(), threading.Lock()
-        self._shares: dict[Path, Share] = {}  # of the other processes, as they were last read
+        self._shares: dict[Path, tuple[tuple, Share]] = {}  # of the other processes, and what file it was
         self._read_at = float("-inf")
         self.begun = self._read_begun()
 
@@ -145,10 +145,18 @@ class GameClock:
         if fresh or now - self._read_at > SAVE_EVERY:
             self._read_at = now
             for path in self.folder.glob("process-*.json"):
-                before = self._shares.get(path)
-                if path != self.path and (before is None or before.is_running):
-                    self._shares[path] = _read(Share, path) or before or Share([], {}, False)
-        return list(self._shares.values())
+                if path == self.path:
+                    continue
+                seen, before = self._shares.get(path, (None, Share([], {}, False)))
+                try:
+                    found = path.stat()
+                except FileNotFoundError:
+                    continue
+                # One that is not at work may be again: between two stages, or after it took over from elsewhere.
+                now_is = found.st_mtime_ns, found.st_ino, found.st_size
+                if now_is != seen or before.is_running:
+                    self._shares[path] = now_is, _read(Share, path) or before
+        return [share for _, share in self._shares.values()]
 
     def all(self, fresh: bool = False) -> tuple[list[Span], dict[str, float]]:
         """Return all work, in order, and all that was taken over from outside."""

@@ -22,6 +22,7 @@ OPTIMIZERS = {"adamw_torch_fused": "AdamW, fused", "adafactor": "Adafactor, not 
 OPTIMIZERS |= {"rmsprop": "RMSprop, not fused", "adagrad": "Adagrad, not fused"}
 ADAM = ("adam_beta1", "adam_beta2", "adam_epsilon")
 PRECISIONS = ("bf16", "fp16", "fp32")
+REFUSED = "asked of "  # and a stage: the rule that its script would have refused the values
 MOST_SKIPPED = 25  # steps of a stage in fp16: its scaler begins at 2**16, halves with each, and so is at 1 after 16
 
 
@@ -38,6 +39,14 @@ def _rule_books(path: Path, _: int) -> dict[str, Any]:
 def names_tuned(rules: League, stage: str) -> tuple[str, ...]:
     """Return the names of the values that are TUNE in a stage."""
     return tuple(item.name for item in fields(rules.tuned(stage)))
+
+
+def values_asked(record: Record, rules: League, stage: str) -> dict[str, Any]:
+    """Return the TUNE values of a stage that is to be played again."""
+    names = names_tuned(rules, stage)
+    if missing := [name for name in names if name not in record.asked]:
+        raise UserError(f"{record.entry}: its record does not say {', '.join(missing)}, and cannot be played again.")
+    return {name: record.asked[name] for name in names}
 
 
 def rules_of(fixed: dict[str, Any]) -> League:
@@ -142,9 +151,9 @@ def broken_in_stage(name: str, record: Record, rules: League) -> list[BrokenRule
     }
     broken = _differences(name, expected, facts.effective)
     broken += _steps_problems(name, arguments["max_steps"], facts)
-    can_run = name != "finetune" or _can_run(task, rules, tuned)
+    can_run = _can_run(task, name, rules, tuned)
     if not can_run:
-        broken.append(BrokenRule(f"asked of {name}", "values that the script takes", tuned))
+        broken.append(BrokenRule(f"{REFUSED}{name}", "values that the script takes", tuned))
     broken += _off_schedule(name, facts, arguments) if can_run else []
     if facts.precision not in PRECISIONS:
         broken.append(BrokenRule(f"{name}.precision", "bf16, fp16 or fp32", facts.precision))
@@ -179,9 +188,9 @@ def _off_schedule(name: str, facts: StageFacts, arguments: dict[str, Any]) -> li
     return broken
 
 
-def _can_run(task, rules: League, tuned: dict[str, Any]) -> bool:
+def _can_run(task, name: str, rules: League, tuned: dict[str, Any]) -> bool:
     try:
-        task.check("finetune", rules.tuned("finetune")(**tuned))
+        task.check(name, rules.tuned(name)(**tuned))
     except (UserError, TypeError):  # a value is missing, or of another type
         return False
     return True

@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 from league.errors import UserError
 from league.files import write_json
+from league.record.clock import MOST_SECONDS
 from league.untrusted import (
     MAX_ITEMS,
     Count,
@@ -25,6 +26,7 @@ from league.untrusted import (
 
 RECORD_FORMAT = 3
 Digests = dict[Key, Digest]  # file -> sha256
+Minutes = Annotated[float, Meta(gt=-MOST_SECONDS / 60, lt=MOST_SECONDS / 60)]  # as many as a clock can hold
 Plain = Any  # judged value by value, so that a wrong one is a verdict and not a damaged file; texts are looked at
 
 
@@ -73,7 +75,7 @@ class StageFacts(_Facts):
     precision: Text
     num_processes: Count
     num_threads: Count
-    minutes: Number
+    minutes: Minutes
     out_of_time: bool
     validation: dict[Key, Number]  # the metric by domain
     validation_seconds: Number
@@ -111,9 +113,9 @@ class ScoreFacts(_Facts):
 
 
 class ClockFacts(_Facts):
-    minutes: Number
+    minutes: Minutes
     limit: Number
-    spent: dict[Key, Number]  # minutes by purpose
+    spent: dict[Key, Minutes]  # by purpose
     interruptions: Count
 
 
@@ -125,7 +127,7 @@ class GameFacts(_Facts):
 
     name: Name
     id: GameId
-    minutes: Number
+    minutes: Minutes
     entries: Count
     test_openings: Count
 

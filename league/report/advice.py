@@ -6,13 +6,12 @@ from typing import Annotated, get_args, get_origin, get_type_hints
 
 from league.report.facts import Facts
 from league.report.texts import Text, say
-from league.rulebook import STAGES, Range
+from league.rulebook import SCRIPTS, STAGES, Range
 from league.values import readable
 
 MOST_ADVICE = 3
 LOWER, HIGHER = 0.1, 3.0  # of a learning rate, in one try: chosen, an order of magnitude down, half of one up
 UNUSED = 0.5  # share of the clock that lies idle before a larger structure is worth a try: chosen
-SCRIPTS = {"pretrain": "train_pretrain.py", "finetune": "train_finetune.py", "score": "evaluate_bleu.py"}
 
 
 def advice(facts: Facts) -> list[Text]:

@@ -239,7 +239,7 @@ def find_model(folder: Path, record: Record, rules: League | None) -> tuple:
     stage = next((name for name in reversed(STAGES) if name in record.stages), None)
     if stage is None:
         raise UserError("There is no trained model yet.")
-    task = task_of(rules, stage)
+    task = task_of(rules.as_tuned(record.asked), stage)
     model, tokenizer = task.load_checkpoint(folder / stage)
     task.prepare(model)
     return model, tokenizer

@@ -14,7 +14,7 @@ from league.record.shape import Record
 from league.report.sentences import Sentences
 from league.rulebook import League
 from league.tasks.attention import PART, pieces
-from league.tasks.predicting import in_batches
+from league.tasks.predicting import batches_by_length, side_by_side
 from league.tasks.task import Task, task_of
 
 SCRATCH = "-scratch"  # ends the name of the entry with the same fine-tune and no pre-training
@@ -74,7 +74,10 @@ def find_mistakes(task: Task, sentences: Sentences, model, tokenizer) -> list[Mi
     def sure(batch: list[int]) -> list[float]:
         return task.logits(model, [rows[i] for i in batch]).softmax(1).amax(1).tolist()
 
-    shares = in_batches(rows, task.rules.decoding["batch_size"], sure) if rows else []
+    # By this process alone: the others wait for nobody who draws a report.
+    batches = batches_by_length(rows, task.rules.decoding["batch_size"])
+    found = zip(batches, side_by_side(sure, batches), strict=True) if rows else ()
+    shares = {i: share for batch, several in found for i, share in zip(batch, several, strict=True)}
     surest = sorted(range(len(wrong)), key=lambda i: (-shares[i], i))[:MOST_MISTAKES]
     return [
         Mistake(

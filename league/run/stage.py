@@ -126,7 +126,7 @@ def run_stage(trainer: Seq2SeqTrainer, watch: StageWatch, validation: dict[str, 
         "reused": False,
     }
     if trainer.is_world_process_zero():
-        with new_folder(entry.checkpoint(name)) as folder:
+        with clear_failures(entry, trainer.args.device), new_folder(entry.checkpoint(name)) as folder:
             trainer.model.save_pretrained(folder)
             trainer.processing_class.save_pretrained(folder)
         evidence["sha256"] = digests_of(entry.checkpoint(name))

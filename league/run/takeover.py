@@ -15,12 +15,12 @@ from league.record.folder import GIVEN, MODELING, RUNS, is_plain, with_own_code
 from league.record.game import game_of
 from league.record.rules import names_tuned
 from league.record.shape import Record, StageFacts, read_record
+from league.rulebook import SCRIPTS
 from league.run import moves
 from league.run.entry import Entry
+from league.run.failures import clear_disk
 from league.tasks.task import Task
 from league.values import check_entry_name, check_repo_name
-
-SCRIPTS = {"pretrain": "train_pretrain.py", "finetune": "train_finetune.py"}
 
 
 def reuse(entry: Entry, flag: str, name: str, *stages: str) -> None:
@@ -128,7 +128,7 @@ def _asked(entry: Entry, other: Record, stage: str, what: str) -> dict[str, Any]
 
 
 def _copy_checkpoint(target: Path, folder: Path, digests: dict[str, str], what: str) -> None:
-    with new_folder(target) as copy:
+    with clear_disk(target.parent), new_folder(target) as copy:
         for source in (folder / name if (folder / name).exists() else MODELING / name for name in digests):
             if is_plain(source):
                 shutil.copyfile(source, copy / source.name)

@@ -11,6 +11,7 @@ from league_config import ModelHP, OpenFinetuneHP, OpenHP
 
 SMALLEST_VOCABULARY, LARGEST_VOCABULARY = 300, 32_000  # 256 bytes and four special tokens are in each
 DEEPEST = 64
+MOST_PAIRS = 200_000_000  # of a stage: nearly three times what an H200 passes in 120 minutes
 SHARES = ("ema", "bpe_dropout", "token_dropout")
 
 
@@ -24,7 +25,7 @@ class OpenTranslate(Translate):
     def check(self, stage: str, values: OpenHP | OpenFinetuneHP) -> None:
         prefix = "pretrain_" if stage == "pretrain" else ""
         sizes = {name: getattr(values, f"{prefix}{name}") for name in ("captions", "talks", "steps", "batch_size")}
-        for name, most in (("steps", 10_000_000), ("batch_size", 65_536)):
+        for name, most in (("batch_size", 65_536), ("steps", MOST_PAIRS // max(1, sizes["batch_size"]))):
             demand(1 <= sizes[name] <= most, f"{prefix}{name}", values, f"must be between 1 and {most:,}")
         for name in ("captions", "talks"):
             demand(0 <= sizes[name] < 1e9, f"{prefix}{name}", values, "must be a number of pairs")

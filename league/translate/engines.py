@@ -102,7 +102,8 @@ class CTranslate2Engine:
             num_hypotheses=round(num_beams * self.patience) if continues else n_best,
             patience=self.patience,
             length_penalty=decoding["length_penalty"],
-            max_decoding_length=self.rules.max_length - 1,  # the league counts the start token
+            # The league counts the start token.
+            max_decoding_length=decoding.get("max_length", self.rules.max_length) - 1,
             return_end_token=True,  # which the league's scores count
             return_scores=True,
             batch_type="tokens",

@@ -55,6 +55,8 @@ class Translator:
         self.reads_lines = not self.rules.test_corpus.columns  # each line is a text, and not all of them one
         if engine == "torch":
             self.engine = TorchEngine(self.model, self.rules)
+        elif not self.attends:
+            raise UserError(f"--engine ctranslate2: {where} is not a model of ours, which alone are converted.")
         else:
             self.engine = CTranslate2Engine(self.checkpoint, self.model, self.tokenizer, self.rules, compute_type)
         self.temperature = 0.0  # above it, texts are drawn at random, and not searched for
@@ -181,9 +183,9 @@ def find_rules(checkpoint: Path) -> League:
     """Return the rules of a checkpoint: its record's league, where it is known here, else what config.json says."""
     entry = checkpoint.parent if checkpoint.name in ("pretrain", "finetune") else checkpoint
     try:
-        league = read_record(entry / "record.json").league.name
-        if league in LEAGUES:
-            return LEAGUES[league]
+        record = read_record(entry / "record.json")
+        if record.league.name in LEAGUES:
+            return LEAGUES[record.league.name].as_tuned(record.asked)
     except FileNotFoundError:
         pass
     try:

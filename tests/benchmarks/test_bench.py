@@ -15,7 +15,7 @@ import torch
 from conftest import ROOT
 
 from benchmarks import __main__ as bench
-from benchmarks import data, products, setting, startup
+from benchmarks import data, gpu_day, products, setting, startup
 from benchmarks.setting import Bench, BenchOptions
 from benchmarks.shared import Worker, environment, ratios, show, spread, table
 from league.errors import UserError
@@ -241,3 +241,19 @@ def test_startup_runs(tmp_path, monkeypatch):
 def test_a_part_without_a_baseline_is_printed_too(capsys):
     bench._print_part("startup", {"minutes": 0.1, "notes": ["once"], "rows": [{"command": "--help", "seconds": 0.1}]})
     assert "startup (0.1 min)" in capsys.readouterr().out
+
+
+def test_a_part_that_is_interrupted_leaves_nothing_at_work(tmp_path, monkeypatch):
+    started = []
+
+    class Interrupted(subprocess.Popen):
+        def wait(self, timeout=None):
+            if timeout is None:
+                return super().wait()
+            started.append(self)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(gpu_day.subprocess, "Popen", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        gpu_day.run_part([["-c", "import time; time.sleep(100)"]], 60, tmp_path / "log")
+    assert started[0].returncode == -signal.SIGKILL

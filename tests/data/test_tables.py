@@ -64,6 +64,10 @@ BAD_TABLES = {
     ("jsonl", b'{"text": "a", "label": 1}\n{"text": "a", label}\n'): "train.jsonl, line 2: not a JSON object",
     ("jsonl", b'{"text": "a", "label": 1}\n7\n'): "train.jsonl, line 2: not a JSON object",
     ("jsonl", b'{"text": "a", "label": 1}\n\n{"text": "caf\xe9"}'): "train.jsonl, line 3: not valid UTF-8 (byte 0xe9)",
+    (
+        "jsonl",
+        b'{"text": "a", "label": "\\ud83d\\ude00"}\n{"text": "\\ud83d", "label": 2}',
+    ): "train.jsonl, line 2: half a",
     ("jsonl", b'{"text": "a"}\n'): "has the columns text; wanted text and label",
     ("jsonl", b""): "train.jsonl is empty",
     ("csv", b"a,b\n1,2\n"): "has the columns a, b; wanted text and label",

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from tiny_checkpoints import KINDS, files_of
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 import league_config
-from league.errors import UserError
+from league.errors import NotAtHand, UserError
 from league.record import rules
 from league.record.shape import read_record
 from league.rulebook import Generated
@@ -78,8 +79,9 @@ def play(kind: str, *flags: str) -> None:
     run("evaluate_bleu", *named)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_is_played_proven_pushed_and_loaded_again(club, kind, capsys, tmp_path):
+def test_it_is_played_proven_pushed_and_loaded_again(club, kind, capsys, tmp_path, monkeypatch):
     play(kind, "--freeze", "all_but_last_1")
     record = read_record(Path(f"runs/{kind}/record.json"))
     assert capsys.readouterr().out.splitlines()[-1] == f"FINAL_TEST_ROUGE_L = {record.score.value:.2f}"
@@ -89,6 +91,13 @@ def test_it_is_played_proven_pushed_and_loaded_again(club, kind, capsys, tmp_pat
     assert all(json.loads(line) for line in Path(f"runs/{kind}/summaries.jsonl").read_text().splitlines())
     run("tools.verify", f"runs/{kind}")
     assert "PROVEN" in capsys.readouterr().out
+    with monkeypatch.context() as offline:  # which is no fault of the entry
+        offline.setattr("league.tasks.pretrained.fetch", Mock(side_effect=UserError("no network")))
+        with pytest.raises(NotAtHand, match="no network"):
+            run("tools.verify", f"runs/{kind}")
+    with pytest.raises(UserError, match="is not a model of ours"):
+        run("tools.translate", f"runs/{kind}", "--engine", "ctranslate2", "--input", f"runs/{kind}/record.json")
+    capsys.readouterr()
 
     Path("texts").write_text("Ben: Shall we go fishing?\nAnna: Yes.\0" + "Mia: I am free on Monday. " * 50)
     asked = ["--null", "--json", "--n_best", "2", "--input", "texts", "--output", "answers"]

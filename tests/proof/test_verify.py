@@ -22,6 +22,7 @@ from league.tasks.scoring import score
 from league.tasks.task import task_of
 from modeling import train_tokenizer
 from tools import verify
+from tools.workers import Alone
 
 
 @pytest.fixture
@@ -127,6 +128,22 @@ def test_a_record_without_a_seed_or_a_stage_is_refuted_and_not_stumbled_over(ent
     with pytest.raises(SystemExit):
         verify.main([str(entry)])
     assert "the record has no pretrain stage" in capsys.readouterr().out
+
+
+def test_values_that_no_script_takes_are_refuted_before_anything_is_made_of_them(entry, monkeypatch):
+    """A million layers, or ten thousand million steps: the organiser's memory must not hold them."""
+    monkeypatch.setattr(proof, "_order", lambda *_: pytest.fail("no order is drawn for them"))
+    with forged(entry) as record:
+        record["asked"]["num_layers"] = 10**6
+    assert "asked of pretrain" in refuted(entry)["the scripts take its values"]
+
+
+def test_what_an_open_record_leaves_out_is_told_where_it_is_played_again(entry, capsys):
+    with forged(entry) as record:
+        del record["asked"]["weight_decay"]
+    verify.retrain([shown := verify.Proof(entry, read_record(entry / "record.json"), TINY)], None, Alone())
+    told = capsys.readouterr().out
+    assert shown.failed == 1 and "FAILED  it can be played again" in told and "does not say weight_decay" in told
 
 
 @pytest.mark.parametrize("factor", [float("nan"), float("inf"), 1e30])
@@ -285,12 +302,14 @@ def test_nothing_of_the_entry_is_run(entry, tmp_path):
     assert not mark.exists()
 
 
+@pytest.mark.long
 def test_trained_anew_it_comes_to_the_same_weights(entry, replayed_as_tiny, capsys):
     verify.main([str(entry), "--retrain"])
     out = capsys.readouterr().out
     assert "the weights are the same to the last bit" in out and "PROVEN" in out
 
 
+@pytest.mark.long
 def test_a_hyperparameter_changed_all_through_the_record_is_caught_by_training_anew(entry, replayed_as_tiny, capsys):
     """The quick checks cannot see it: the record is of one piece, and the weights are those that it describes."""
     with forged(entry) as record:

@@ -72,6 +72,19 @@ def test_what_comes_from_outside_is_charged_once(runs):
     assert clock_in(runs).used == 35
 
 
+def test_who_took_something_over_and_works_later_is_seen(runs):
+    """Its share is written before any of its work, and a stage's validation follows on its training."""
+    other, mine = clock_in(runs), clock_in(runs)
+    other.take("a" * 64, 30.0)
+    assert mine.used == 30
+    for so_far in (0.0, 0.3):
+        mine._read_at = float("-inf")
+        with other.charge("b", "pretrain"):
+            time.sleep(0.3)
+        assert mine.used == pytest.approx(30.3 + so_far, abs=0.25)
+    assert {span.entry for span in mine.all()[0]} == {"b"}
+
+
 def test_only_the_first_process_writes(runs):
     with clock_in(runs, writes=False).charge("a", "pretrain"):
         pass

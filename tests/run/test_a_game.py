@@ -21,6 +21,8 @@ from league.record.shape import read_record
 from tools import status
 from tools.board import build
 
+pytestmark = pytest.mark.long
+
 GAME = ("--game", "day")
 TUNED = ["--warmup_steps", "2"]
 
@@ -155,6 +157,13 @@ def test_an_entry_stays_in_its_game(runs):
     change(runs / "old" / "record.json", lambda record: record.update(game="practice", entry="old"))
     words = command("evaluate_bleu", "--entry", "old", "--game", "day")
     assert "was begun as practice" in run(words, runs.parent, 2).stderr
+
+
+def test_status_of_an_entry_whose_game_did_not_come_along_is_whole(runs, capsys, monkeypatch):
+    shutil.move(runs / ".games", runs.parent / "elsewhere")
+    status.main(["a"])
+    told = capsys.readouterr().out
+    assert "game 'day', as the entry last saw it: " in told and "finetune: complete" in told and "BLEU" in told
 
 
 def test_status_shows_what_a_game_went_into(runs, capsys):

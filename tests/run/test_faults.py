@@ -1,5 +1,6 @@
 """What goes wrong on a long evening: each fault ends in one clear line, and the last good state is still there."""
 
+import errno
 import json
 import os
 import shutil
@@ -15,7 +16,9 @@ from conftest import SMALL, command, run
 from play import TINY, play
 from played_copy import a_copy, record_of  # noqa: F401
 
+from league import files
 from league.errors import UserError
+from league.files import digest_of
 from league.record.clock import Clock
 from league.record.rules import clock_problems
 from league.record.shape import as_record
@@ -41,6 +44,7 @@ def test_a_clock_that_was_deleted_goes_on_from_the_record(here):
         ({"format": 1}, "format 1 of another version of the league"),
         ({"format": 99}, "format 99 of another version"),
         ({"score": {"value": "high"}}, "Expected `float`, got `str` - at `score.value`"),
+        ({"clock": {"minutes": 1e14, "limit": 5, "spent": {}, "interruptions": 0}}, "Expected `float` < 1"),
         ({"host": "alma"}, "unknown field `host`"),
         ({"stages": {"pretrain": 3}}, "Expected `object`, got `int` - at `stages[...]`"),
     ],
@@ -164,3 +168,30 @@ def test_scoring_again_that_is_stopped_leaves_a_record_that_agrees_with_its_cloc
     play("evaluate_bleu", "--entry", "one")
     clock = Clock(here / "runs/one/clock.json", TINY.minutes, writes=False)
     assert not list(clock_problems(clock.spent, as_record(record_of(here, "one"))))
+
+
+# A power cut, a full disk
+
+
+def test_a_folder_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    waited, flush = [], files.flush
+    monkeypatch.setattr(files, "flush", lambda path: (waited.append(path.name), flush(path)))
+    with files.new_folder(tmp_path / "whole") as folder:
+        (folder / "inside").mkdir()
+        (folder / "inside" / "weights").write_text("0")
+        (folder / "config").write_text("1")
+    assert {"inside", "weights", "config"} < set(waited) and waited[-1].startswith(".whole.")
+
+
+def test_a_disk_that_is_full_when_a_stage_is_saved_is_told_in_a_line(here, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("modeling.AingForConditionalGeneration.save_pretrained", full)
+        with pytest.raises(UserError, match="No space left on device. Make room; the same command then resumes"):
+            play("train_pretrain", "--entry", "full", *SMALL)
+    assert not list((here / "runs/full").glob(".*")) and not (here / "runs/full/pretrain").exists()
+    play("train_pretrain", "--entry", "full", *SMALL)
+    weights = [here / "runs" / name / "pretrain/model.safetensors" for name in ("full", "one")]
+    assert digest_of(weights[0]) == digest_of(weights[1])

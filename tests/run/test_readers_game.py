@@ -87,6 +87,7 @@ def test_both_checkpoints_are_whole_models_of_the_library(readers):
     assert set(classifier.config.label2id) == set(TINY_READERS.finetune.settings["labels"].values())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("stage", ["pretrain", "finetune"])
 def test_a_kill_costs_nothing(readers, tmp_path, stage):
     script, flags = ("train_pretrain", (*SMALL, "--activation", "gelu")), HEAD
@@ -99,9 +100,12 @@ def test_a_kill_costs_nothing(readers, tmp_path, stage):
     assert weights_of(tmp_path, "one", stage) == weights_of(readers, "one", stage)
 
 
+@pytest.mark.long
 def test_two_processes_score_the_same_and_see_the_same_masks(copy):
     before = record_of(copy, "one").score
-    play_stage("evaluate_bleu", "one", copy, "--again", processes=2)
+    (copy / "runs/one/report.html").unlink()
+    done = play_stage("evaluate_bleu", "one", copy, "--again", processes=2)
+    assert "The surest mistakes" in (copy / "runs/one/report.html").read_text(), done.stderr
     after = record_of(copy, "one").score
     assert after.num_processes == 2 and (after.value, after.sha256) == (before.value, before.sha256)
     for entry, processes in (("alone", 1), ("pair", 2)):

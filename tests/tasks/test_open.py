@@ -14,6 +14,7 @@ from transformers import TrainerControl, TrainerState
 from league.data.batches import PairCollator
 from league.data.corpora import load_split
 from league.errors import UserError
+from league.proof.data import DataAtHand
 from league.record.rules import rules_of
 from league.tasks.averaging import FILE, WeightAverage
 from league.tasks.bpe_dropout import BpeDropout
@@ -218,6 +219,14 @@ def test_closed_leagues_are_played_as_they_stand(name):
     if not league.tunes("steps"):
         assert league.as_tuned({"pretrain_steps": 5, "num_beams": 9}, "pretrain") is league
         assert "num_other_pairs" not in str(league.fixed())
+
+
+def test_each_choice_of_rows_is_proven_with_data_of_its_own():
+    data = DataAtHand(None)
+    for number in (300, 200):
+        corpus = replace(DEMO.pretrain.corpus, num_train_pairs=number)
+        splits = data.splits(replace(DEMO, pretrain=replace(DEMO.pretrain, corpus=corpus)))
+        assert splits["captions.train"].report["used"] == number
 
 
 def test_a_training_split_has_pairs_of_both_corpora():

@@ -1,5 +1,6 @@
 """Colab: what is installed beside its own torch and numpy, and runs that outlive its machines."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -94,6 +95,30 @@ def test_a_newer_entry_is_not_overwritten_by_an_older_one_of_its_name(machine, t
 def test_a_place_that_is_not_there_is_told(machine, tmp_path):
     with pytest.raises(UserError, match="mount it first"):
         keep.main([str(tmp_path / "not" / "mounted"), "--once"])
+
+
+def test_a_kill_while_entries_are_brought_back_costs_nothing(machine, tmp_path):
+    kept = tmp_path / "drive"
+    keep.main([str(kept), "--once"])
+    (machine / "runs" / "mine" / "record.json").unlink()  # which would have come last
+    keep.main([str(kept), "--once"])
+    assert (machine / "runs" / "mine" / "record.json").read_text() == "{}"
+
+
+def test_a_second_place_that_fails_is_told_and_tried_again(machine, tmp_path, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(keep, "copy_file", full)
+    with pytest.raises(UserError, match="cannot keep .*mine in .*drive: No space left on device"):
+        keep.main([str(tmp_path / "drive"), "--once"])
+    monkeypatch.setattr(keep.time, "sleep", stop)
+    with pytest.raises(KeyboardInterrupt):
+        keep.main([str(tmp_path / "drive")])
+    assert "trying again in 60 seconds" in capsys.readouterr().out
 
 
 def test_an_entry_that_was_brought_back_resumes_to_the_same_weights(played, tmp_path):

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -112,3 +113,15 @@ def test_where_ctranslate2_is_missing_one_line_says_so(played, monkeypatch):
     monkeypatch.setitem(sys.modules, "ctranslate2", None)
     with pytest.raises(UserError, match="pip install ctranslate2"):
         Translator(played / "runs" / "one", "ctranslate2")
+
+
+def test_it_writes_no_more_than_the_league_s_search_may(fast, sources, monkeypatch):
+    rules = fast.rules
+    short = replace(rules, decoding=rules.decoding | {"max_length": 4})
+    rows = fast.task.encode(fast.tokenizer, sources[:8])
+    most = {}
+    for name, book in (("usual", rules), ("short", short)):
+        monkeypatch.setattr(fast.engine, "rules", book)
+        found = fast.engine.search(rows, 4, 1, lambda _: None)
+        most[name] = max(len(best.ids) for best, *_ in found)
+    assert most["short"] <= 4 < most["usual"]

@@ -121,7 +121,7 @@ def _arrival(row: Row) -> tuple:
 
 
 def _count_seeds(rows: list[Row]) -> None:
-    """Count with how many seeds the same ten values were played, and average their scores."""
+    """Count with how many seeds the same values were played, and average their scores."""
     groups = defaultdict(list)
     for row in _by_score(rows):
         if row.state != "refuted" and not row.copy_of:

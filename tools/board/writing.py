@@ -22,7 +22,6 @@ from .rows import Board, Row, Standing
 
 MARKDOWN, PAGE, ENTRIES, REPORTS = "LEADERBOARD.md", "index.html", "entries", "reports"
 MOST_COMPARED = 300  # entries of a league whose translations the page can show
-MOST_REPORTS = 10
 SEAL = "written by python -m tools.board, which does not overwrite it once edited; sha256 "
 
 
@@ -41,7 +40,7 @@ def is_sealed(text: str) -> bool:
 def write(
     board: Board,
     out: Path,
-    reports: int | None = MOST_REPORTS,
+    reports: int | None,
     force: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> None:

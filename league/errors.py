@@ -1,10 +1,19 @@
 """How a command ends: a user error is reported in one line, without a traceback."""
 
+import math
 import os
 import sys
 from collections.abc import Callable
 
 from league import threads
+
+MOST_LETTERS = 200  # of a foreign text in a line of ours
+
+
+def printable(text: str, most: float = MOST_LETTERS) -> str:
+    """Return a foreign text, or its beginning, as something to print: no control characters, nothing that turns it."""
+    text = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+    return text if len(text) <= most else text[: int(most) - 1] + "…"
 
 
 class UserError(Exception):
@@ -12,7 +21,7 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         # Names and values stand in it as somebody typed them, escape sequences and all.
-        return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in super().__str__())
+        return printable(super().__str__(), math.inf)
 
 
 class Diverged(UserError):

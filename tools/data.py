@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from league.cli.options import parse_options
-from league.errors import UserError, run_command
+from league.errors import UserError, printable, run_command
 from league.rulebook import League
 from league.values import check_data_dir
 from league_config import LEAGUES
@@ -99,9 +99,7 @@ def examples(split, count: int) -> Iterator[str]:
 
 
 def shown(text: str) -> str:
-    text = " / ".join(text.split("\n"))
-    text = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
-    return text if len(text) <= MOST_LETTERS else text[: MOST_LETTERS - 1] + "…"
+    return printable(" / ".join(text.split("\n")), MOST_LETTERS)
 
 
 def left_out(rules: League, corpus, data_dir: str | None, columns: Sequence[str]) -> Iterator[str]:

@@ -13,13 +13,12 @@ from league.cli.options import parse_options
 from league.errors import UserError, run_command
 from league.files import is_locked
 from league.record.clock import Clock
+from league.record.folder import RUNS
 from league.record.game import game_of, union
 from league.record.game_clock import GameClock, game_names, opened
 from league.record.shape import Record, read_record
 from league.record.wording import figures, in_words
 from league.values import check_entry_name
-
-RUNS = Path("runs")
 
 
 @dataclass

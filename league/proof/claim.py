@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from league.errors import UserError
+from league.errors import UserError, printable
 from league.proof.data import DataAtHand
-from league.proof.source import CLOCK, GAME, Refused, Source, printable
+from league.proof.source import CLOCK, GAME, Refused, Source
 from league.record.clock import State
 from league.record.folder import unnamed
 from league.record.game import GameLog, game_of, game_problems

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from league.errors import UserError
+from league.errors import UserError, printable
 from league.rulebook import STAGES
 from league.tasks.predictions import predictions_files
 from league.untrusted import MAX_BYTES
@@ -20,7 +20,6 @@ from league.untrusted import MAX_BYTES
 RECORD, CLOCK, GAME = "record.json", "clock.json", "game.json"
 # Each far beyond what the largest model or test set of a league takes.
 MOST_CLOCK, MOST_PREDICTIONS, MOST_WEIGHTS, MOST_BESIDE_WEIGHTS = 100_000, 5_000_000, 2_000_000_000, 50_000_000
-MOST_LETTERS = 200
 CHUNK = 1 << 20
 
 
@@ -41,12 +40,6 @@ def most_bytes(path: str) -> int | None:
     if stage not in STAGES or not re.fullmatch(r"[A-Za-z0-9_][\w.-]{0,79}", name):
         return None
     return MOST_WEIGHTS if name.endswith(".safetensors") else MOST_BESIDE_WEIGHTS
-
-
-def printable(text: str, most: int = MOST_LETTERS) -> str:
-    """Return a foreign text as something that can be printed: no control characters, no turning round of the text."""
-    text = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What a model looks at while it translates: the attention of every layer and head, with readable tokens."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ import torch
 from tokenizers import decoders
 
 from league.data.tokens import encode
-from league.errors import UserError
+from league.errors import UserError, printable
 from modeling.modeling_aing import shift_right
 
 PART = "·"  # before a piece that continues the word of the piece before
@@ -97,10 +98,6 @@ def pieces(tokenizer, ids: list[int]) -> list[str]:
             continue
         continues_word = bool(shared) and not text.startswith(" ")
         shared = []
-        readable.append(PART * continues_word + _readable(text.removeprefix(" ") or SPACE))
+        # Marks that turn the writing direction, line ends and the like would hide what stands there.
+        readable.append(PART * continues_word + printable(text.removeprefix(" ") or SPACE, math.inf))
     return readable
-
-
-def _readable(text: str) -> str:
-    # Marks that turn the writing direction, line ends and the like would hide what stands there.
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

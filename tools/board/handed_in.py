@@ -7,7 +7,8 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from league.proof.source import RECORD, InArchive, InFolder, Refused, Source, most_bytes, printable
+from league.errors import printable
+from league.proof.source import RECORD, InArchive, InFolder, Refused, Source, most_bytes
 from league.rulebook import STAGES
 
 MOST_DEPTH = 6

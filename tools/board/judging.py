@@ -4,9 +4,10 @@ import hashlib
 import json
 from typing import Any
 
+from league.errors import printable
 from league.proof.claim import Claim, quick_checks
 from league.proof.data import DataAtHand
-from league.proof.source import RECORD, Refused, Source, Unscored, printable
+from league.proof.source import RECORD, Refused, Source, Unscored
 from league.record.game import game_of
 from league.record.rules import names_tuned
 from league.record.shape import BrokenRule, Record, parse_record

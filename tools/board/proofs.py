@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from importlib.metadata import version
 
-from league.errors import NotAtHand, UserError
+from league.errors import NotAtHand, UserError, printable
 from league.proof.data import DataAtHand
-from league.proof.source import CLOCK, RECORD, Refused, printable
+from league.proof.source import CLOCK, RECORD, Refused
 from league.record.shape import parse_record
 from league.rulebook import STAGES, fingerprint
 from league.tasks.task import task_of

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from league.errors import UserError
-from league.proof.source import most_bytes, printable
+from league.errors import UserError, printable
+from league.proof.source import most_bytes
 
 from .rows import Refusal
 

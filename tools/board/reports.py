@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from league.errors import UserError
+from league.errors import UserError, printable
 from league.files import digest_of, write_text
-from league.proof.source import Refused, printable
+from league.proof.source import Refused
 from league.report.look import ROOT
 from league_config import LEAGUES
 

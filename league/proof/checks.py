@@ -15,9 +15,9 @@ from league.proof.claim import Check, Claim, quick_checks
 from league.proof.data import DataAtHand
 from league.proof.source import MOST_BESIDE_WEIGHTS, in_folder
 from league.record.folder import is_plain, read_entry
-from league.record.rules import REFUSED, names_tuned
+from league.record.rules import names_tuned
 from league.record.shape import Record
-from league.rulebook import League
+from league.rulebook import STAGES, League
 from league.tasks.metric import metric_of
 from league.tasks.predicting import predict
 from league.tasks.predictions import predictions_of
@@ -60,10 +60,9 @@ def checks(folder: Path, data: DataAtHand) -> Iterator[Check]:
                 f"{folder} was played by other fixed values than league_config.py has here: "
                 "prove it with the code that it was made with."
             )
-    if refused := [broken.rule for broken in record.broken_rules if broken.rule.startswith(REFUSED)]:
-        yield Check(
-            "the scripts take its values", [f"{rule}: values with which nobody can have made it" for rule in refused]
-        )
+    rules = {broken.rule for broken in record.broken_rules}
+    if refused := [name for name in STAGES if f"asked of {name}" in rules]:
+        yield Check("the scripts take its values", [f"{name}: values with which nobody can train" for name in refused])
         return
     with needed_here():
         splits = data.splits(league.as_tuned(record.asked))

@@ -22,7 +22,6 @@ OPTIMIZERS = {"adamw_torch_fused": "AdamW, fused", "adafactor": "Adafactor, not 
 OPTIMIZERS |= {"rmsprop": "RMSprop, not fused", "adagrad": "Adagrad, not fused"}
 ADAM = ("adam_beta1", "adam_beta2", "adam_epsilon")
 PRECISIONS = ("bf16", "fp16", "fp32")
-REFUSED = "asked of "  # and a stage: the rule that its script would have refused the values
 MOST_SKIPPED = 25  # steps of a stage in fp16: its scaler begins at 2**16, halves with each, and so is at 1 after 16
 
 
@@ -153,7 +152,7 @@ def broken_in_stage(name: str, record: Record, rules: League) -> list[BrokenRule
     broken += _steps_problems(name, arguments["max_steps"], facts)
     can_run = _can_run(task, name, rules, tuned)
     if not can_run:
-        broken.append(BrokenRule(f"{REFUSED}{name}", "values that the script takes", tuned))
+        broken.append(BrokenRule(f"asked of {name}", "values that the script takes", tuned))
     broken += _off_schedule(name, facts, arguments) if can_run else []
     if facts.precision not in PRECISIONS:
         broken.append(BrokenRule(f"{name}.precision", "bf16, fp16 or fp32", facts.precision))

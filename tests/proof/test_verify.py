@@ -135,7 +135,7 @@ def test_values_that_no_script_takes_are_refuted_before_anything_is_made_of_them
     monkeypatch.setattr(proof, "_order", lambda *_: pytest.fail("no order is drawn for them"))
     with forged(entry) as record:
         record["asked"]["num_layers"] = 10**6
-    assert "asked of pretrain" in refuted(entry)["the scripts take its values"]
+    assert "pretrain: values with which" in refuted(entry)["the scripts take its values"]
 
 
 def test_what_an_open_record_leaves_out_is_told_where_it_is_played_again(entry, capsys):

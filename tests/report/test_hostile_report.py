@@ -33,8 +33,8 @@ def forge(record: dict) -> None:
     record["asked"].update(lr_scheduler_type=(plain * 9)[:300], learning_rate=-1e14, d_model=2**53 - 1)
     record["broken_rules"] = [{"rule": plain, "expected": plain * 999, "found": [[plain]]}]
     record["league"]["fixed"] |= {plain[:0] + "x": plain}
-    record["clock"] |= {"minutes": -1e14, "limit": -3.0}
-    record["clock"]["spent"] = {f"p{number}. -": number * 1e11 * (-1) ** number for number in range(3000)}
+    record["clock"] |= {"minutes": -1.6e7, "limit": -3.0}
+    record["clock"]["spent"] = {f"p{number}. -": number * 5e3 * (-1) ** number for number in range(3000)}
     record["trials"] = record["test_openings"] = 2**53 - 1
     first, second = record["stages"]["pretrain"], record["stages"]["finetune"]
     first.update(device=(plain * 9)[:300], precision=plain, steps=0, tokens=0, loss=None, minutes=-5)

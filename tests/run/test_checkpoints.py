@@ -103,6 +103,7 @@ def test_a_stage_that_was_begun_in_fp16_goes_on_without_a_scaler(played, stopped
 # The disk
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files as Linux does")
 @pytest.mark.parametrize("most_bytes", [300, 20_000, 100_000])
 def test_a_disk_that_is_full_loses_nothing(played, tmp_path, most_bytes):

@@ -186,6 +186,7 @@ def test_a_half_written_checkpoint_is_not_taken_for_one(played, tmp_path):
     assert weights_of(tmp_path, "one", "pretrain") == weights_of(played, "one", "pretrain")
 
 
+@pytest.mark.long
 def test_a_stage_that_runs_out_of_time_stops_saves_and_is_scored(tmp_path):
     spent = {"MINUTES": "0.0001"}
     done = run(command("train_pretrain", "--entry", "late", *SMALL), tmp_path, **spent)

@@ -30,6 +30,7 @@ def filtered(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_where_filters_are_tuned_each_entry_has_rows_of_its_own(game, filtered):
     record, other = record_of(filtered), record_of(game)
     facts = record.data["dialogues.train"]
@@ -92,6 +93,7 @@ def test_a_rule_book_may_have_long_texts_summarized_by_windows(game, windows):
     assert translator.translate([LONG, "A: Hello."]) == [found, short]
 
 
+@pytest.mark.long
 def test_a_document_of_a_million_words_is_cut_or_divided(game):
     league = replace(TINY_SUMMARIES, finetune=replace(TINY_SUMMARIES.finetune, settings={"windows": "joined"}))
     task, sentences = task_of(league), [f"Shall we meet at {i}? Yes." for i in range(170_000)]

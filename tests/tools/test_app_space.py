@@ -76,6 +76,7 @@ def test_a_space_holds_all_that_it_needs_and_nothing_of_strangers(space, runs):
     assert not list(space.rglob("__pycache__"))
 
 
+@pytest.mark.long
 def test_a_space_runs_from_its_folder_alone(space):
     environment = {"PATH": os.environ["PATH"], "HOME": str(space.parent), "GRADIO_SERVER_PORT": "0"}
     environment |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}

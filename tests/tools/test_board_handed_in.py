@@ -210,6 +210,7 @@ def test_a_source_that_is_not_there_is_told(tmp_path):
 # ---- From the Hub
 
 
+@pytest.mark.long
 def test_a_dataset_is_pulled_without_what_is_no_entrys(played, one, tmp_path):
     from conftest import ROOT, command, run
     from hub_server import serving

@@ -121,6 +121,7 @@ def test_a_second_place_that_fails_is_told_and_tried_again(machine, tmp_path, mo
     assert "trying again in 60 seconds" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_an_entry_that_was_brought_back_resumes_to_the_same_weights(played, tmp_path):
     words = ["train_pretrain", "--league", "tiny", "--entry", "one", "--d_model", "32", "--nhead", "2"]
     words += ["--num_layers", "1", "--d_ff", "64"]

@@ -39,6 +39,7 @@ def test_a_whole_trial_is_the_league_itself():
         assert shortened(rules, "pretrain", rules.pretrain.arguments["max_steps"]) is rules
 
 
+@pytest.mark.long
 def test_trials_of_another_batch_size_see_as_many_examples(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rules, options = TINY_SUMMARIES, FinetuneOptions(league="tiny-summaries", entry="x")

@@ -95,8 +95,11 @@ def owner_of(path: Path) -> str:
 
 
 @contextmanager
-def new_folder(path: Path):
-    """Yield a temporary folder that becomes `path` when the block ends well, replacing what was there."""
+def new_folder(path: Path, is_precious: bool = True):
+    """Yield a temporary folder that becomes `path` when the block ends well, replacing what was there.
+
+    What is not precious need not survive a power cut, and waits for no disk.
+    """
     try:
         made = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     except OSError as error:
@@ -104,7 +107,7 @@ def new_folder(path: Path):
     try:
         yield made
         made.chmod(0o777 & ~MASK)
-        for one in (*made.rglob("*"), made):
+        for one in (*made.rglob("*"), made) if is_precious else ():
             flush(one)
         if path.exists():
             shutil.rmtree(path)
@@ -119,6 +122,9 @@ def flush(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError:
+        if not path.is_dir():  # some drives cannot wait for a folder
+            raise
     finally:
         os.close(handle)
 

@@ -1,5 +1,7 @@
 """The data that proofs are made with, as far as they are at hand."""
 
+from dataclasses import replace
+
 from league.data.corpora import Split, splits_used
 from league.errors import UserError
 from league.rulebook import League
@@ -23,7 +25,9 @@ class DataAtHand:
 
     def _load(self, league: League, stage: str, name: str) -> Split:
         corpus = getattr(league, stage).corpus
-        key = f"{league.name} {stage} {name} {corpus}"
+        # Only what is trained on depends on how many rows an entry has chosen.
+        known = corpus if name == "train" else replace(corpus, num_train_pairs=0, num_other_pairs=0)
+        key = f"{league.name} {stage} {name} {known}"
         if key not in self._loaded:
             try:
                 self._loaded[key] = task_of(league, stage).load_split(corpus, name, self.data_dir)

@@ -17,7 +17,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from league.report.look import LIGHT, attribute
-from league.report.texts import PHRASES
+from league.report.texts import remembered
 
 VARIABLES = {color: f"var(--{name})" for name, color in LIGHT.items()}
 STYLE_OF_PART = re.compile(' style="[^"]*"')
@@ -58,15 +58,11 @@ def as_svg(name: str, label: str, size: tuple[float, float], draw: Callable[...,
 
     What is said while it is drawn is there in both languages; what was given marks answers when one points at it.
     """
-    token = PHRASES.set(phrases := {})
-    with styled(**{"svg.hashsalt": name}):
+    with remembered() as phrases, styled(**{"svg.hashsalt": name}):
         figure = Figure(figsize=size, layout="constrained")
         # The page's font may be a little wider than the one that the layout is made with.
         figure.get_layout_engine().set(w_pad=0.08)
-        try:
-            draw(figure.add_subplot(), *things)
-        finally:
-            PHRASES.reset(token)
+        draw(figure.add_subplot(), *things)
         file = io.StringIO()
         # Not savefig, which draws everything twice.
         FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})

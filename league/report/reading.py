@@ -76,7 +76,7 @@ def find_mistakes(task: Task, sentences: Sentences, model, tokenizer) -> list[Mi
 
     # By this process alone: the others wait for nobody who draws a report.
     batches = batches_by_length(rows, task.rules.decoding["batch_size"])
-    found = zip(batches, side_by_side(sure, batches), strict=True) if rows else ()
+    found = zip(batches, side_by_side(sure, batches), strict=True)
     shares = {i: share for batch, several in found for i, share in zip(batch, several, strict=True)}
     surest = sorted(range(len(wrong)), key=lambda i: (-shares[i], i))[:MOST_MISTAKES]
     return [

@@ -5,6 +5,7 @@ the Korean beside it, found by what is fixed in the sentence.
 """
 
 import json
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache, lru_cache
 from pathlib import Path
@@ -52,6 +53,16 @@ class Text(str):
 
     def __str__(self) -> str:
         return str.__str__(self)
+
+
+@contextmanager
+def remembered():
+    """Yield what is said inside the block, English -> Korean."""
+    token = PHRASES.set(phrases := {})
+    try:
+        yield phrases
+    finally:
+        PHRASES.reset(token)
 
 
 def both(english: str, korean: str) -> Text:

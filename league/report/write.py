@@ -33,7 +33,7 @@ def write_report(facts: Facts, out: Path) -> Path:
     page = entry_page(facts, links_from(out))
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with new_folder(out / "plots") as plots:
+        with new_folder(out / "plots", is_precious=False) as plots:
             write_plots(facts, plots)
     except OSError as error:
         raise UserError(f"cannot write to {out}: {error.strerror or error}.") from None

@@ -28,8 +28,8 @@ def drawn_together(scores: torch.Tensor, targets: torch.Tensor, epsilon: float, 
     level = 0.5 + quarter
     first = torch.rsub(other, -spread, alpha=quarter).addcmul_(one, apart + (level - quarter * expected[:, 0]))
     second = torch.rsub(one, -spread, alpha=quarter).addcmul_(other, (level + quarter * expected[:, 1]) - apart)
+    column = index[:, 0]  # N 1
     for number, gradient in enumerate((first, second)):
-        column = index[:, 0]
         gradient.scatter_(1, column, gradient.gather(1, column) - (1 - epsilon) / 2)
         scores[:, number].copy_(gradient)
     return losses.masked_fill(targets == IGNORED, 0.0).sum()

@@ -181,6 +181,9 @@ def test_a_folder_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
         (folder / "inside" / "weights").write_text("0")
         (folder / "config").write_text("1")
     assert {"inside", "weights", "config"} < set(waited) and waited[-1].startswith(".whole.")
+    with files.new_folder(tmp_path / "pictures", is_precious=False) as folder:
+        (folder / "one").write_text("0")
+    assert "one" not in waited
 
 
 def test_a_disk_that_is_full_when_a_stage_is_saved_is_told_in_a_line(here, monkeypatch):

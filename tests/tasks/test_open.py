@@ -222,11 +222,13 @@ def test_closed_leagues_are_played_as_they_stand(name):
 
 
 def test_each_choice_of_rows_is_proven_with_data_of_its_own():
-    data = DataAtHand(None)
+    data, tests = DataAtHand(None), []
     for number in (300, 200):
         corpus = replace(DEMO.pretrain.corpus, num_train_pairs=number)
         splits = data.splits(replace(DEMO, pretrain=replace(DEMO.pretrain, corpus=corpus)))
         assert splits["captions.train"].report["used"] == number
+        tests.append(splits["captions.test"])
+    assert tests[0] is tests[1] is data.test_set(DEMO), "what all share is loaded once"
 
 
 def test_a_training_split_has_pairs_of_both_corpora():

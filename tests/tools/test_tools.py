@@ -24,7 +24,8 @@ from league.translate.translator import Translator
 from league.values import TrainingOptions
 from league_config import AING, DEMO
 from tools import compare as compare_tool
-from tools import publish, seeds, status
+from tools import publish, seeds, status, verify
+from tools.workers import Alone
 
 TEST = load_split(TINY, TINY.pretrain.corpus, "test", None)
 
@@ -162,6 +163,14 @@ def test_the_published_noise_is_that_of_at_least_five_seeds_of_today_s_rules(lea
     measured = json.loads((ROOT / "league" / "proof" / "noise.json").read_text())[f"{league.name} {league.version}"]
     assert len(measured["scores"]) >= 5 and 0 < statistics.stdev(measured["scores"].values()) < 5
     assert set(measured["tuned"]) == {*STRUCTURE, *SCHEDULE}
+
+
+def test_what_an_open_record_leaves_out_is_told_where_it_is_played_again(here, capsys):
+    record = read_record(here / "runs/one/record.json")
+    del record.asked["weight_decay"]
+    verify.retrain([shown := verify.Proof(here / "runs/one", record, TINY)], None, Alone())
+    told = capsys.readouterr().out
+    assert shown.failed == 1 and "FAILED  it can be played again" in told and "does not say weight_decay" in told
 
 
 # Status

@@ -79,7 +79,8 @@ class Models:
                     raise UserError(f"{len(lines)} lines: at most {MOST_LINES} at a time.")
             else:
                 lines = ["\n".join(lines)]  # one text
-            sides, chosen = {}, None if hub_id.strip() else entry
+            sides = {}
+            chosen = None if hub_id.strip() else entry  # of the first list, where it is asked
             for name, hub in [(entry, hub_id), *([(other, "")] if other not in (None, NO_OTHER, chosen) else [])]:
                 translator = self._translator(name, hub)
                 columns = translator.rules.source, translator.rules.target

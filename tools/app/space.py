@@ -66,7 +66,7 @@ def write_space(folder: Path, out: Path, names: list[str], allows_hub: bool = Tr
 
 def _write(folder: Path, out: Path, names: list[str], allows_hub: bool) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
-    with new_folder(out) as space:
+    with new_folder(out, is_precious=False) as space:
         pins = requirements()
         write_text(space / "README.md", CARD.format(gradio=pins["gradio"]))
         write_text(space / "app.py", APP.format(allows_hub=allows_hub))

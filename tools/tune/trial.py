@@ -109,7 +109,7 @@ class Runner:
         asked = {stage: _steps_asked(rules, stage, structure | gentle) for stage in STAGES}
         for stage, share in asked.items():
             rules = shortened(rules, stage, max(1, round(PROBED / share)), FORGOTTEN)
-        with new_folder(folder) as made:
+        with new_folder(folder, is_precious=False) as made:
             left = seconds
             for stage, train, values in (("pretrain", pretrain, structure), ("finetune", finetune, gentle)):
                 note_pace = lambda pace, stage=stage: paces.__setitem__(stage, pace * asked[stage])  # noqa: E731

@@ -3,8 +3,8 @@
     python train_finetune.py --learning_rate 3e-5 --lr_scheduler_type cosine --warmup_steps 100
     accelerate launch --num_processes 2 train_finetune.py --learning_rate 3e-5
 
-Before: train_pretrain.py, or --pretrained ENTRY (or OWNER/NAME, on the Hub). Next: evaluate_bleu.py. The score is on
-captions: a careless fine-tune forgets them.
+Before: train_pretrain.py, or --pretrained ENTRY (or OWNER/NAME, on the Hub). Next: evaluate_bleu.py. Where the
+score is on stage A's data, as in translation, a careless fine-tune forgets them.
 """
 
 from dataclasses import dataclass, field

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from benchmarks.setting import Bench, bench_league, cores, flags_of
+from benchmarks.setting import Bench, bench_league, flags_of
 from benchmarks.shared import Worker, arms, progress, spread
-from league.threads import LIBRARYS_OWN
+from league.threads import LIBRARYS_OWN, cores
 
 SETTINGS = {
     "ours": {},

@@ -80,6 +80,8 @@ def main(argv: list[str] | None = None) -> None:
     start, structure, tuned = LEARNS, ReaderHP, ReaderFinetuneHP
     options, values, named = parse_options(__doc__, FindingsOptions, structure, argv=argv, words=words)
     check_data_dir(options.data_dir)
+    if options.seeds < 1:
+        raise UserError(f"--seeds {options.seeds}: must be 1 or more.")
     rules = LEAGUES[options.league]
     if rules.task != "classify":
         raise UserError(f"--league {options.league}: is no readers' league.")

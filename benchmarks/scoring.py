@@ -12,7 +12,6 @@ from benchmarks.setting import (
     Bench,
     bench_league,
     cache_folder,
-    cores,
     flags_of,
     has_ctranslate2,
     read_test,
@@ -20,7 +19,7 @@ from benchmarks.setting import (
 from benchmarks.shared import alternate, arms, once, ratios, spread
 from league.errors import UserError
 from league.tasks.task import task_of
-from league.threads import LIBRARYS_OWN
+from league.threads import LIBRARYS_OWN, cores
 
 BASELINE = "marian"
 BATCH_SIZES = (16, 32, 64, 100)

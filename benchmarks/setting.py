@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import platform
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -15,6 +14,7 @@ from benchmarks.shared import ROOT, progress
 from league.errors import UserError
 from league.files import digest_of
 from league.rulebook import League, Stage
+from league.threads import cores
 from league.values import check_data_dir, check_model_hp
 from league_config import AING, ModelHP
 
@@ -153,11 +153,6 @@ def cache_folder(kind: str, data_dir: Path, *determined_by: Any) -> Path:
             raise UserError(f"--data_dir: {path} is missing.")
     key = json.dumps([*map(digest_of, files), *determined_by], sort_keys=True)
     return CACHE / f"{kind}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def has_ctranslate2() -> bool:

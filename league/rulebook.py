@@ -180,6 +180,10 @@ class League:
             played = replace(played, finetune=replace(played.finetune, corpus=corpus))
         return played
 
+    def steps(self, stage: str, values: dict[str, Any]) -> int:
+        """Return how many steps a stage takes with these values."""
+        return getattr(self.as_tuned(values), stage).arguments["max_steps"]
+
     def fixed(self) -> dict[str, Any]:
         """Return every FIXED value as plain JSON; what came into the rule book later stays out where it is as ever."""
         values = asdict(self)
@@ -213,7 +217,10 @@ def _opened(league: League, values: dict[str, Any], stage: str) -> League:
     sizes = {"vocab_size": numbers.get("vocab_size"), "batch_size": numbers.get(f"{_PREFIXES[stage]}batch_size")}
     search = {name: numbers[name] for name in ("num_beams", "length_penalty") if name in numbers}
     sizes = {name: size for name, size in sizes.items() if size}
-    return replace(league, **stages, **sizes, decoding=league.decoding | search)
+    decoding = league.decoding | search
+    if decoding["num_beams"] == 1:
+        decoding["length_penalty"] = 1.0  # which decides nothing there; Transformers saves no other value beside it
+    return replace(league, **stages, **sizes, decoding=decoding)
 
 
 def _opened_stage(league: League, numbers: dict[str, float], name: str) -> Stage:

@@ -1,8 +1,13 @@
-"""How threads wait: OpenMP reads it once, as torch is loaded, so every command settles it before."""
+"""The cores there are, and how threads wait for each other: OpenMP reads that once, before torch is loaded."""
 
 import os
 
 LIBRARYS_OWN = {"GOMP_SPINCOUNT": "300000"}  # what libgomp does unless told otherwise, where every thread has a core
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def settle() -> None:

@@ -13,11 +13,12 @@ from league.cli.options import parse_options
 from league.errors import UserError, run_command
 from league.files import is_locked
 from league.record.clock import Clock
-from league.record.folder import RUNS
+from league.record.folder import RUNS, last_step
 from league.record.game import game_of, union
 from league.record.game_clock import GameClock, game_names, opened
 from league.record.shape import Record, read_record
 from league.record.wording import figures, in_words
+from league.rulebook import STAGES
 from league.values import check_entry_name
 
 
@@ -121,14 +122,13 @@ def show(folder: Path) -> None:
     interruptions = clock.interruptions - (running and clock.was_running)
     print(f"interruptions: {interruptions}, trials: {record.trials}, ", end="")
     print(f"test set opened: {record.test_openings}")
-    for name in ("pretrain", "finetune"):
+    for name in STAGES:
         facts = record.stages.get(name)
-        under_way = sorted(int(path.name.split("-")[1]) for path in (folder / "under_way" / name).glob("checkpoint-*"))
         if facts:
             scores = ", ".join(f"{domain} {value:.2f}" for domain, value in facts.validation.items())
             print(f"{name}: complete, {facts.steps} steps; on validation data {scores}")
-        elif under_way:
-            print(f"{name}: saved at step {under_way[-1]}; the same command resumes from there")
+        elif step := last_step(folder, name):
+            print(f"{name}: saved at step {step}; the same command resumes from there")
     if record.score:
         print(f"test: {figures(record.score)}")
     for broken in record.broken_rules:

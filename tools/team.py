@@ -223,7 +223,7 @@ def start_ray(options: WorkerOptions):
         from league.hardware import YES
 
         uses_cpu = os.environ.get("ACCELERATE_USE_CPU", "").lower() in YES
-        limits = {"num_cpus": cores()} | ({"num_gpus": 0} if uses_cpu else {})
+        limits = {"num_cpus": threads.cores()} | ({"num_gpus": 0} if uses_cpu else {})
         environment = {"env_vars": {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), *sys.path]))}}
         ray.init("local", **limits, include_dashboard=False, runtime_env=environment, **quiet)
         return ray
@@ -249,10 +249,6 @@ def copy_code(folder: Path) -> None:
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     for path in ROOT.glob("*.py"):
         shutil.copy(path, folder)
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def seats_of(node: dict[str, Any], options: WorkerOptions, home: str) -> list[Seat]:

@@ -1,6 +1,7 @@
 """The files of an entry: which there are, whether they are those of its record, and which of them go where."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ CHECKPOINT = ("model.safetensors", "config.json", "tokenizer.json", "tokenizer_c
 GIVEN = "checkpoint.json"  # in the place of a stage A that lies on the Hub: its name, its commit, its digests
 REPORT = "report.html"
 PICTURES = "plots/*.png"
+_CHECKPOINT = re.compile(r"checkpoint-([0-9]{1,12})")
 
 
 def differing_files(folder: Path, digests: dict[str, str]) -> Iterator[str]:
@@ -99,6 +101,17 @@ def with_own_code(facts: StageFacts) -> StageFacts:
         return digests if code.items() <= own.items() else {k: v for k, v in digests.items() if k not in code} | own
 
     return replace(facts, sha256=renewed(facts.sha256), started_from=renewed(facts.started_from))
+
+
+def under_way(folder: Path, stage: str) -> Path:
+    """Return where an entry keeps the checkpoints of a stage until it is complete."""
+    return folder / "under_way" / stage
+
+
+def last_step(folder: Path, stage: str) -> int:
+    """Return the step of the newest checkpoint of a stage under way, or 0 where there is none."""
+    names = [path.name for path in under_way(folder, stage).glob("checkpoint-*")]
+    return max((int(match[1]) for match in map(_CHECKPOINT.fullmatch, names) if match), default=0)
 
 
 def last_stage(record: Record) -> str:

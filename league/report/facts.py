@@ -15,13 +15,12 @@ from league.proof.checks import read_predictions
 from league.proof.comparison import Comparison
 from league.proof.noise import seed_deviation
 from league.record.clock import Clock
-from league.record.folder import read_entry
+from league.record.folder import last_step, read_entry, under_way
 from league.record.rules import broken_rules
 from league.record.shape import BrokenRule, CurvePoint, Record, ScoreFacts, StageFacts
 from league.report.reading import Reading, read
 from league.report.sentences import MOST_LETTERS, Sentences
 from league.rulebook import STAGES, League
-from league.run.checkpoints import last_step
 from league.tasks.attention import Attention, attend
 from league.tasks.metric import metric_of
 from league.tasks.task import task_of
@@ -191,18 +190,17 @@ def spent_minutes(folder: Path, record: Record) -> dict[str, float]:
 def find_under_way(folder: Path, record: Record, rules: League | None) -> UnderWay | None:
     """Return the stage that an entry stopped in, where it left a checkpoint."""
     stage = next((name for name in STAGES if name not in record.stages), None)
-    step = last_step(folder / "under_way" / stage) if stage and rules else 0
+    step = last_step(folder, stage) if stage and rules else 0
     if not step:
         return None
     try:
-        path = folder / "under_way" / stage / f"checkpoint-{step}" / "trainer_state.json"
+        path = under_way(folder, stage) / f"checkpoint-{step}" / "trainer_state.json"
         state = read_json(path, MOST_BYTES_OF_STATE)
         points = [as_type(Logged, log) for log in state["log_history"] if "loss" in log]
     except (OSError, ValueError, TypeError, KeyError):
         points = []
     curve = [CurvePoint(point.step, point.loss, point.learning_rate) for point in points if math.isfinite(point.loss)]
-    arguments = getattr(rules.as_tuned(record.asked), stage).arguments
-    return UnderWay(stage, step, arguments["max_steps"], curve)
+    return UnderWay(stage, step, rules.steps(stage, record.asked), curve)
 
 
 def find_sentences(

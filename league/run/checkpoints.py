@@ -47,12 +47,6 @@ def last_complete_checkpoint(folder: Path, num_processes: int) -> str | None:
     return None
 
 
-def last_step(folder: Path) -> int:
-    """Return the step of the newest checkpoint, or 0 where there is none."""
-    newest = get_last_checkpoint(str(folder)) if folder.is_dir() else None
-    return int(newest.rsplit("-", 1)[1]) if newest else 0
-
-
 def damage(checkpoint: Path) -> str | None:
     """Return what is wrong with a checkpoint: None, the file, or an empty string where a kill came before its end."""
     try:

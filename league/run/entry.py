@@ -16,7 +16,7 @@ from league.errors import UserError
 from league.files import lock, owner_of, sweep, write_json
 from league.record.clock import Clock
 from league.record.code import code_digest
-from league.record.folder import RUNS
+from league.record.folder import RUNS, under_way
 from league.record.game import LOG, facts_of, game_of
 from league.record.game_clock import GameClock
 from league.record.rules import broken_rules
@@ -72,7 +72,7 @@ class Entry:
 
     def checkpoints(self, stage: str) -> Path:
         """Return the folder of the checkpoints that a stage writes under way."""
-        return self.folder / "under_way" / stage
+        return under_way(self.folder, stage)
 
     def tracked(self, stage: str) -> AbstractContextManager:
         """Give what a Trainer reports of a stage a run of its own in the experiment tracker."""

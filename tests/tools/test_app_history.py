@@ -66,6 +66,13 @@ def test_a_program_asks_by_name_and_the_answer_is_kept(client, history):
     assert kept[1].settings == {"num_beams": 2, "columns": ["de", "en"]}
 
 
+def test_the_beams_that_are_kept_are_those_that_were_searched_with(client, history):
+    from tools.app.models import MOST_BEAMS
+
+    client.predict("one", "Ein Mann schläft.", 10 * MOST_BEAMS, api_name="/predict")
+    assert history.search()[0].settings["num_beams"] == MOST_BEAMS
+
+
 def test_a_program_is_refused_in_a_line_and_nothing_is_kept(client, history, runs):
     from gradio_client.exceptions import AppError
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from league.errors import UserError
 from league.record.clock import State
-from league.record.folder import last_stage
+from league.record.folder import last_stage, last_step
 from league.record.game import game_of
 from league.record.game_clock import GameClock, game_names, opened
 from league.record.shape import Record, StageFacts
@@ -162,12 +162,11 @@ def state_of(folder: Path, record: Record, clock: State | None, running: bool, p
 def stopped_at(folder: Path, record: Record) -> str | None:
     """Say at which step an entry stopped, where it left a checkpoint in the midst of a stage."""
     stage = next((name for name in STAGES if name not in record.stages), None)
-    found = [path.name.rsplit("-", 1)[1] for path in (folder / "under_way" / str(stage)).glob("checkpoint-*")]
-    steps = [int(step) for step in found if step.isdecimal() and len(step) < 12]
-    if not steps or record.league.name not in LEAGUES:
+    step = last_step(folder, stage) if stage else 0
+    if not step or record.league.name not in LEAGUES:
         return None
-    most = getattr(LEAGUES[record.league.name].as_tuned(record.asked), stage).arguments["max_steps"]
-    return say("live.stopped_at", stage=say_stage(stage), step=f"{max(steps):,}", most=f"{most:,}")
+    most = LEAGUES[record.league.name].steps(stage, record.asked)
+    return say("live.stopped_at", stage=say_stage(stage), step=f"{step:,}", most=f"{most:,}")
 
 
 def curve_of(facts: StageFacts) -> list[tuple[float, float]]:

@@ -50,6 +50,7 @@ class Answer:
 
     lines: list[Translated]
     attention: str
+    num_beams: int  # that were searched with
 
 
 class Models:
@@ -93,7 +94,7 @@ class Models:
                 )
                 for i, line in enumerate(lines)
             ]
-            return Answer(translated, attention_page(main, translated))
+            return Answer(translated, attention_page(main, translated), num_beams)
 
     def _translator(self, entry: str | None, hub_id: str):
         from league.hub.transfer import fetch

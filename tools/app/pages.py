@@ -34,7 +34,7 @@ def pages(folder: Folder, models: Models, history: History | None = None) -> gr.
     def ask(*asked) -> Answer:
         answer = models.beside(*asked)
         if history:
-            history.keep(answer.lines, asked[-1])
+            history.keep(answer.lines, answer.num_beams)
         return answer
 
     with gr.Blocks(title="League", analytics_enabled=False, fill_width=True) as app:

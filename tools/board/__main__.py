@@ -10,13 +10,13 @@ stops nothing else. --verify takes minutes an entry; what was proven once is not
 a browser, or put the folder on any web server.
 """
 
-import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from league.cli.options import parse_options
 from league.errors import UserError, run_command
+from league.threads import cores
 from league.values import check_data_dir
 
 
@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> None:
     out = Path(options.out)
     with pulled(named.source, with_checkpoints=options.verify or options.reports > 0) as (source, too_large):
         cache = Cache.beside(source)
-        board = build(source, options.data_dir, options.verify, cache, say, processes=os.cpu_count() or 1)
+        board = build(source, options.data_dir, options.verify, cache, say, processes=cores())
         board.refused += too_large
         board.with_references = not options.no_references
         if options.check:

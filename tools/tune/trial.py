@@ -13,11 +13,11 @@ import torch
 
 from league.errors import Diverged, OutOfMemory, TooSlow, UserError
 from league.files import new_folder
+from league.record.folder import last_step
 from league.record.rules import broken_in_stage
 from league.record.shape import StageFacts, read_record
 from league.rulebook import STAGES, Corpus, League, Stage
 from league.run import takeover
-from league.run.checkpoints import last_step
 from league.run.entry import Conduct, Entry
 from league.run.loading import Splits, tokenize
 from league.run.watch import PACE_FROM
@@ -68,7 +68,7 @@ class Runner:
     def run(self, attempt: Attempt) -> dict[str, Any]:
         """Run a trial; return what came of it."""
         rules = shortened(self.rules, attempt.stage, num_steps(self.rules, attempt.stage, attempt.fidelity))
-        steps = getattr(rules.as_tuned(attempt.values), attempt.stage).arguments["max_steps"]
+        steps = rules.steps(attempt.stage, attempt.values)
         paces: list[float] = []
         conduct = Conduct(self.study, attempt.headline, True, attempt.seconds, paces.append, attempt.note_step)
         trial = self.entry(attempt.folder, rules, conduct)
@@ -94,7 +94,7 @@ class Runner:
         if base:
             takeover.build_on(trial, base, f"trial {base.name}")
         train = {"pretrain": pretrain, "finetune": finetune}[stage]
-        most = getattr(trial.rules.as_tuned(attempt.values), stage).arguments["max_steps"]
+        most = trial.rules.steps(stage, attempt.values)
         values = scaled(attempt.values, attempt.fidelity, most)
         train(trial, self.rules.tuned(stage)(**values), self.splits)
         facts = trial.record.stages[stage]
@@ -145,7 +145,7 @@ def share_left(folder: Path, stage: str, steps: int) -> float:
             return 0.0
     except (FileNotFoundError, UserError):
         return 1.0
-    return 1 - last_step(folder / "under_way" / stage) / steps
+    return 1 - last_step(folder, stage) / steps
 
 
 def load_data(rules: League, data_dir: str | None) -> Splits:

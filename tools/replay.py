@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from league.errors import UserError
 from league.record.folder import RUNS
 from league.record.rules import values_asked
 from league.record.shape import Record, read_record
@@ -39,6 +38,13 @@ class Replay:
     @property
     def home(self) -> Path:
         return self.folder / RUNS / self.entry
+
+
+@dataclass(frozen=True)
+class Failed:
+    """What comes of an entry that could not be played to its end."""
+
+    reason: str
 
 
 def again(record: Record, entry: str, seed: int, folder: Path, keeps_threads: bool = True) -> Replay:
@@ -78,8 +84,8 @@ class Replays:
             if self.data:
                 write_folder(Path(self.data_dir), self.data)
 
-    def play(self, what: Replay) -> Folder | None:
-        """Play an entry, and return its files where nobody else sees them."""
+    def play(self, what: Replay) -> Folder | Failed | None:
+        """Play an entry, and return its files where nobody else sees them, or why it came to no end."""
         folder = what.folder if self.data is None else self.away
         (folder / RUNS).mkdir(parents=True, exist_ok=True)
         data = ["--data_dir", self.data_dir] if self.data_dir else []
@@ -96,7 +102,7 @@ class Replays:
             done = subprocess.run(words, cwd=folder, env=settings, **kept)
             if done.returncode:
                 why = f"code {done.returncode}{last_line(done.stdout)}"
-                raise UserError(f"{script}.py ended with {why}; the same command resumes there.")
+                return Failed(f"{script}.py ended with {why}")
         home = folder / RUNS / what.entry
         return None if self.data is None else read_folder(home, *(path.name for path in home.iterdir()))
 
@@ -112,15 +118,18 @@ def last_line(output: bytes | None) -> str:
     return f" ({lines[-1].removeprefix('error: ')})" if lines else ""
 
 
-def replay_all(replays: Sequence[Replay], data_dir: str | None, team: Any) -> None:
-    """Play entries again with the workers of a team; where no folder is shared, each comes back once it is scored."""
+def replay_all(replays: Sequence[Replay], data_dir: str | None, team: Any) -> dict[str, str]:
+    """Play entries again with the workers of a team, and return why some of them came to no end.
+
+    Where no folder is shared, each comes back once it is scored.
+    """
     data_dir = data_dir and str(Path(data_dir).resolve())
     begun = [] if team.is_local else [what for what in replays if what.home.exists()]
-    for what in begun:  # what was begun here is finished here
-        Replays(data_dir).play(what)
+    ended = {what.entry: Replays(data_dir).play(what) for what in begun}  # what was begun here is finished here
+    failed = {entry: result.reason for entry, result in ended.items() if isinstance(result, Failed)}
     waiting = [what for what in replays if what not in begun]
     if not waiting:
-        return
+        return failed
     team.employ(Replays(data_dir, None if team.is_local else data_of(waiting, data_dir)))
     losses, began, said = Counter(), {}, {}
     while waiting or team.is_busy:
@@ -131,9 +140,13 @@ def replay_all(replays: Sequence[Replay], data_dir: str | None, team: Any) -> No
         for seat, what, result in team.wait(1.0):
             if isinstance(result, Lost):
                 losses[what.entry] += 1
-                if losses[what.entry] == MOST_LOST:
-                    raise UserError(f"{what.entry} has lost {MOST_LOST} workers, the last one so: {result.reason}.")
-                waiting.insert(0, what)
+                if losses[what.entry] < MOST_LOST:
+                    waiting.insert(0, what)
+                    continue
+                result = Failed(f"it has lost {MOST_LOST} workers, the last one so: {result.reason}")
+            if isinstance(result, Failed):
+                failed[what.entry] = result.reason
+                print(f"{what.entry}: {result.reason}", flush=True)
                 continue
             if result is not None:
                 write_folder(what.home, result)
@@ -146,6 +159,7 @@ def replay_all(replays: Sequence[Replay], data_dir: str | None, team: Any) -> No
                 print(f"{entry}: {script}.py", flush=True)
     for seat in [] if team.is_alone else team.free():
         team.ask(seat, "leave")
+    return failed
 
 
 def data_of(replays: Sequence[Replay], data_dir: str | None) -> Folder:

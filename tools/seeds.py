@@ -49,7 +49,9 @@ def main(argv: list[str] | None = None) -> None:
     keeps = not several.are_several
     replays = {seed: again(record, f"{folder.name}-seed{seed}", seed, Path.cwd(), keeps) for seed in others}
     with open_team(several) as team:
-        replay_all(list(replays.values()), options.data_dir, team)
+        failed = replay_all(list(replays.values()), options.data_dir, team)
+    for entry, reason in failed.items():
+        raise UserError(f"{entry}: {reason}; the same command resumes there.")
     records = {own: record} | {seed: read_scored_entry(RUNS / one.entry)[0] for seed, one in replays.items()}
     prints = {one.league.fingerprint for one in records.values()}
     if len(prints) > 1:

@@ -6,7 +6,8 @@
 
 Without --retrain it takes a minute or two, and shows that this checkpoint earns this score by these rules. That the
 checkpoint comes from this training shows only --retrain, which plays the whole entry again; several workers play an
-entry each at a time: docs/cluster.md. Nothing of the entry is run or changed. Exit code: 0 proven, 1 refuted.
+entry each at a time: docs/cluster.md. Nothing of the entry is run or changed. Exit code: 0 proven, 1 refuted,
+2 neither, because something was missing or a script failed.
 """
 
 import sys
@@ -58,10 +59,15 @@ def main(argv: list[str] | None = None) -> None:
         if proof.failed:
             print(f"REFUTED: {f'{proof.folder}, ' if len(proofs) > 1 else ''}{proof.failed} check(s) failed.")
             continue
+        if proof.cut_short:
+            print(f"NOT PROVEN: {proof.folder}, played again it came to no end: {proof.cut_short}.")
+            continue
         state = "official" if record.official else "open"
         print(f"PROVEN: {record.entry}, {metric_of(proof.league).LABEL} {record.score.value:.2f}, {state}.")
     if any(proof.failed for proof in proofs):
         sys.exit(1)
+    if any(proof.cut_short for proof in proofs):
+        sys.exit(2)
 
 
 @dataclass
@@ -72,6 +78,7 @@ class Proof:
     record: Record
     league: League
     failed: int = 0
+    cut_short: str = ""  # why it could not be played again to the end
 
     def show(self, check: Any) -> None:
         """Print a check, and count it where it failed."""
@@ -111,10 +118,13 @@ def retrain(proofs: list[Proof], data_dir: str | None, team: Any) -> None:
                 replays.append((proof, what))
             except UserError as error:
                 proof.show(Check("it can be played again", [str(error)]))
-        replay_all([what for _, what in replays], data_dir, team)
+        failed = replay_all([what for _, what in replays], data_dir, team)
         for proof, what in replays:
             if len(proofs) > 1:
                 print(proof.folder)
+            if what.entry in failed:
+                proof.cut_short = failed[what.entry]
+                continue
             played = read_record(what.home / "record.json")
             proof.show(Check("trained again it comes to the same", differences(proof.record, played)))
 

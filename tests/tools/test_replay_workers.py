@@ -82,10 +82,32 @@ def test_an_entry_that_lost_its_worker_is_played_again_and_comes_back_whole(game
     assert "two: train_pretrain.py" in printed and f"two: {record.score.value:.2f} after" in printed
 
 
-def test_an_entry_that_loses_every_worker_is_given_up(game):
-    record = read_record(game / "runs/one/record.json")
-    with pytest.raises(UserError, match="two has lost 2 workers, the last one so: killed"):
-        replay_all([again(record, "two", 1, game)], None, Pair(Lost("killed"), Lost("killed")))
+def test_an_entry_that_loses_every_worker_is_given_up_and_the_others_are_played(game):
+    record, files = read_record(game / "runs/one/record.json"), files_of(game / "runs/one")
+    replays = [again(record, name, 1, game) for name in ("two", "three")]
+    # One seat at a time is asked: two is lost, three comes back, two is lost again.
+    failed = replay_all(replays, None, Pair(Lost("killed"), files, Lost("killed")))
+    assert failed == {"two": "it has lost 2 workers, the last one so: killed"}
+    assert files_of(game / "runs/three") == files
+
+
+def test_of_several_entries_the_one_whose_script_fails_is_neither_proven_nor_refuted(game, monkeypatch, capsys):
+    shutil.copytree(game / "runs/one", game / "runs/broken")
+    command = [sys.executable, str(ROOT / "tests/play.py")]
+    first = {"train_pretrain": [sys.executable, "-c", "raise SystemExit(7)"]}
+    replayed = []
+
+    def of(script):
+        replayed.append(script)
+        return first.pop(script, None) or [*command, script]
+
+    monkeypatch.setattr("tools.replay.command", of)
+    with pytest.raises(SystemExit) as ended:
+        verify.main(["runs/broken", "runs/one", "--retrain"])
+    printed = capsys.readouterr().out
+    assert ended.value.code == 2 and "REFUTED" not in printed
+    assert "NOT PROVEN: runs/broken, played again it came to no end: train_pretrain.py ended with code 7." in printed
+    assert "PROVEN: one" in printed and replayed.count("train_pretrain") == 2
 
 
 def test_what_a_league_reads_is_sent_and_nothing_else(game, tmp_path):
@@ -104,8 +126,7 @@ def test_a_script_that_fails_says_why_where_nobody_sees_its_terminal(game):
     what = again(record, "two", 1, game)
     broken = replace(what, scripts={"train_pretrain": [*what.scripts["train_pretrain"], "--dropout", "7"]})
     work = Replays(None, note=lambda entry, script: None)
-    with pytest.raises(UserError, match=r"train_pretrain.py ended with code 2 \(--dropout 7.0: must be"):
-        work.play(broken)
+    assert work.play(broken).reason.startswith("train_pretrain.py ended with code 2 (--dropout 7.0: must be")
 
 
 def test_workers_without_retrain_have_nothing_to_do(game):

@@ -60,6 +60,15 @@ def require(entry: Entry, stage: str, script: str) -> None:
         raise UserError(f"entry {entry.name!r} has no complete {stage} stage yet: run python {script}{flags} first.")
 
 
+def require_no_finetune(entry: Entry) -> None:
+    """Refuse a search for stage B's values before stage A is complete, once stage B has begun, or without time."""
+    require(entry, "pretrain", "train_pretrain.py")
+    if completed(entry, "finetune") or set(names_tuned(entry.rules, "finetune")) & set(entry.record.asked):
+        raise UserError(f"entry {entry.name!r} has begun its fine-tune: a search comes before it, in another --entry.")
+    if entry.clock.left <= 0:
+        raise UserError(f"the {entry.rules.minutes:g} minutes of entry {entry.name!r} are over.")
+
+
 def complete(entry: Entry, stage: str, facts: StageFacts) -> None:
     entry.record.stages[stage] = facts
     entry.write()

@@ -1,6 +1,7 @@
 """The open league from end to end, with every technique on: played, killed, repeated, proven."""
 
 import importlib
+import shlex
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,26 @@ def test_what_was_not_in_effect_is_found(game):
         record.asked[name] = 3
     broken = {rule.rule for rule in broken_in_stage("finetune", record, TINY_OPEN)}
     assert {f"finetune.{name}" for name in TECHNIQUES} | {"finetune.steps", "finetune.max_steps"} <= broken
+
+
+def test_the_search_for_translations_is_chosen_before_stage_b_and_paid_for(game, tmp_path):
+    grid = ("--num_beams", "1", "2", "--length_penalty", "0", "1")
+    (tmp_path / "runs").mkdir()
+    for name in ("one", ".cache"):
+        (tmp_path / "runs" / name).symlink_to(game / "runs" / name)
+    words = ("--league", "tiny-open", "--entry", "two", "--pretrained", "one", *grid)
+    done = run(command("tools.decoding", *words, script="tests/play_open.py"), tmp_path)
+    rows = [tuple(map(float, line.split())) for line in done.stdout.split("\n")[1:4]]
+    reached = {(beams, penalty): value for beams, penalty, value in rows}
+    record = read_record(tmp_path / "runs/two/record.json")
+    assert record.trials == 3 and record.clock.spent["trials"] > 0 and "finetune" not in record.stages
+    assert len(reached) == 3  # with one beam there is nothing that a length divides
+    *_, following = done.stdout.strip().split("\n")
+    run(command("train_finetune", *shlex.split(following)[2:], script="tests/play_open.py"), tmp_path)
+    asked = read_record(tmp_path / "runs/two/record.json").asked
+    assert reached[asked["num_beams"], asked["length_penalty"]] == max(reached.values())
+    refused = run(command("tools.decoding", *words[:4], script="tests/play_open.py"), tmp_path, expect=2)
+    assert "has begun its fine-tune" in refused.stderr
 
 
 @pytest.mark.slow  # a search, beside those of other leagues

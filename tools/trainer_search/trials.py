@@ -108,11 +108,7 @@ def build_trainer(options: TrainingOptions) -> TrialTrainer:
     """Set up what train_finetune.py sets up, but for the TUNE values."""
     entry = Entry(options)
     rules, stage = entry.rules, entry.rules.finetune
-    moves.require(entry, "pretrain", "train_pretrain.py")
-    if moves.completed(entry, "finetune") or set(ranges(rules, "finetune")) & set(entry.record.asked):
-        raise UserError(f"entry {entry.name!r} has begun its fine-tune: a search comes before it, in another --entry.")
-    if entry.clock.left <= 0:
-        raise UserError(f"the {rules.minutes:g} minutes of entry {entry.name!r} are over.")
+    moves.require_no_finetune(entry)
     splits = loading.Splits(rules, options.data_dir)
     talks = splits.load(stage.corpus, "train")
     captions = {rules.pretrain.corpus.domain: splits.load(rules.pretrain.corpus, "validation")}

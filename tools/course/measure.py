@@ -28,7 +28,7 @@ def curves() -> dict[str, dict[str, list]]:
 
 
 def measure(names: list[str], data_dir: str | None) -> None:
-    """Run the commands of experiments, in runs/ and on one thread, and keep their figures and curves."""
+    """Run the commands of experiments, in runs/, and keep their figures and curves."""
     for name in names or measured():
         experiment = measured().get(name)
         if experiment is None:
@@ -38,7 +38,7 @@ def measure(names: list[str], data_dir: str | None) -> None:
             keep(name, *experiment_of(words[-1]))
             continue
         for command in experiment["commands"]:
-            play(command, data_dir)
+            play(command, data_dir, experiment.get("threads", 1))
         entry = experiment.get("entry") or words[words.index("--entry") + 1]
         record = read_record(RUNS / entry / "record.json")
         keep(name, figures_of(record), {stage: thinned(facts.curve) for stage, facts in record.stages.items()})
@@ -54,15 +54,15 @@ def experiment_of(name: str) -> tuple[dict[str, float], dict[str, Any]]:
     return getattr(experiments, name)()
 
 
-def play(command: str, data_dir: str | None) -> None:
+def play(command: str, data_dir: str | None, num_threads: int) -> None:
     words = shlex.split(command)
     if "DIR" in words:
         if data_dir is None:
             raise UserError(f"{command}: needs --data_dir, the folder that DIR stands for.")
         words[words.index("DIR")] = str(Path(data_dir).resolve())
     print("$", command, flush=True)
-    # Sums round by how they are split: the figures are those of one thread.
-    done = subprocess.run([sys.executable, *words[1:]], env=os.environ | {"OMP_NUM_THREADS": "1"})
+    # Sums round by how they are split: the figures are those of one thread, where nothing else is said.
+    done = subprocess.run([sys.executable, *words[1:]], env=os.environ | {"OMP_NUM_THREADS": str(num_threads)})
     if done.returncode:
         raise UserError(f"{command}: ended with code {done.returncode}.")
 

@@ -83,9 +83,10 @@ def choose(entry, choices: list[dict[str, float]]) -> dict[str, float]:
     model, tokenizer = task_of(rules).load_checkpoint(entry.checkpoint("pretrain"))
     model.to("cuda" if hardware.has_gpu() else "cpu")
     print(f"{'num_beams':>9}{'length_penalty':>16}{metric.LABEL + ' on ' + corpus.domain:>20}")
-    found, longest = [], 0.0
+    found, longest, before = [], 0.0, entry.record.stages["pretrain"]
+    finetune = 60 * before.minutes / before.steps * rules.steps("finetune", entry.record.asked)  # at stage A's pace
     for choice in choices:
-        if entry.clock.left < 2 * longest:  # such a choice, and the score
+        if found and entry.clock.left < finetune + 3 * longest:  # such a choice, the validation of stage B, the score
             print(f"The clock has {entry.clock.left / 60:.1f} minutes left: the other choices are not tried.")
             break
         task, began = task_of(rules.as_tuned(entry.record.asked | choice)), entry.clock.used

@@ -1,6 +1,7 @@
 """The open league's techniques, each by its property, and its rule book as it is played."""
 
 from dataclasses import replace
+from itertools import product
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,6 +25,7 @@ from league.tasks.r_drop import RDropLoss
 from league.tasks.task import task_of
 from league_config import AING, AING_OPEN, DEMO, LEAGUES, OpenFinetuneHP, OpenHP
 from modeling import AingConfig, AingForConditionalGeneration, train_tokenizer
+from tools.tune.space import ranges
 from tools.tune.trial import shortened
 
 TEXTS = [text for pair in PAIRS for text in pair] + ["Ein Hund, der (sehr!) weit läuft.", "", "日本 👩‍🚀 <eos>"]
@@ -238,6 +240,16 @@ def test_a_training_split_has_pairs_of_both_corpora():
     assert mixed.report["used"] == len(mixed.sources) == 170 and mixed.name == alone.name
     assert list(mixed.sources)[:100] == list(alone.sources)
     assert set(list(mixed.targets)[100:]) <= set(talks.targets)
+
+
+def test_whatever_search_is_asked_for_a_checkpoint_can_keep_it(model, tmp_path):
+    for num_beams, penalty in product(ranges(AING_OPEN, "finetune")["num_beams"], (0.0, 0.7, 1.0, 2.0)):
+        task = task_of(AING_OPEN.as_tuned({"num_beams": num_beams, "length_penalty": penalty}))
+        task.prepare(model)
+        model.save_pretrained(tmp_path)
+        kept = AingForConditionalGeneration.from_pretrained(tmp_path)
+        assert task.expected_decoding().items() <= task.decoding_in_effect(kept).items()
+        assert num_beams == 1 or task.decoding_in_effect(kept)["length_penalty"] == penalty
 
 
 @pytest.mark.parametrize(

@@ -31,13 +31,22 @@ def test_what_is_not_known_is_told_in_one_line(kept):
         tool.main(["measure", "it"])
 
 
-def test_figures_and_curves_of_the_commands_are_kept(kept, played, monkeypatch):
+@pytest.mark.parametrize("threads", [{}, {"threads": 2}])
+def test_figures_and_curves_of_the_commands_are_kept(kept, played, monkeypatch, threads):
+    experiments = json.loads(measure.MEASURED.read_text())
+    measure.MEASURED.write_text(json.dumps({"it": experiments["it"] | threads}))
     (kept / "data").mkdir()
     ran = []
-    monkeypatch.setattr(measure, "play", lambda command, data_dir: ran.append((command, data_dir)))
+    done = type("Done", (), {"returncode": 0})
+    monkeypatch.setattr(measure.subprocess, "run", lambda words, env: ran.append((words[1:], env)) or done)
     shutil.copytree(played / "runs" / "one", kept / "runs" / "one")
     tool.main(["measure", "it", "--data_dir", "data"])
-    assert [command for command, _ in ran] == json.loads(measure.MEASURED.read_text())["it"]["commands"]
+    data = str(kept / "data")
+    assert [words for words, _ in ran] == [
+        ["train_pretrain.py", "--entry", "one", "--data_dir", data],
+        ["evaluate_bleu.py", "--entry", "one"],
+    ]
+    assert {env["OMP_NUM_THREADS"] for _, env in ran} == {str(threads.get("threads", 1))}
     record = json.loads((kept / "runs" / "one" / "record.json").read_text())
     figures = json.loads(measure.MEASURED.read_text())["it"]["figures"]
     assert figures["score"] == round(record["score"]["value"], 2)

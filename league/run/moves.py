@@ -85,14 +85,14 @@ def _about_divergence(entry: Entry) -> str:
     asked, diverged = entry.record.asked, entry.record.diverged
     loss = "is not a number" if diverged.loss is None else f"is {diverged.loss:.4g}, worse than guessing"
     where = f"{diverged.stage} of entry {entry.name!r} diverged: at step {diverged.step} the loss {loss}"
-    if diverged.stage == "finetune":
+    rate = next((name for name in names_tuned(entry.rules, diverged.stage) if name.endswith("learning_rate")), None)
+    if rate and diverged.stage == "pretrain":
+        return f"{where}. Take a --{rate} below {asked.get(rate)} with another --entry."
+    if rate:
         return (
-            f"{where}. Take a learning rate below {asked.get('learning_rate')} with another --entry; "
+            f"{where}. Take a --{rate} below {asked.get(rate)} with another --entry; "
             f"--pretrained {entry.name} saves it stage A."
         )
-    if "pretrain_learning_rate" in asked:
-        rate = asked["pretrain_learning_rate"]
-        return f"{where}. Take a pretrain_learning_rate below {rate} with another --entry."
     structure = "/".join(str(asked.get(name)) for name in names_tuned(entry.rules, "pretrain"))
     return f"{where}. Stage A's settings are fixed: take another structure than {structure} with another --entry."
 

@@ -22,7 +22,7 @@ def test_a_loss_that_explodes_stops_the_stage_and_is_recorded(here, rate, told):
     with pytest.raises(UserError) as error:
         play(*words)
     message = str(error.value)
-    assert told in message and "learning rate below" in message and "--pretrained wild" in message, message
+    assert told in message and "Take a --learning_rate below" in message and "--pretrained wild" in message, message
     diverged = record_of(here, "wild")["diverged"]
     assert f"at step {diverged['step']} the loss" in message and diverged["step"] <= 8
     assert "finetune" not in record_of(here, "wild")["stages"]

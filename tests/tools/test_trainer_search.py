@@ -168,6 +168,7 @@ def test_without_time_nothing_is_tried(two, monkeypatch):
         ("two", ["--trials", "0"], {}, "--trials 0: must be at least 1"),
         ("two", ["--seed", "2"], {}, "was started with seed 1 (now 2)"),
         ("two", [], {"WORLD_SIZE": "2"}, "runs in one process"),
+        *(("two", ["--league", league], {}, f"invalid choice: '{league}'") for league in ("aing-open", "demo-readers")),
     ],
 )
 def test_what_cannot_be_searched_is_refused(two, monkeypatch, entry, flags, environment, message):

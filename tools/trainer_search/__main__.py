@@ -12,13 +12,16 @@ from dataclasses import dataclass, field
 from league.cli.options import parse_options
 from league.errors import Interrupted, UserError, run_command
 from league.values import TrainingOptions
-from league_config import LEAGUES
+from league_config import LEAGUES, FinetuneHP
 from tools.tune.space import flags
+
+# Those whose fine-tune has the Trainer's arguments alone: what else others tune, it does not know.
+PLAYABLE = [name for name, league in LEAGUES.items() if league.tuned("finetune") is FinetuneHP]
 
 
 @dataclass
 class SearchOptions:
-    league: str = field(default="aing", metadata={"help": "rule book", "choices": LEAGUES.keys()})
+    league: str = field(default="aing", metadata={"help": "rule book", "choices": PLAYABLE})
     entry: str | None = field(default=None, metadata={"help": "entry with a complete stage A, and no stage B yet"})
     data_dir: str | None = field(default=None, metadata={"help": "folder with local text files, as for the scripts"})
     seed: int = field(default=1, metadata={"help": "seed of stage A, of every trial, and of the search"})

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import dataclass, replace
 from typing import Annotated
 
+import optuna
 import play
 import pytest
 from play import TINY
@@ -14,15 +15,16 @@ import league_config
 from league.cli.options import parse_options
 from league.errors import UserError
 from league.record.shape import read_record
-from league.rulebook import Range
+from league.rulebook import STAGES, Range
 from league.tasks.translate import Translate
 from league.untrusted import read_json
 from league.values import TrainingOptions, as_values
-from league_config import FinetuneHP, ModelHP
+from league_config import LEAGUES, FinetuneHP, ModelHP
 from tools.tune import sampling
 from tools.tune.jobs import Job
 from tools.tune.plan import Planner
 from tools.tune.report import write_report
+from tools.tune.sampling import Sampling
 from tools.tune.search import Search
 from tools.tune.space import ranges, why_not
 from tools.tune.summary import terminal_summary
@@ -135,6 +137,15 @@ def test_a_sampler_that_is_refused_everything_ends_the_search_well(simulated, mo
     simulated.play("--minutes", "4", "--sampler", sampler)
     assert any(stage == "finetune" and fidelity == 1 for stage, fidelity, _ in simulated.ran)
     assert capsys.readouterr().out.splitlines()[-1].startswith("python evaluate_bleu.py")
+
+
+@pytest.mark.parametrize("league", LEAGUES.values(), ids=LEAGUES.keys())
+def test_a_grid_has_a_point_at_once_however_many_it_has(league):
+    for stage in STAGES:
+        if spans := ranges(league, stage):
+            study = optuna.create_study(direction="maximize")
+            params = Sampling("grid", 1, {stage: spans}).pick(stage, study, lambda values: True)
+            assert all(params[name] in sampling._grid(span) for name, span in spans.items())
 
 
 def test_a_grid_that_is_used_up_ends_nothing(simulated, monkeypatch):

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.samplers import BaseSampler, GridSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState
 
 from league.rulebook import Range
@@ -51,14 +52,24 @@ class Sampling:
         if self.kind == "random":
             return RandomSampler(seed=seed)
         if self.kind == "grid":
-            return _EndlessGrid({name: _grid(span) for name, span in spans.items()}, seed=seed)
+            return _Grid({name: _grid(span) for name, span in spans.items()}, seed)
         return TPESampler(n_startup_trials=START_UP, multivariate=True, seed=seed)
 
 
-class _EndlessGrid(GridSampler):
-    # Optuna's stops its own loop after the last point, and fails where there is no such loop.
-    def after_trial(self, study, trial, state, values) -> None:
-        pass
+class _Grid(BaseSampler):
+    """Any point of a grid: Optuna's own sampler lists all of them first, and the open league has billions."""
+
+    def __init__(self, grid: dict[str, list], seed: int):
+        self.grid, self.random = grid, Random(seed)
+
+    def infer_relative_search_space(self, study, trial) -> dict[str, BaseDistribution]:
+        return {}
+
+    def sample_relative(self, study, trial, search_space) -> dict[str, Any]:
+        return {}
+
+    def sample_independent(self, study, trial, name: str, distribution: BaseDistribution) -> Any:
+        return self.random.choice(self.grid[name])
 
 
 def distributions(spans: Spans) -> dict[str, BaseDistribution]:

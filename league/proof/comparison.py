@@ -67,7 +67,7 @@ class Comparison:
             f"{name:<{width}}  {self.metric} {score:.2f}" for name, score in zip(self.names, self.scores, strict=True)
         ]
         lines += [f"{'':<{width}}  {name}: {one} and {other}" for name, (one, other) in self.different_values.items()]
-        lines.append(f"difference {self.difference:+.2f}")
+        lines.append(f"difference {self.difference:+z.2f}")
         lines.append(
             f"by chance over the rows: p = {self.p_value:.4f} (approximate randomisation, {NUM_SWAPS:,} trials)"
         )

@@ -124,7 +124,7 @@ class Player:
 
         rules, structure = arm.changed(self.rules), self.structure | arm.structure
         key = f"{abs(hash((str(rules.pretrain), rules.vocab_size, str(structure), seed))):x}"[:12]
-        shared = {"league": rules.name, "seed": seed, "data_dir": self.options.data_dir}
+        shared = {"league": rules.name, "seed": seed, "data_dir": self.options.data_dir, "game": ""}
         quiet = Conduct(is_quiet=True)
         first = Entry(TrainingOptions(entry=f"a-{key}", **shared), rules, self.folder / key, quiet)
         pretrain(first, rules.tuned("pretrain")(**structure))

@@ -16,7 +16,7 @@ from league.files import digest_of
 from league.rulebook import League, Stage
 from league.threads import cores
 from league.values import check_data_dir, check_model_hp
-from league_config import AING, ModelHP
+from league_config import AING, TWEETS, ModelHP
 
 CACHE = ROOT / ".cache" / "bench"
 PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "ctranslate2")
@@ -71,12 +71,14 @@ def check(options: BenchOptions, parts: list[str]) -> None:
         raise UserError(f"--marian_steps {options.marian_steps}: a model of fewer than 50 steps only babbles.")
     if min(options.pairs) < 100:
         raise UserError(f"--pairs {min(options.pairs)}: must be at least 100.")
-    most, needed = AING.pretrain.arguments["max_steps"], options.warm_up + options.rounds * options.steps
-    if "training" in parts and needed >= most:
-        raise UserError(
-            f"--rounds {options.rounds} --steps {options.steps}: with those to warm up they are {needed} steps; "
-            f"stage A has {most}: take fewer."
-        )
+    needed = options.warm_up + options.rounds * options.steps
+    for part, league in (("training", AING), ("readers", TWEETS)):
+        most = league.pretrain.arguments["max_steps"]
+        if part in parts and needed >= most:
+            raise UserError(
+                f"--rounds {options.rounds} --steps {options.steps}: with those to warm up they are {needed} steps; "
+                f"stage A has {most}: take fewer."
+            )
     for name, file in (("checkpoint", "model.safetensors"), ("marian", "config.json")):
         folder = getattr(options, name)
         if folder is not None and not (Path(folder) / file).is_file():
@@ -140,7 +142,8 @@ def bench_league(steps: int, league: League = AING, finetune_steps: int = 1) -> 
         warmup_steps=max(1, int(before["warmup_steps"] * share)),
         lr_scheduler_kwargs=decay | {"num_decay_steps": max(1, int(decay["num_decay_steps"] * share))},
     )
-    return replace(league, name="bench", pretrain=pretrain, finetune=shorter(league.finetune, max_steps=finetune_steps))
+    finetune = shorter(league.finetune, max_steps=finetune_steps)
+    return replace(league, name="bench", minutes=1e6, pretrain=pretrain, finetune=finetune)  # no clock ends a round
 
 
 def cache_folder(kind: str, data_dir: Path, *determined_by: Any) -> Path:

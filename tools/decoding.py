@@ -81,7 +81,7 @@ def choose(entry, choices: list[dict[str, float]]) -> dict[str, float]:
     split = task_of(rules).load_split(corpus, "validation", entry.options.data_dir)
     moves.start(entry, {"seed": entry.options.seed}, split)
     model, tokenizer = task_of(rules).load_checkpoint(entry.checkpoint("pretrain"))
-    model.to("cuda" if hardware.has_gpu() else "cpu")
+    model.to(hardware.best_device())
     print(f"{'num_beams':>9}{'length_penalty':>16}{metric.LABEL + ' on ' + corpus.domain:>20}")
     found, longest, before = [], 0.0, entry.record.stages["pretrain"]
     finetune = 60 * before.minutes / before.steps * rules.steps("finetune", entry.record.asked)  # at stage A's pace

@@ -61,7 +61,9 @@ def _rules(fixed: str) -> League:
         return known
     for name in ("pretrain", "finetune"):  # with origins as plain values, which no rule looks into
         stage = values[name]
-        tuned = make_dataclass("Tuned", stage["tuned"]) if "tuned" in stage else None
+        starts = {item.name: item.default for item in fields(known.tuned(name))} if known else {}
+        names = stage.get("tuned")
+        tuned = names if names is None else make_dataclass("Tuned", [(one, Any, starts.get(one, 0)) for one in names])
         values[name] = Stage(**(stage | {"corpus": Corpus(**stage["corpus"]), "tuned": tuned}))
     return League(**values)
 

@@ -17,9 +17,13 @@ def data(shown: list[tuple[str, Attention]]) -> dict[str, list[dict]]:
     for place, (title, attention) in enumerate(shown):
         weights = with_room(attention, left / (len(shown) - place))
         left -= size_of(weights)
-        layers, heads = weights["cross"].shape[:2]
         sentences.append(
-            {"title": in_languages(title), "layers": layers, "heads": heads, "means_of": attention.cross.shape[:2]}
+            {
+                "title": in_languages(title),
+                "layers": {kind: len(array) for kind, array in weights.items()},  # the decoder may be of another depth
+                "heads": weights["cross"].shape[1],
+                "means_of": {kind: getattr(attention, kind).shape[:2] for kind in KINDS},
+            }
             | {side: getattr(attention, side) for side in ("source", "target", "written")}
             | {kind: packed(array) for kind, array in weights.items()}
         )

@@ -8,6 +8,7 @@ from league.errors import Diverged, UserError
 from league.record.folder import GIVEN
 from league.record.rules import names_tuned
 from league.record.shape import DataFacts, Divergence, ScoreFacts, StageFacts
+from league.rulebook import STAGES
 from league.run.entry import Entry
 
 
@@ -103,7 +104,8 @@ def open_test_set(entry: Entry, test: Split) -> None:
     entry.record.test_openings += 1
     wanted = {}
     if settings := entry.options.settings:
-        wanted, asked = settings.values, entry.record.asked
+        tuned, asked = (name for stage in STAGES for name in names_tuned(entry.rules, stage)), entry.record.asked
+        wanted = {name: settings.values[name] for name in tuned if name in settings.values}
         others = [f"{name} {asked[name]!r}" for name in wanted if name in asked and asked[name] != wanted[name]]
         if others:
             raise UserError(

@@ -21,6 +21,13 @@ def effective(name: str, num_layers: int) -> str:
     return "embeddings" if match and match[1] and int(match[1]) >= num_layers else name
 
 
+def check_depth(encoder, name: str) -> None:
+    """Refuse a name that keeps as many layers as there are, where no rule can know how many that is."""
+    num_layers = len(_parts(encoder)[1])
+    if effective(name, num_layers) != name:
+        raise UserError(f"--freeze {name}: the encoder has {num_layers} layers; embeddings keeps all of them.")
+
+
 def freeze(encoder, name: str, notes: bool = True) -> None:
     """Take parts of an encoder out of the training, and note how all of it was."""
     embeddings, layers, others = _parts(encoder)

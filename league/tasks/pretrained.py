@@ -82,11 +82,12 @@ class Pretrained(Summarize):
 
     def start_from(self, folder: Path, values: dict[str, Any]) -> tuple:
         """Load the checkpoint that the rule book names, and freeze of its encoder what is not to be trained."""
-        from league.tasks.freezing import freeze
+        from league.tasks.freezing import check_depth, freeze
 
         given = self.given()
         model, tokenizer = given.model(), given.tokenizer()
         self._check_fit(model, tokenizer)
+        check_depth(model.get_encoder(), values["freeze"])
         freeze(model.get_encoder(), values["freeze"])
         return model, tokenizer
 

@@ -186,6 +186,7 @@ def test_numbered_pairs_are_as_many_as_asked_and_all_different(tmp_path):
         (["--rounds", "0"], "--rounds 0: must be at least 1"),
         (["--round", "3"], "did you mean --rounds"),
         (["training", "--rounds", "100"], "2100 steps; stage A has 1500"),
+        (["readers", "--rounds", "20", "--steps", "200"], "steps; stage A has 4000"),
         (["--d_model", "30", "--nhead", "4"], "must be divisible by nhead"),
         (["--data_dir", "nowhere"], "is not a folder"),
         (["--pairs", "1"], "--pairs 1: must be at least 100"),

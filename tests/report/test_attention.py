@@ -1,5 +1,6 @@
 """What a model looks at, and the part of a report in which one points at tokens."""
 
+import base64
 import json
 from dataclasses import replace
 
@@ -101,10 +102,19 @@ def test_weights_of_a_large_model_leave_the_page_small():
     assert len(text) < 1.4 * MOST_BYTES
     told = json.loads(text)["sentences"]
     # Of a huge one means are shown: over its heads, or over its layers, too, as there is room.
-    assert [(one["title"][0], one["layers"], one["heads"], *one["means_of"]) for one in told] == [
+    shown = [(one["title"][0], one["layers"]["cross"], one["heads"], *one["means_of"]["cross"]) for one in told]
+    assert shown == [
         ("huge", 1, 1, 64, 2), ("large", 6, 8, 6, 8), ("small", 1, 2, 1, 2), ("large", 6, 8, 6, 8),
         ("huge", 64, 1, 64, 2),
     ]  # fmt: skip
+
+
+def test_an_encoder_may_be_deeper_than_the_decoder():
+    found = replace(hostile_attention(6, 2, 2), encoder=hostile_attention(6, 3, 2).encoder)
+    (told,) = data([("it", found)])["sentences"]
+    assert told["layers"] == {"cross": 2, "encoder": 3, "decoder": 2}
+    for kind, layers in told["layers"].items():
+        assert len(base64.b64decode(told[kind])) == layers * 2 * 6 * 6
 
 
 # In a browser

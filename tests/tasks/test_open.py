@@ -17,6 +17,7 @@ from league.data.corpora import load_split
 from league.errors import UserError
 from league.proof.data import DataAtHand
 from league.record.rules import rules_of
+from league.rulebook import STAGES
 from league.tasks.averaging import FILE, WeightAverage
 from league.tasks.bpe_dropout import BpeDropout
 from league.tasks.hiding import HidingCollator
@@ -194,6 +195,16 @@ def test_start_values_are_the_rule_book():
     task_of(played).check("finetune", OpenFinetuneHP())
     assert played.pretrain.arguments == AING_OPEN.as_tuned({}, "pretrain").pretrain.arguments
     assert rules_of(AING_OPEN.fixed()) is AING_OPEN
+
+
+def test_a_rule_book_that_was_edited_is_played_from_the_same_start():
+    edited = rules_of(AING_OPEN.fixed() | {"minutes": 60.0})
+    assert edited.minutes == 60 != AING_OPEN.minutes
+    for values in ({}, {"pretrain_steps": 9000, "steps": 500}):
+        for stage in STAGES:
+            assert edited.steps(stage, values) == AING_OPEN.steps(stage, values)
+            played, usual = (getattr(rules.as_tuned(values, stage), stage) for rules in (edited, AING_OPEN))
+            assert (played.arguments, played.settings) == (usual.arguments, usual.settings)
 
 
 def test_each_value_has_its_place():

@@ -7,8 +7,10 @@ import pytest
 from play_summaries import TINY_SUMMARIES
 from summaries_game import GAME, play, record_of
 
+from league.errors import UserError
 from league.record.rules import broken_rules
 from league.tasks import rouge
+from league.tasks.freezing import check_depth
 from league.tasks.task import task_of
 from league.translate.copying import bracketed, copied, pieces
 
@@ -193,3 +195,14 @@ def test_the_app_takes_several_lines_for_one_text(game):
     (only,) = answer.lines
     assert only.source.count("\n") == 26 and len(only.hypotheses) == 2
     assert "Shall" in answer.attention
+
+
+def test_a_name_that_keeps_every_layer_is_refused_where_no_rule_counts_them():
+    from transformers import BartConfig, BartModel
+
+    sizes = {"encoder_ffn_dim": 16, "decoder_ffn_dim": 16, "encoder_attention_heads": 2, "decoder_attention_heads": 2}
+    model = BartModel(BartConfig(vocab_size=20, d_model=16, encoder_layers=3, decoder_layers=1, **sizes))
+    for name in ("all", "nothing", "embeddings", "all_but_last_2"):
+        check_depth(model.get_encoder(), name)
+    with pytest.raises(UserError, match="--freeze all_but_last_3: the encoder has 3 layers; embeddings keeps all"):
+        check_depth(model.get_encoder(), "all_but_last_3")

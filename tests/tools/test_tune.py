@@ -31,7 +31,8 @@ from league.record.shape import read_record
 from league.run import takeover
 from league.run.entry import Entry
 from league.untrusted import read_as, read_json
-from league.values import TrainingOptions
+from league.values import TrainingOptions, as_values
+from league_config import OpenFinetuneHP, OpenHP
 from tools import verify
 from tools.tune.trial import Runner
 
@@ -184,6 +185,17 @@ def test_what_was_trained_with_other_values_is_not_scored_as_the_search_s(at_hom
     with pytest.raises(UserError, match=r"other values than those of --from \(weight_decay .*leave --from out"):
         play.play("evaluate_bleu", "--entry", "t", "--from", "other.json", "--again")
     assert (at_home / "runs/t/record.json").read_bytes() == before
+
+
+def test_a_file_of_another_league_leaves_nothing_in_the_record_that_is_not_tuned_here(at_home):
+    before = read_record(at_home / "runs/t/record.json")
+    structure, schedule = ({name: before.asked[name] for name in names} for names in (STRUCTURE, SCHEDULE))
+    best = {"league": "aing-open", "seed": 1, "trials": 0, "minutes": 0.0}
+    best |= {"model_hp": as_values(OpenHP(**structure)), "finetune_hp": as_values(OpenFinetuneHP(**schedule))}
+    (at_home / "other.json").write_text(json.dumps(best))
+    play.play("evaluate_bleu", "--entry", "t", "--from", "other.json", "--again")
+    after = read_record(at_home / "runs/t/record.json")
+    assert after.asked == before.asked and after.official and after.test_openings == before.test_openings + 1
 
 
 def test_a_fine_tune_on_a_searched_structure_is_charged_for_the_search(at_home, monkeypatch):

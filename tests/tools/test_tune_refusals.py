@@ -13,12 +13,14 @@ from conftest import command, run
 from msgspec import to_builtins
 from play import TINY
 from searches import FROM, assert_each_trial_has_one_outcome, assert_nothing_was_lost
+from tunables import SCHEDULE, STRUCTURE
 
 import league_config
 from league.cli.options import parse_options
 from league.data.corpora import load_split
 from league.errors import UserError
-from league_config import ModelHP
+from league.values import as_values
+from league_config import ModelHP, OpenFinetuneHP, OpenHP
 from tools.tune import __main__ as tune
 
 pytest_plugins = "simulated"
@@ -168,6 +170,17 @@ def test_another_league_than_the_file_s_is_a_flag_that_wins(simulated):
         "", tune.EntryOptions, tune.TuneOptions, argv=["--from", "from.json", "--league", "demo"]
     )
     assert options.league == "demo" and to_builtins(options.settings) == FROM
+
+
+def test_of_another_league_s_file_the_values_that_are_tuned_here_are_taken(simulated):
+    best = {"league": "aing-open", "seed": 1, "trials": 0, "minutes": 0.0}
+    best["model_hp"], best["finetune_hp"] = as_values(OpenHP(d_model=64)), as_values(OpenFinetuneHP(learning_rate=2e-5))
+    (simulated.folder / "from.json").write_text(json.dumps(best))
+    argv = ["--from", "from.json", "--league", "demo"]
+    options, _ = parse_options("", tune.EntryOptions, tune.TuneOptions, argv=argv)
+    start = tune.start_of(options)
+    assert start["pretrain"]["d_model"] == 64 and start["finetune"]["learning_rate"] == 2e-5
+    assert [set(values) for values in start.values()] == [set(STRUCTURE), set(SCHEDULE)]
 
 
 def test_an_error_is_one_line_and_exit_code_2(played):

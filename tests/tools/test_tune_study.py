@@ -1,6 +1,7 @@
 """The parts of a search: its time, Optuna's parameters, and trials whose process is gone."""
 
 import random
+from types import SimpleNamespace
 
 import optuna
 import pytest
@@ -11,6 +12,7 @@ from league.record.game import union
 from league.rulebook import Range
 from tools.tune.jobs import Job
 from tools.tune.sampling import distributions, from_params, to_params
+from tools.tune.search import MOST_RESTARTS, Search
 from tools.tune.space import ranges, start_values
 from tools.tune.study import Study
 
@@ -100,3 +102,16 @@ def test_a_trial_goes_on_under_its_number_whenever_it_was_killed(tmp_path, monke
     assert resumed == expected
     assert [row["validation"] for row in after.rows()] == [4.0, 3.0 if moment == "ended" else 4.0]
     assert not list(after.left_over())
+
+
+def test_a_trial_that_is_interrupted_again_and_again_has_failed(tmp_path):
+    job = Job("pretrain", 1.0, "baseline", 9.0, start_values(TINY, "pretrain"))
+    Study(tmp_path, {"a": "b"}, sampling_of(TINY)).begin(job, lambda values: True, 0.0)
+    ended = []
+    for number in range(1, MOST_RESTARTS + 2):
+        study = Study(tmp_path, {"a": "b"}, sampling_of(TINY))
+        search = SimpleNamespace(study=study, waiting=[], _outcome_of_nothing=lambda reason: {"reason": reason})
+        search._note_end = lambda begun, outcome: ended.append(outcome["reason"])
+        Search._take_up(search)
+        assert len(search.waiting) == (number <= MOST_RESTARTS)
+    assert ended == [f"it was interrupted {MOST_RESTARTS + 1} times"]

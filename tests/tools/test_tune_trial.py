@@ -8,16 +8,18 @@ import pytest
 from conftest import SMALL
 from play import TINY
 from searches import FROM
+from splits import PAIRS, write_split
 from tunables import SCHEDULE, STRUCTURE
 
 from league.record.rules import scheduled_rate
 from league.record.shape import read_record
+from league.rulebook import STAGES
 from league.run import watch
 from league.run.entry import Conduct
 from league.run.loading import Splits
 from league.tasks.loss import SmoothedLoss
-from league_config import AING
-from tools.tune.trial import Attempt, Runner, share_left
+from league_config import AING, AING_OPEN
+from tools.tune.trial import FORGOTTEN, Attempt, Runner, load_data, share_left, shortened
 from train_finetune import FinetuneOptions
 
 # Trials
@@ -120,3 +122,30 @@ def test_a_loss_diverges_that_rises_not_one_that_begins_high(losses, diverges):
         history.append({"loss": share * math.log(rules.vocab_size), "learning_rate": 0.1})
         stage.on_log(None, SimpleNamespace(log_history=history, global_step=step), control, logs=history[-1])
     assert control.should_training_stop == diverges == bool(stage.diverged)
+
+
+# Where it runs
+
+
+def test_a_device_holds_what_divides_a_batch_that_is_tuned():
+    options = FinetuneOptions(league="aing-open", entry="x", device_batch_size=48)
+    runner = Runner(AING_OPEN, options, "x", Splits(AING_OPEN, None))
+    # The rule book's own batch is for the scripts to judge.
+    assert [runner.device_batch_size(size) for size in (64, 32, 256, 96)] == [48, 16, 16, 48]
+
+
+def test_workers_have_the_data_of_every_trial_wherever_they_are(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    for stage in STAGES:
+        for split in ("train", "validation"):
+            write_split(tmp_path / "data", PAIRS, getattr(TINY, stage).corpus, split)
+    monkeypatch.chdir(tmp_path)
+    splits = load_data(TINY, "data")
+    assert Path(splits.data_dir).is_absolute()
+    (tmp_path / "data").rename(tmp_path / "elsewhere")
+    for most in (None, FORGOTTEN):
+        probed = TINY
+        for stage in STAGES:
+            assert splits.validation(shortened(TINY, stage, 3, most), stage)
+            probed = shortened(probed, stage, 3, most)
+        assert all(splits.validation(probed, stage) for stage in STAGES)

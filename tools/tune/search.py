@@ -34,6 +34,7 @@ from .work import Work
 
 PROBE = "probe"  # what a worker does before its first trial
 KEPT_TRIALS = 3  # fine-tunes in full whose checkpoints stay: the best ones, in case one of them is damaged
+MOST_RESTARTS = 3  # of a trial that is interrupted, after which it has failed: chosen, it may be what fills the memory
 
 
 class Search:
@@ -95,7 +96,7 @@ class Search:
         game = self.entry.game
         in_game = game.charge(self.entry.name, "trials") if game else nullcontext()
         with self.clock.charge("search"), in_game, clear_disk(self.entry.folder):
-            self.waiting += self.study.left_over()
+            self._take_up()
             self._charge()
             while not self._is_over():
                 for seat in self.team.free():
@@ -109,6 +110,14 @@ class Search:
                 self.output.running(self.team.notes())
             trials = counted(len(self.study.tried()), "trial")
             self.output.say(f"The search is over after {self.used / 60:.1f} minutes and {trials}.")
+
+    def _take_up(self) -> None:
+        """Wait for a seat with what a kill has interrupted; what was killed again and again may be what kills."""
+        for begun in self.study.left_over():
+            if begun.asked["restarts"] > MOST_RESTARTS:
+                self._note_end(begun, self._outcome_of_nothing(f"it was interrupted {MOST_RESTARTS + 1} times"))
+            else:
+                self.waiting.append(begun)
 
     def _note_earlier(self) -> None:
         # The search whose best this one starts from: noted, or the same command without --from would forget it.

@@ -193,4 +193,4 @@ class Study:
 def again(asked: dict[str, Any]) -> dict[str, Any]:
     """Return what is asked of a trial whose process was killed."""
     origin = asked["origin"].removesuffix(AGAIN)
-    return asked | {"origin": f"{origin}, again after a kill"}
+    return asked | {"origin": f"{origin}, again after a kill", "restarts": asked.get("restarts", 0) + 1}

@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -65,13 +66,19 @@ class Runner:
         trial.hold()
         return trial
 
+    def device_batch_size(self, size: int) -> int | None:
+        """Return how much of a batch a device holds at a time; of a batch that is TUNE, what divides it."""
+        most = self.options.device_batch_size
+        return most if most is None or size == self.rules.batch_size else math.gcd(most, size)
+
     def run(self, attempt: Attempt) -> dict[str, Any]:
         """Run a trial; return what came of it."""
         rules = shortened(self.rules, attempt.stage, num_steps(self.rules, attempt.stage, attempt.fidelity))
         steps = rules.steps(attempt.stage, attempt.values)
         paces: list[float] = []
         conduct = Conduct(self.study, attempt.headline, True, attempt.seconds, paces.append, attempt.note_step)
-        trial = self.entry(attempt.folder, rules, conduct)
+        size = rules.as_tuned(attempt.values, attempt.stage).batch_size
+        trial = self.entry(attempt.folder, rules, conduct, device_batch_size=self.device_batch_size(size))
         began, outcome = time.monotonic(), {"steps": steps, "validation": None, "reason": None}
         try:
             facts = self._train(trial, attempt)
@@ -150,8 +157,11 @@ def share_left(folder: Path, stage: str, steps: int) -> float:
 
 def load_data(rules: League, data_dir: str | None) -> Splits:
     """Load and tokenize all that trials need, once: it is not on the clock."""
-    splits = Splits(rules, data_dir)
+    splits = Splits(rules, data_dir and str(Path(data_dir).resolve()))  # workers are elsewhere
     tokenize_all(rules, splits)
+    for corpus in {one.name: one for stage in STAGES for one in rules.validated(stage)}.values():
+        for most in (VALIDATED, FORGOTTEN):  # of shorter trials: what is loaded travels to the workers
+            splits.load(_fewer(corpus, most), "validation")
     return splits
 
 

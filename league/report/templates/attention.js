@@ -50,7 +50,7 @@
   const range = (picked, size) => (picked === "mean" ? [...Array(size).keys()] : [Number(picked)]);
   const picked = () => {
     const sentence = sentences[picks.sentence.value];
-    return weights(range(picks.layer.value, sentence.layers), range(picks.head.value, sentence.heads));
+    return weights(range(picks.layer.value, sentence.layers[picks.kind.value]), range(picks.head.value, sentence.heads));
   };
 
   const options = (select, size, all) => {
@@ -89,15 +89,16 @@
   // All layers and heads at a glance, each a picture of a few pixels a cell.
   const overview = () => {
     const sentence = sentences[picks.sentence.value];
+    const layers = sentence.layers[picks.kind.value];
     const ink = getComputedStyle(place).getPropertyValue("--pretrain").trim();
     part("overview").replaceChildren();
-    part("overview").hidden = sentence.layers * sentence.heads < 2;
+    part("overview").hidden = layers * sentence.heads < 2;
     part("overview").style.setProperty("--heads", Math.min(8, sentence.heads));
-    for (let layer = 0; layer < sentence.layers; layer++) {
+    for (let layer = 0; layer < layers; layer++) {
       for (let head = 0; head < sentence.heads; head++) {
         const lines = weights([layer], [head]);
         const label = league.say("att.thumb", { layer: layer + 1, head: head + 1 });
-        const isPicked = picks.layer.value === String(sentence.layers > 1 ? layer : "mean") &&
+        const isPicked = picks.layer.value === String(layers > 1 ? layer : "mean") &&
           picks.head.value === String(sentence.heads > 1 ? head : "mean");
         const button = make(part("overview"), "button", undefined, { type: "button", "aria-pressed": isPicked });
         const canvas = make(button, "canvas", undefined,
@@ -110,7 +111,7 @@
           pen.fillRect(4 * j, 4 * i, 4, 4);
         }));
         button.addEventListener("click", () => {
-          if (sentence.layers > 1) picks.layer.value = layer;
+          if (layers > 1) picks.layer.value = layer;
           if (sentence.heads > 1) picks.head.value = head;
           draw();
         });
@@ -122,8 +123,8 @@
     const sentence = sentences[picks.sentence.value];
     const kind = picks.kind.value;
     const [from, to] = sides[kind];
-    options(picks.layer, sentence.layers, sentence.means_of[0]);
-    options(picks.head, sentence.heads, sentence.means_of[1]);
+    options(picks.layer, sentence.layers[kind], sentence.means_of[kind][0]);
+    options(picks.head, sentence.heads, sentence.means_of[kind][1]);
     grid = picked();
     part("rows-title").textContent = league.say("att.from", { does: league.say(`att.does.${kind}`) });
     part("columns-title").textContent = league.say(`att.to.${kind}`);

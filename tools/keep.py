@@ -14,6 +14,8 @@ from pathlib import Path
 from league.cli.options import parse_options
 from league.errors import UserError, run_command
 from league.record.folder import RUNS
+from league.record.game_clock import BEGUN, GAMES
+from league.rulebook import STAGES
 
 EVERY = 60  # seconds: as often as a stage writes a checkpoint
 
@@ -32,9 +34,9 @@ def main(argv: list[str] | None = None) -> None:
     for entry in bring_back(kept):
         print(f"brought back: {entry}", flush=True)
     while True:
-        for folder in entries_in(RUNS):
+        for folder in (*entries_in(RUNS), *games_in(RUNS)):
             try:
-                copy(folder, kept / folder.name)
+                copy(folder, kept / folder.relative_to(RUNS), removes=folder.parent == RUNS)
             except OSError as error:
                 failure = f"cannot keep {folder} in {kept}: {error.strerror or error}"
                 if options.once:
@@ -46,27 +48,39 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def bring_back(kept: Path) -> Iterator[str]:
-    """Copy the entries that are kept and not here; refuse to choose where both have one, and the kept one is newer."""
+    """Copy what is kept and not here; refuse to choose where both places have an entry that the other has not."""
+    for folder in games_in(kept):
+        here = RUNS / folder.relative_to(kept)
+        if (here / BEGUN).exists() and (here / BEGUN).read_bytes() != (folder / BEGUN).read_bytes():
+            raise UserError(f"game {folder.name}: another one lies in {kept}; move {here} away, or name it otherwise.")
+        for name in files_in(folder):
+            if not (here / name).exists():  # what is here is as new as it can be
+                copy_file(folder / name, here / name)
     for folder in entries_in(kept):
         here = RUNS / folder.name
+        lacking = [stage for stage in STAGES if (folder / stage).is_dir() and not (here / stage).is_dir()]
         if not (here / "record.json").exists():  # which comes last
             copy(folder, here)
             yield folder.name
-        elif written(folder) > written(here) + 1:
-            raise UserError(
-                f"{folder.name}: newer in {kept} than here; move {here} away, or name your entry otherwise."
-            )
+        elif lacking or written(folder) > written(here) + 1:
+            what = f"has its {lacking[0]} stage in {kept} and not" if lacking else f"newer in {kept} than"
+            raise UserError(f"{folder.name}: {what} here; move {here} away, or name your entry otherwise.")
 
 
 def entries_in(folder: Path) -> list[Path]:
     return sorted(path.parent for path in folder.glob("*/record.json"))
 
 
+def games_in(folder: Path) -> list[Path]:
+    """Return the clocks of games, to which each process adds a file of its own."""
+    return sorted(path.parent for path in folder.glob(f"{GAMES}/*/{BEGUN}"))
+
+
 def written(entry: Path) -> float:
     return (entry / "record.json").stat().st_mtime
 
 
-def copy(source: Path, target: Path) -> None:
+def copy(source: Path, target: Path, removes: bool = True) -> None:
     """Make the files in `target` those in `source`, each written whole; what is being written comes next time."""
     found = set(files_in(source))
     # The records last: what they speak of is then there.
@@ -75,7 +89,7 @@ def copy(source: Path, target: Path) -> None:
             copy_file(source / name, target / name)
         except FileNotFoundError:
             continue  # renamed or removed meanwhile
-    for name in set(files_in(target)) - found:
+    for name in set(files_in(target)) - found if removes else ():
         (target / name).unlink(missing_ok=True)
 
 

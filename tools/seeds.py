@@ -57,6 +57,9 @@ def main(argv: list[str] | None = None) -> None:
     if len(prints) > 1:
         raise UserError(f"the repetitions of {folder} differ in data or rules: delete {folder}-seed* and start over.")
 
+    if late := [one.entry for one in records.values() if any(stage.out_of_time for stage in one.stages.values())]:
+        raise UserError(f"{late[0]}: the clock cut it short, which is no chance: fewer --workers leave each more time.")
+
     scores = {str(seed): round(one.score.value, 2) for seed, one in sorted(records.items())}
     mean, deviation = statistics.mean(scores.values()), statistics.stdev(scores.values())
     write_json(folder / "seeds.json", {"scores": scores, "mean": mean, "deviation": deviation})

@@ -109,11 +109,11 @@ def _joined(name: str, parts: list[Split], columns: tuple[str, ...]) -> Split:
     return Split(name, rows, report)
 
 
-def gathered(split: Split) -> Split:
+def gathered(split: Split, references_of: Callable[[str], list[str]]) -> Split:
     """Return a split in which a text that comes several times is one row, whose second text is a JSON list of all."""
     by_text: dict[str, list[str]] = {}
     for text, other in zip(split.sources, split.targets, strict=True):
-        by_text.setdefault(text, []).append(other)
+        by_text.setdefault(text, []).extend(references_of(other))
     if len(by_text) == len(split.sources):
         return split
     pairs = ((text, json.dumps(all_, ensure_ascii=False) if all_[1:] else all_[0]) for text, all_ in by_text.items())

@@ -7,14 +7,21 @@ from pathlib import Path
 from league.errors import UserError
 from league.files import digest_of, write_text
 from league.hub.connection import errors_in_one_line, is_offline, is_transient, status_of, with_retries, without_token
-from league.record.folder import CHECKPOINT, PICTURES, files_to_hand_in, last_stage, read_whole_entry, repository_files
+from league.record.folder import (
+    CHECKPOINT,
+    GIVEN,
+    PICTURES,
+    files_to_hand_in,
+    last_stage,
+    read_whole_entry,
+    repository_files,
+)
 from league.record.shape import Record
 from league.tasks.predictions import predictions_files
 from league.values import check_repo_name
 
 PRETRAIN = "pretrain"  # the branch of stage A
 MAX_BYTES = {".safetensors": 4_000_000_000, ".json": 5_000_000, ".txt": 50_000_000, ".jsonl": 50_000_000}
-NEEDED = (*CHECKPOINT, "generation_config.json")
 
 
 def push_if_asked(entry) -> None:
@@ -157,10 +164,12 @@ def _download(repo_id: str, revision: str, place: Path, known: Path) -> Path:
     if not re.fullmatch(r"[0-9a-f]{40}", info.sha or ""):
         raise ValueError("the Hub names no commit")
     sizes = {sibling.rfilename: sibling.size for sibling in info.siblings or ()}
-    missing = [name for name in NEEDED if name not in sizes]
+    needed = (GIVEN,) if GIVEN in sizes else CHECKPOINT
+    missing = [name for name in needed if name not in sizes]
     if missing:
         raise UserError(f"it holds no {missing[0]}, so it is no checkpoint of the league.")
-    wanted = [name for name in (*NEEDED, "record.json", *sorted(predictions_files())) if name in sizes]
+    others = ("generation_config.json", "record.json", *sorted(predictions_files()))  # a reader generates nothing
+    wanted = [name for name in (*needed, *others) if name in sizes]
     for name in wanted:
         if (sizes[name] or 0) > MAX_BYTES[Path(name).suffix]:
             raise UserError(f"its {name} has {sizes[name]:,} bytes, more than any of the league's.")

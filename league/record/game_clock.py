@@ -104,7 +104,7 @@ class GameClock:
 
     def _beginning(self) -> float:
         # A clock that was set back, or another machine's, would let this time coincide with an earlier one's: free.
-        now, ends = time.time(), [0.0]
+        now, ends = time.time(), [max((span.ended for span in self.own.spans), default=0.0)]
         for share in self._others(fresh=True):
             if share.spans:
                 last = max(span.ended for span in share.spans)

@@ -129,6 +129,11 @@ class Entry:
         except FileNotFoundError:
             self.record = self._new_record()
         self.game = self.game or self._find_game()
+        if self.game and self.record.entry != self.name:
+            raise UserError(
+                f"{self.folder} is a copy of entry {self.record.entry!r}, and its game counts minutes under that name: "
+                f"take another --entry; --pretrained {self.record.entry} takes its stage A over."
+            )
         self.clock = Clock(self.folder / "clock.json", self.rules.minutes, self.writes, self.game)
         spent = {name: minutes * 60 for name, minutes in self.record.clock.spent.items()}
         self.clock.restore(spent, self.record.clock.interruptions)

@@ -119,15 +119,16 @@ class StageWatch(TrainerCallback):
     def _kept_for_scoring(self) -> float:
         """Return the seconds to keep for what comes after training, from how long a validation takes here."""
         if self._reserve is None:
-            stage_a = self.entry.record.stages.get("pretrain")
-            if stage_a and self.name == "finetune":
+            before, rules, is_last = self.entry.record.stages.get("pretrain"), self.entry.rules, self.name == "finetune"
+            if is_last and before and rules.has_one_task and not (before.reused or rules.tunes("num_beams")):
                 # Its own validation, and scoring: the test set is not larger than both validation sets.
-                self._reserve = 2 * stage_a.validation_seconds
+                self._reserve = 2 * before.validation_seconds
             elif self.entry.clock.left > PROBE_FROM * self.entry.clock.limit:
                 return 0.0
             else:
-                # The same after stage A, and stage B's validation besides; a quarter on top for an estimate.
-                self._reserve = 3.75 * self.time_validation()
+                # The same where stage A's tells nothing; after stage A, stage B's validation besides. A quarter on top
+                # for an estimate.
+                self._reserve = (2.5 if is_last else 3.75) * self.time_validation()
         return self._reserve
 
     def _warn_in_time(self, state) -> None:

@@ -13,6 +13,7 @@ from league.tasks.task import HubWords, agreed
 from league.values import check_finetune_hp, demand
 from league_config import KERNELS
 
+NAMED = re.compile(r"[\w. -]{1,60}")
 LIST = re.compile(r"[0-9]{1,3}(,[0-9]{1,3}){0,15}")  # of widths
 MOST_FILTERS, WIDEST = 4096, 16  # far beyond what helps
 
@@ -81,6 +82,9 @@ class Classify(Reader):
         return Tokens(map_once(split, tokens_of, features, key, cache_dir), self.rules.max_length)
 
     def check(self, stage: str, values: Any) -> None:
+        for label in self.labels:
+            if not NAMED.fullmatch(label):  # as the record's figures are, one for each of them
+                raise UserError(f"the label {label!r}: up to 60 letters, digits, spaces, '_', '.' and '-'.")
         check_finetune_hp(values, self.rules.finetune.arguments["max_steps"])
         demand(
             1 <= values.conv_filters <= MOST_FILTERS, "conv_filters", values, f"must be between 1 and {MOST_FILTERS:,}"

@@ -15,9 +15,17 @@ class Summarize(Writer):
     def load_split(self, corpus: Corpus, name: str, data_dir: str | None):
         """Load a split; what is judged may have several references, in rows of their own or as a list."""
         from league.data.corpora import gathered
+        from league.tasks.rouge import references_of
 
         split = super().load_split(corpus, name, data_dir)
-        return split if name == "train" else gathered(split)
+        if name != "train":
+            return gathered(split, references_of)
+        for number, text in enumerate(split.targets, 1):
+            if text.startswith("[") and references_of(text) != [text]:
+                raise UserError(
+                    f"{split.name}, row {number}: a list of references; what is learned has one: write a row for each."
+                )
+        return split
 
     def check(self, stage: str, values: Any) -> None:
         from league.data.corpora import check_filters

@@ -41,6 +41,15 @@ def test_a_checkpoint_comes_down_as_data_alone_and_is_there_without_network(on_h
     assert fetch("club/mine") == folder
 
 
+def test_a_model_that_generates_nothing_comes_down_and_so_does_the_name_of_a_given_one(on_hub, entry):
+    push(entry, "club/mine")
+    tree = on_hub.tree("club/mine")
+    on_hub.files |= {f"club/reader/{name}": tree[name] for name in tree if name != "generation_config.json"}
+    assert {"model.safetensors", "record.json"} <= {path.name for path in fetch("club/reader").iterdir()}
+    on_hub.files |= {"club/given/checkpoint.json": b"{}", "club/given/record.json": tree["record.json"]}
+    assert {path.name for path in fetch("club/given").iterdir() if path.is_file()} == {"checkpoint.json", "record.json"}
+
+
 def test_a_download_that_drops_goes_on(on_hub, entry):
     push(entry, "club/mine")
     on_hub.accidents = [Accident("GET .*resolve/.*/model.safetensors", after=True)]

@@ -65,6 +65,17 @@ def test_a_clock_that_was_set_back_or_forward_hides_no_time(runs, monkeypatch, a
     assert clock.used == pytest.approx(charged, abs=0.1)
 
 
+def test_a_clock_that_was_set_back_between_two_stretches_of_one_process_hides_no_time(runs, monkeypatch):
+    now = time.time()
+    monkeypatch.setattr(game_clock.time, "time", lambda: now)
+    clock = clock_in(runs)
+    for purpose in ("pretrain", "finetune"):
+        with clock.charge("a", purpose):
+            clock._since -= 5
+        now -= 3
+    assert clock.used == pytest.approx(10, abs=0.1)
+
+
 def test_what_comes_from_outside_is_charged_once(runs):
     for _ in range(2):
         clock_in(runs).take("a" * 64, 30.0)

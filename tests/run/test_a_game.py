@@ -159,6 +159,12 @@ def test_an_entry_stays_in_its_game(runs):
     assert "was begun as practice" in run(words, runs.parent, 2).stderr
 
 
+def test_a_copy_of_an_entry_is_not_played_on(runs):
+    shutil.copytree(runs / "a", runs / "e")
+    done = run(command("evaluate_bleu", *GAME, "--entry", "e", "--again"), runs.parent, 2)
+    assert "runs/e is a copy of entry 'a'" in done.stderr and "--pretrained a takes its stage A over" in done.stderr
+
+
 def test_status_of_an_entry_whose_game_did_not_come_along_is_whole(runs, capsys, monkeypatch):
     shutil.move(runs / ".games", runs.parent / "elsewhere")
     status.main(["a"])

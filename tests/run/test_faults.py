@@ -25,6 +25,7 @@ from league.record.shape import as_record
 from league.run import stage as training
 from league.run import watch
 from league.run.entry import Conduct, Entry
+from league_config import AING_OPEN, DEMO_READERS
 
 # Clock and record
 
@@ -115,10 +116,17 @@ def test_time_for_scoring_is_kept_free_and_measured_only_when_it_matters():
     assert stage._kept_for_scoring() == 0.0 and not asked
     stage.entry.clock.left = 700.0
     assert stage._kept_for_scoring() == stage._kept_for_scoring() == 75.0 and len(asked) == 1
-    stage = watch.StageWatch(
-        entry_with(7000.0, 7200.0, {"pretrain": SimpleNamespace(validation_seconds=30.0)}), "finetune"
-    )
+    before = {"pretrain": SimpleNamespace(validation_seconds=30.0, reused=False)}
+    stage = watch.StageWatch(entry_with(7000.0, 7200.0, before), "finetune")
     assert stage._kept_for_scoring() == 60.0
+
+
+@pytest.mark.parametrize("change", ["another machine", "another task", "another search"])
+def test_what_stage_a_took_to_validate_is_trusted_only_where_stage_b_does_the_same(change):
+    before = {"pretrain": SimpleNamespace(validation_seconds=30.0, reused=change == "another machine")}
+    entry = entry_with(700.0, 7200.0, before)
+    entry.rules = {"another task": DEMO_READERS, "another search": AING_OPEN}.get(change, TINY)
+    assert watch.StageWatch(entry, "finetune", lambda: 20.0)._kept_for_scoring() == 50.0
 
 
 def test_a_stage_stops_in_time_for_its_validation_and_the_score(here, tmp_path):

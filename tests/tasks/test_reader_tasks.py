@@ -1,5 +1,6 @@
 """The readers' tasks: their losses, what is frozen, what their metric counts, and what they refuse."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import evaluate
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT
+from play import TINY_READERS
 from torch.nn import functional as F
 
 from league.errors import UserError
@@ -89,6 +91,13 @@ def test_a_frozen_weight_that_moved_is_found_out():
     with torch.no_grad():
         model.model.layers[0].feed_forward.up_proj.weight.add_(0.1)
     assert frozen(model.model) == "something else"
+
+
+def test_a_label_that_no_record_could_name_is_refused_before_it_is_learned():
+    settings = TINY_READERS.finetune.settings | {"labels": {"Sci/Tech": "science", "Sport": "sport"}}
+    league = replace(TINY_READERS, finetune=replace(TINY_READERS.finetune, settings=settings))
+    with pytest.raises(UserError, match="the label 'Sci/Tech': up to 60 letters"):
+        task_of(league).check("finetune", league.tuned("finetune")(warmup_steps=2))
 
 
 def test_an_unknown_freeze_is_refused():

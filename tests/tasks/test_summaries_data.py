@@ -161,6 +161,20 @@ def test_references_in_rows_of_their_own_are_gathered_for_what_is_judged(tmp_pat
     assert len(task.inputs(train)) == 60, "each is a pair to learn from"
 
 
+def test_lists_of_references_are_gathered_and_never_learned(tmp_path):
+    (tmp_path / "dialogues").mkdir()
+    summaries = (["They say hi.", "Hi."], ["They greet."], "They meet.")
+    lines = "".join(json.dumps({"document": "A: Hi.\nB: Hello.", "summary": one}) + "\n" for one in summaries)
+    (tmp_path / "dialogues/test.jsonl").write_text(lines)
+    (tmp_path / "dialogues/train.jsonl").write_text(lines * 20)
+    task = task_of(TINY_SUMMARIES)
+    test = task.load_split(TINY_SUMMARIES.test_corpus, "test", str(tmp_path))
+    (references,) = map(rouge.references_of, task.references(test))
+    assert references == ["They say hi.", "Hi.", "They greet.", "They meet."]
+    with pytest.raises(UserError, match="dialogues.train, row 1: a list of references"):
+        task.load_split(TINY_SUMMARIES.finetune.corpus, "train", str(tmp_path))
+
+
 def test_the_data_are_shown_and_the_test_set_stays_closed(tmp_path):
     shown = play(tmp_path, "tools.data", "tiny-summaries", "--examples", "1").stdout
     for words in (

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,32 @@ def test_a_newer_entry_is_not_overwritten_by_an_older_one_of_its_name(machine, t
     keep.main([str(kept), "--once"])
     os.utime(kept / "mine" / "record.json", (2e9, 2e9))
     with pytest.raises(UserError, match="newer in .* than here"):
+        keep.main([str(kept), "--once"])
+
+
+def test_an_entry_that_was_begun_again_here_does_not_take_the_place_of_a_whole_one(machine, tmp_path):
+    kept = tmp_path / "drive"
+    keep.main([str(kept), "--once"])
+    before = files_in(kept)
+    shutil.rmtree(machine / "runs" / "mine" / "pretrain")
+    write(machine / "runs" / "mine" / "record.json", '{"fresh": 1}')
+    with pytest.raises(UserError, match="mine: has its pretrain stage in .* and not here; move"):
+        keep.main([str(kept), "--once"])
+    assert files_in(kept) == before
+
+
+def test_the_clock_of_a_game_is_kept_and_what_several_machines_add_to_it(machine, tmp_path):
+    kept, game = tmp_path / "drive", machine / "runs" / ".games" / "day"
+    write(game / "begun.json", "this game")
+    write(game / "process-a.json", "an hour")
+    keep.main([str(kept), "--once"])
+    write(kept / ".games" / "day" / "process-b.json", "of another machine")
+    write(game / "process-a.json", "two hours")
+    keep.main([str(kept), "--once"])
+    expected = {"begun.json": "this game", "process-a.json": "two hours", "process-b.json": "of another machine"}
+    assert files_in(game) == files_in(kept / ".games" / "day") == expected
+    write(game / "begun.json", "a new game")
+    with pytest.raises(UserError, match="game day: another one lies in"):
         keep.main([str(kept), "--once"])
 
 

@@ -143,6 +143,12 @@ def test_an_entry_is_repeated_over_seeds(here, replayed_as_tiny, capsys):
     before = digests_of(here / "runs/one-seed2/finetune")
     seeds.main(["runs/one", "--seeds", "2"])
     assert digests_of(here / "runs/one-seed2/finetune") == before, "nothing is trained twice"
+    path = here / "runs/one-seed2/record.json"
+    record = json.loads(path.read_text())
+    record["stages"]["finetune"]["out_of_time"] = True
+    path.write_text(json.dumps(record))
+    with pytest.raises(UserError, match="one-seed2: the clock cut it short, which is no chance"):
+        seeds.main(["runs/one", "--seeds", "2"])
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 from league.errors import UserError
 from league.record.shape import GameId
+from league.rulebook import League
 from league.untrusted import Count, Key, Name, Scalar, as_type, read_as
 from league_config import LEAGUES
 
@@ -31,6 +32,11 @@ class Settings(Struct, forbid_unknown_fields=True, omit_defaults=True):
     @property
     def values(self) -> dict[str, int | float | str]:
         return self.model_hp | self.finetune_hp
+
+    def values_of(self, rules: League, stage: str) -> dict[str, int | float | str]:
+        """Return what a league tunes in a stage, as far as the search of this or another league has values for it."""
+        names = (item.name for item in fields(rules.tuned(stage)))
+        return {name: self.values[name] for name in names if name in self.values}
 
 
 def read_settings(path: str) -> Settings:

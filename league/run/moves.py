@@ -104,8 +104,9 @@ def open_test_set(entry: Entry, test: Split) -> None:
     entry.record.test_openings += 1
     wanted = {}
     if settings := entry.options.settings:
-        tuned, asked = (name for stage in STAGES for name in names_tuned(entry.rules, stage)), entry.record.asked
-        wanted = {name: settings.values[name] for name in tuned if name in settings.values}
+        asked = entry.record.asked
+        for stage in STAGES:
+            wanted |= settings.values_of(entry.rules, stage)
         others = [f"{name} {asked[name]!r}" for name in wanted if name in asked and asked[name] != wanted[name]]
         if others:
             raise UserError(

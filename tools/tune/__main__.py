@@ -17,8 +17,7 @@ from typing import Any
 
 from league.cli.options import parse_options
 from league.errors import UserError, run_command
-from league.record.rules import names_tuned
-from league.rulebook import League
+from league.rulebook import STAGES, League
 from league.tasks.task import task_of
 from league.values import TrainingOptions, as_values
 from tools.workers import WorkerOptions, open_team
@@ -104,9 +103,8 @@ def start_of(options: EntryOptions) -> dict[str, dict[str, Any]]:
         )
     if given and given.minutes >= rules.minutes:
         raise UserError(f"--from: its search took {given.minutes:g} minutes, all that the league gives.")
-    for stage, part in (("pretrain", "model_hp"), ("finetune", "finetune_hp")):
-        wanted = getattr(given, part) if given else {}  # of another league, too, as far as this one tunes them
-        values = rules.tuned(stage)(**{name: wanted[name] for name in names_tuned(rules, stage) if name in wanted})
+    for stage in STAGES:
+        values = rules.tuned(stage)(**(given.values_of(rules, stage) if given else {}))
         task_of(rules, stage).check(stage, values)
         start[stage] = as_values(values)
     return start

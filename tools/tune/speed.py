@@ -48,7 +48,7 @@ class Speed:
         for row in rows:
             if row.get("pace"):
                 # With another batch size the same examples are other steps; a plan counts in those of the rule book.
-                steps = num_steps(self.rules.as_tuned(row["values"]), row["stage"], 1.0)
+                steps = self.rules.steps(row["stage"], row["values"])
                 pace = row["pace"] * steps / num_steps(self.rules, row["stage"], 1.0)
                 self.learn(row["stage"], row["structure"], pace)
             if row["state"] == "complete" and not row["origin"].endswith("after a kill"):  # of which a part is known

@@ -142,7 +142,7 @@ class Runner:
 
 def _steps_asked(rules: League, stage: str, values: Values) -> float:
     """Return how many steps the values make of one of the rule book's, where steps are TUNE."""
-    return num_steps(rules.as_tuned(values), stage, 1.0) / num_steps(rules, stage, 1.0)
+    return rules.steps(stage, values) / num_steps(rules, stage, 1.0)
 
 
 def share_left(folder: Path, stage: str, steps: int) -> float:

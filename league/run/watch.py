@@ -23,12 +23,20 @@ PROBE_FROM = 0.1  # share of the clock, at its end, from which on the time for s
 EXPLODED, STEPS_EXPLODED = 2.0, 5  # loss, as a multiple of an even guess over the vocabulary; so many steps in a row
 CONTINUE, SAVE, STOP_FOR_TIME, STOP_FOR_USER, GIVE_UP = range(5)
 PACE_FROM = 5  # steps, the first ones are slower
+# Of a pace, by which what is left may be faster: less, the less is left. Settled on the simulated machines of
+# tests/machines.py, whose speed swings as that of two rented cores does.
+HOPE = 0.2
 
 
 def highest_loss(history: list[dict], loss_of_a_guess: float) -> float:
     """Return the loss above which a run has exploded; a wide model begins far above an even guess, and comes down."""
     first = next((log["loss"] for log in history if "loss" in log), math.inf)
     return max(EXPLODED * loss_of_a_guess, first)
+
+
+def at_best(left: int, steps: int, pace: float) -> float:
+    """Return the seconds that the steps still to go may take at best: until now the machine may have been slow."""
+    return left * pace * (1 - HOPE * left / steps)
 
 
 class StageWatch(TrainerCallback):
@@ -114,7 +122,7 @@ class StageWatch(TrainerCallback):
         pace = (time.monotonic() - self.paced_from) / (num_steps - PACE_FROM)
         self.entry.conduct.note_pace(pace)
         is_known = num_steps >= min(left, 50)
-        return self.entry.clock.used + (left * pace if is_known else 0) > self.deadline
+        return self.entry.clock.used + (at_best(left, state.max_steps, pace) if is_known else 0) > self.deadline
 
     def _kept_for_scoring(self) -> float:
         """Return the seconds to keep for what comes after training, from how long a validation takes here."""

@@ -9,6 +9,7 @@ from conftest import command, run
 
 from league.record.shape import read_record
 from league.translate.translator import find_rules
+from league.untrusted import read_json
 
 pytestmark = pytest.mark.long
 
@@ -81,7 +82,8 @@ def test_the_search_for_translations_is_chosen_before_stage_b_and_paid_for(game,
     rows = [tuple(map(float, line.split())) for line in done.stdout.split("\n")[1:4]]
     reached = {(beams, penalty): value for beams, penalty, value in rows}
     record = read_record(tmp_path / "runs/two/record.json")
-    assert record.trials == 3 and record.clock.spent["trials"] > 0 and "finetune" not in record.stages
+    assert record.trials == 3 and "finetune" not in record.stages
+    assert read_json(tmp_path / "runs/two/clock.json")["spent"]["trials"] > 0  # a record's hundredths may be 0.00
     assert len(reached) == 3  # with one beam there is nothing that a length divides
     *_, following = done.stdout.strip().split("\n")
     run(command("train_finetune", *shlex.split(following)[2:], script="tests/play_open.py"), tmp_path)

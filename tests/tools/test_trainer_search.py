@@ -21,6 +21,7 @@ from league.run.entry import Entry
 from league.run.evidence import training_in_effect
 from league.tasks.loss import SmoothedLoss
 from league.tasks.task import task_of
+from league.untrusted import read_json
 from league.values import TrainingOptions
 from league_config import FinetuneHP
 from tools.trainer_search import trials as trainer_search
@@ -105,7 +106,8 @@ def test_the_search_tells_its_best_as_a_command_and_counts_on_the_entry(two, mon
     assert (python, script) == ("python", "train_finetune.py") and trials[1].endswith(" ".join(flags[-10:]))
 
     record = read_record(two / "record.json")
-    assert record.trials == 3 and record.clock.spent["trials"] > 0 and record.test_openings == 0
+    assert record.trials == 3 and record.test_openings == 0
+    assert read_json(two / "clock.json")["spent"]["trials"] > 0  # a record's hundredths may be 0.00
     assert record.stages == before.stages and "captions.test" not in record.data
 
     monkeypatch.setattr(validation, "validate", validate)

@@ -16,6 +16,7 @@ from .speed import Speed
 # up and pass noise on: tests/tools/test_tune_plan.py holds what they must bring about.
 SAFETY = 1.15  # on every estimate that the final entry depends on: with less, searches on those machines end late
 FOR_SCORE = 1.3  # on the score's, which nothing can cut short: as much as a validation varies there
+FOR_FINETUNE = 1.5  # on the fine-tune's while structures are searched: too little, and the best one becomes no entry
 BOLD = 1.05  # on those that only a better one depends on: there is a whole entry to fall back on
 SLACK = 0.01  # of the search, kept besides: chosen, 36 seconds of an hour for what nobody has estimated
 
@@ -54,14 +55,16 @@ class Budget:
     home: Speed | None = None  # of the machine that scores, where it is another than the one that is planned for
     margin: float = field(default=SAFETY, init=False)  # on every estimate but the score's
 
-    def to_the_score(self, structure: Values, has_stage_a: bool, has_stage_b: bool) -> float:
+    def to_the_score(
+        self, structure: Values, has_stage_a: bool, has_stage_b: bool, margin: float | None = None
+    ) -> float:
         """Return the seconds to keep for what lies between now and the printed score."""
         seconds = 0.0
         if not has_stage_b:
             seconds += self.speed.trial("finetune", structure, 1.0)
         if not has_stage_a:
             seconds += self.speed.trial("pretrain", structure, 1.0)
-        return FOR_SCORE * self.scoring(structure) + self.margin * seconds + SLACK * self.seconds
+        return FOR_SCORE * self.scoring(structure) + (margin or self.margin) * seconds + SLACK * self.seconds
 
     def scoring(self, structure: Values) -> float:
         """Return the seconds from the last trial to the printed score."""
@@ -73,7 +76,7 @@ class Budget:
         fulls = self.fulls(tried)
         best = max(fulls, key=lambda one: one.validation, default=None)
         structures = [structure, *([best.structure] if best else [])]
-        return max(share, *(self.to_the_score(one, True, False) for one in structures))
+        return max(share, *(self.to_the_score(one, True, False, FOR_FINETUNE) for one in structures))
 
     def has_room(self, left: float) -> bool:
         """Tell whether the start values can become an entry in this time."""

@@ -92,11 +92,13 @@ class Planner(Budget):
             room = left - self.kept(base.structure, tried)
         if cost > room:
             return None
+        return Job("finetune", 1.0, "a whole entry early", room, self._proven(tried), base)
+
+    def _proven(self, tried: list[Tried]) -> Values:
+        """Return the fine-tune that did best on any structure, or the one that forgets least."""
         known = [one for one in tried if one.stage == "finetune" and one.state == "complete"]
-        values = (
-            max(known, key=lambda one: one.change).values if known else safest(self.rules, self.candidates["finetune"])
-        )
-        return Job("finetune", 1.0, "a whole entry early", room, values, base)
+        best = max(known, key=lambda one: one.change, default=None)
+        return best.values if best else safest(self.rules, self.candidates["finetune"])
 
     def _unproven(self, tried: list[Tried], left: float) -> Tried | None:
         """Return the structure that a whole entry should stand on next, if there is none on it yet."""
@@ -126,6 +128,9 @@ class Planner(Budget):
         if self.only == "structure":
             return None  # the entry itself trains it
         room = left - self.to_the_score(base.structure, True, True)
+        has_entry = any(one.base == base.number and one.fidelity == 1 and one.counts for one in mine)
+        if not has_entry and self._has_time_for_one(base, room):
+            return Job("finetune", 1.0, "a whole entry early", room, self._proven(mine), base)
         if job := self._search_job("finetune", mine, lambda _: room, base):
             return job
         fulls = [one for one in mine if one.fidelity == 1 and one.counts]
@@ -139,6 +144,12 @@ class Planner(Budget):
         values, number = (shorts[0].values, shorts[0].number) if shorts else (self.fixed["finetune"], None)
         origin = "untried" if number is None else "promoted"
         return Job("finetune", 1.0, origin, left - self.scoring(base.structure), values, base, number)
+
+    def _has_time_for_one(self, base: Tried, room: float) -> bool:
+        """Tell whether a fine-tune in full fits, and short ones before it would put it at risk."""
+        shares = (1.0, self.preset.fidelities[0])
+        full, short = (self.margin * self.speed.trial("finetune", base.structure, share) for share in shares)
+        return full <= room < 2 * full + self.preset.keep_one_in * short
 
     def base(self, tried: list[Tried], left: float) -> Tried | None:
         """Return the structure to fine-tune: the best in full, or one as good as it that leaves more time."""

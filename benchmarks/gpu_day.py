@@ -9,6 +9,7 @@ Where packages are missing and there is no network, python -m benchmarks.pack_fo
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from league.values import check_data_dir
 
 LARGE = ["--d_model", "256", "--nhead", "4", "--num_layers", "3", "--d_ff", "1024"]
 SMALL = ["--d_model", "128", "--nhead", "4", "--num_layers", "2", "--d_ff", "256"]
+ENTRIES = {"game": ("gpu",), "search": ("gpu-tuned",), "launches": ("profiled-small", "profiled-large")}
 SECONDS = {"tests": 150, "game": 130, "launches": 45, "training": 140, "scoring": 120, "search": 150}
 
 
@@ -88,6 +90,14 @@ def run_part(words_of_each: list[list[str]], seconds: float, log_path: Path) -> 
     return {"ended": endings, "seconds": round(time.monotonic() - began, 1)}
 
 
+def clear(output: Path, part: str) -> None:
+    """Remove what an earlier day has left of a part: its figures are not today's."""
+    for path in (output / f"{part}.json", *output.glob(f"{part}-*.json")):
+        path.unlink(missing_ok=True)
+    for entry in ENTRIES.get(part, ()):
+        shutil.rmtree(output / "runs" / entry, ignore_errors=True)
+
+
 def figures(output: Path) -> dict[str, Any]:
     """Return what the parts measured, as far as they came."""
     results: dict[str, Any] = {}
@@ -139,6 +149,7 @@ def main(argv: list[str] | None = None) -> None:
     output.mkdir(parents=True, exist_ok=True)
     parts, to_run = {}, commands(options, output)
     for name in named.parts or SECONDS:
+        clear(output, name)
         parts[name] = run_part(to_run[name], SECONDS[name] * options.share, output / f"{name}.log")
         print(f"{name}: {parts[name]}", flush=True)
         measured = figures(output)

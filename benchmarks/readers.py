@@ -105,6 +105,7 @@ def bert(channel, structure: dict[str, int], data_dir: str, steps: int) -> None:
 
 def ours_labels(channel, structure: dict[str, int], data_dir: str, sentences: int) -> None:
     """Job: label sentences with our classifier, as the score does."""
+    from league import hardware
     from league.tasks.predicting import predict
     from league.tasks.task import task_of
     from league.values import as_values
@@ -112,9 +113,10 @@ def ours_labels(channel, structure: dict[str, int], data_dir: str, sentences: in
 
     tokenizer, _ = tokenizer_and_texts(data_dir)
     _, texts = read_test(data_dir, sentences)
+    hardware.prepare_process()
     task = task_of(TWEETS)
     values = as_values(ReaderHP()) | as_values(ReaderFinetuneHP()) | structure
-    model = task.model_class()(task.config_of(values))
+    model = task.model_class()(task.config_of(values)).to(hardware.best_device())
     task.prepare(model)
     answer_rounds(channel, texts, lambda: predict(task, model, tokenizer, texts))
 
@@ -124,16 +126,20 @@ def bert_labels(channel, structure: dict[str, int], data_dir: str, sentences: in
     import torch
     from transformers import BertForSequenceClassification
 
+    from league import hardware
+
+    hardware.prepare_process()
     tokenizer, _ = tokenizer_and_texts(data_dir)
     _, texts = read_test(data_dir, sentences)
-    model, size = BertForSequenceClassification(bert_config(tokenizer, structure)).eval(), TWEETS.decoding["batch_size"]
+    size, device = TWEETS.decoding["batch_size"], hardware.best_device()
+    model = BertForSequenceClassification(bert_config(tokenizer, structure)).eval().to(device)
 
     @torch.inference_mode()
     def label() -> list[int]:
         labels: list[int] = []
         for first in range(0, len(texts), size):
             batch = tokenizer(texts[first : first + size], padding=True, truncation=True, return_tensors="pt")
-            labels += model(**batch).logits.argmax(1).tolist()
+            labels += model(**batch.to(device)).logits.argmax(1).tolist()
         return labels
 
     answer_rounds(channel, texts, label)

@@ -27,6 +27,9 @@ def _help(text: str) -> dict[str, str]:
     return {"help": text}
 
 
+GAME_HELP = _help("game whose clock all its entries share; LEAGUE_GAME says it once (default: practice)")
+
+
 @dataclass
 class Options:
     """What the three scripts share."""
@@ -42,10 +45,7 @@ class Options:
             "or .parquet, as the league's data are"
         ),
     )
-    game: str | None = field(
-        default=None,
-        metadata=_help("game whose clock all its entries share; LEAGUE_GAME says it once (default: practice)"),
-    )
+    game: str | None = field(default=None, metadata=GAME_HELP)
     seed: int = field(default=1, metadata=_help("seed of weights, dropout and data order (default: 1)"))
     report_to: str = field(default="none", metadata=_help("experiment tracker: tensorboard, wandb, trackio"))
     push_to_hub: bool = field(default=False, metadata=_help("upload the entry to the Hub when done"))

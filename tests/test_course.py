@@ -12,8 +12,7 @@ import pytest
 from conftest import ROOT
 from test_docs import ENGLISH, KOREAN, PAGES, name_of, without_blocks
 
-from league.proof.comparison import Comparison
-from league.proof.noise import NOISE
+from league.proof.noise import NOISE, Noise
 from tools.course import addresses, notebooks
 from tools.course.measure import measured
 from tools.course.pictures import IMAGES, PICTURES, draw
@@ -135,7 +134,7 @@ def known_figures() -> set[str]:
         known |= {f"{abs(one[after] - one[before]):.2f}" for one in changes if {before, after} <= one.keys()}
     for one in json.loads(NOISE.read_text(encoding="utf-8")).values():
         deviation = statistics.stdev(one["scores"].values())
-        known |= {f"{deviation:.2f}", f"{Comparison(('', ''), (0.0, 0.0), 1.0, deviation, {}).reach_of_seeds:.2f}"}
+        known |= {f"{deviation:.2f}", f"{Noise(deviation, len(one['scores'])).reach:.2f}"}
     return known
 
 

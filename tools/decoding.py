@@ -13,7 +13,7 @@ from itertools import product
 
 from league.cli.options import parse_options
 from league.errors import Interrupted, UserError, run_command
-from league.values import Options
+from league.values import GAME_HELP, Options
 from league_config import LEAGUES
 from tools.tune.space import flags
 
@@ -25,6 +25,7 @@ class DecodingOptions:
     league: str = field(default="aing-open", metadata={"help": "rule book", "choices": PLAYABLE})
     entry: str | None = field(default=None, metadata={"help": "entry with a complete stage A, and no stage B yet"})
     data_dir: str | None = field(default=None, metadata={"help": "folder with local text files, as for the scripts"})
+    game: str | None = field(default=None, metadata=GAME_HELP)
     seed: int = field(default=1, metadata={"help": "seed of stage A"})
     pretrained: str | None = field(
         default=None, metadata={"help": "entry, or OWNER/NAME on the Hub, whose stage A the entry takes over first"}
@@ -40,7 +41,7 @@ def main(argv: list[str] | None = None) -> None:
     (given,) = parse_options(__doc__, DecodingOptions, argv=argv)
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise UserError("the search runs in one process: start it without accelerate launch.")
-    options = Options(league=given.league, entry=given.entry, data_dir=given.data_dir, seed=given.seed)
+    options = Options(league=given.league, entry=given.entry, data_dir=given.data_dir, game=given.game, seed=given.seed)
     choices = [
         {"num_beams": beams, "length_penalty": penalty}
         for beams, penalty in product(given.num_beams, given.length_penalty)
@@ -63,7 +64,7 @@ def main(argv: list[str] | None = None) -> None:
         best = choose(entry, choices)
     except KeyboardInterrupt:
         raise Interrupted("Stopped; the choices above count as trials, and their minutes are on the clock.") from None
-    shared = {"league": options.league, "entry": options.entry, "data_dir": options.data_dir, "seed": options.seed}
+    shared = {name: getattr(given, name) for name in ("league", "data_dir", "game", "seed")} | {"entry": options.entry}
     values = {name: value for name, value in shared.items() if value is not None} | best
     print(f"python train_finetune.py {flags(values)}")
 

@@ -8,12 +8,13 @@ The checkpoint is an entry (its last stage), a folder, or a name on the Hub, of 
 knows. Its weights are not read: sizes are enough. No code that lies in it is run.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from league.cli.options import parse_options
-from league.errors import UserError, run_command
+from league.errors import UserError, printable, run_command
 
 DEEPEST = 8
 MOST_SHAPES = 6  # of one line
@@ -37,7 +38,7 @@ def main(argv: list[str] | None = None) -> None:
     check_freeze(options.freeze)
     hardware.prepare_process()
     for line in about(find(named.checkpoint), options):
-        print(line)
+        print(printable(line, math.inf))
 
 
 def find(where: str):

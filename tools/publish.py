@@ -4,7 +4,7 @@
     python -m tools.publish --hub
 
 The contents of generated corpora are pinned by sha256; --hub also downloads the other corpora, and checkpoints that a
-league starts from, and pins them.
+league starts from, and pins them. What has no place on the Hub is left out, and named.
 """
 
 import json
@@ -16,7 +16,7 @@ from league.errors import UserError, run_command
 from league.files import write_json
 from league.record.folder import GIVEN
 from league.record.rules import PUBLISHED
-from league.rulebook import FILTERS, Generated, League
+from league.rulebook import FILTERS, Corpus, Generated, League, Mixture
 from league.tasks.task import task_of
 from league_config import LEAGUES
 
@@ -41,6 +41,17 @@ def main(argv: list[str] | None = None) -> None:
     write_json(PUBLISHED, books)
     for name, book in books.items():
         print(f"published: {name}, {len(book['data'])} splits pinned")
+    if options.hub:
+        for league in LEAGUES.values():
+            corpora = {corpus.name for _, corpus, _ in splits_used(league) if not has_place(corpus)}
+            for corpus in sorted(corpora):
+                print(f"not pinned: {corpus} of {league.name} has no place on the Hub")
+
+
+def has_place(corpus: Corpus) -> bool:
+    """Tell whether the rule book says where the rows lie."""
+    parts = corpus.origin.parts if isinstance(corpus.origin, Mixture) else (corpus,)
+    return all(isinstance(part.origin, Generated) or part.origin.repo_id for part in parts)
 
 
 def digests_of_splits(league: League, from_hub: bool) -> dict[str, str]:
@@ -50,7 +61,7 @@ def digests_of_splits(league: League, from_hub: bool) -> dict[str, str]:
         is_filtered = corpus.name == league.finetune.corpus.name and league.tunes(*FILTERS)
         if name == "train" and (is_filtered or league.tunes("captions")):
             continue  # whose rows are each entry's own
-        if from_hub or isinstance(corpus.origin, Generated):
+        if isinstance(corpus.origin, Generated) or (from_hub and has_place(corpus)):
             split = task_of(league, stage).load_split(corpus, name, None)
             digests[split.name] = split.report["sha256"]
     task = task_of(league, "pretrain")

@@ -92,7 +92,8 @@ class Team:
 
     def _start(self, seat: Seat) -> None:
         environment = {"env_vars": {"OMP_NUM_THREADS": str(seat.threads)}}
-        needs = {"num_cpus": seat.threads, "num_gpus": seat.gpus, "runtime_env": environment}
+        # A GPU is what limits: there may be fewer cores than GPUs.
+        needs = {"num_cpus": 0 if seat.gpus else seat.threads, "num_gpus": seat.gpus, "runtime_env": environment}
         seat.worker = self.ray.remote(Worker).options(**needs, scheduling_strategy=self._on(seat.node)).remote()
         self._send(seat, "greet", None, self._wanted)
 

@@ -23,7 +23,9 @@ from league.rulebook import League
 from league.values import check_data_dir
 from tools.workers import WorkerOptions, open_team
 
-MOST_DEVIATIONS = 3.0  # between a score and that of the same entry trained again where weights cannot be equal
+# Times as far apart as two runs may be 19 times out of 20: with a deviation that five seeds have shown, chance reaches
+# there once in a thousand times (Student's t of four degrees, 8.61 to 2.78).
+BEYOND_CHANCE = 3.1
 
 
 @dataclass
@@ -59,14 +61,14 @@ def main(argv: list[str] | None = None) -> None:
         if proof.failed:
             print(f"REFUTED: {f'{proof.folder}, ' if len(proofs) > 1 else ''}{proof.failed} check(s) failed.")
             continue
-        if proof.cut_short:
-            print(f"NOT PROVEN: {proof.folder}, played again it came to no end: {proof.cut_short}.")
+        if proof.unproven:
+            print(f"NOT PROVEN: {proof.folder}, {proof.unproven}.")
             continue
         state = "official" if record.official else "open"
         print(f"PROVEN: {record.entry}, {metric_of(proof.league).LABEL} {record.score.value:.2f}, {state}.")
     if any(proof.failed for proof in proofs):
         sys.exit(1)
-    if any(proof.cut_short for proof in proofs):
+    if any(proof.unproven for proof in proofs):
         sys.exit(2)
 
 
@@ -78,7 +80,7 @@ class Proof:
     record: Record
     league: League
     failed: int = 0
-    cut_short: str = ""  # why it could not be played again to the end
+    unproven: str = ""  # why playing it again has shown nothing
 
     def show(self, check: Any) -> None:
         """Print a check, and count it where it failed."""
@@ -123,15 +125,18 @@ def retrain(proofs: list[Proof], data_dir: str | None, team: Any) -> None:
             if len(proofs) > 1:
                 print(proof.folder)
             if what.entry in failed:
-                proof.cut_short = failed[what.entry]
+                proof.unproven = f"played again it came to no end: {failed[what.entry]}"
                 continue
             played = read_record(what.home / "record.json")
-            proof.show(Check("trained again it comes to the same", differences(proof.record, played)))
+            try:
+                proof.show(Check("trained again it comes to the same", differences(proof.record, played)))
+            except NotAtHand as unknown:
+                proof.unproven = str(unknown)
 
 
 def differences(record: Record, again: Record) -> list[str]:
     """Return in how far an entry that was played again is another one."""
-    from league.proof.noise import seed_deviation
+    from league.proof.noise import noise_of
 
     league, before, after = record.league, record.score.value, again.score.value
     weights = [played.stages["finetune"].sha256["model.safetensors"] for played in (record, again)]
@@ -139,14 +144,15 @@ def differences(record: Record, again: Record) -> list[str]:
         print("the weights are the same to the last bit")
         return []
     # Another processor, another number of processes or a GPU rounds otherwise, and training amplifies it.
-    deviation = seed_deviation(league.name, league.version)
+    noise, apart = noise_of(league.name, league.version), abs(after - before)
     scores = f"the weights differ; the score is {after:.2f} this time, {before:.2f} in the record"
-    if deviation is None:
-        return [f"{scores}; how far apart two runs may be was never measured for this league"]
-    if abs(after - before) > MOST_DEVIATIONS * deviation:
-        return [f"{scores}: more than {MOST_DEVIATIONS:g} times the deviation between seeds, {deviation:.2f}"]
-    print(f"{scores}: within {MOST_DEVIATIONS:g} times the deviation between seeds, {deviation:.2f}")
-    return []
+    known = f"seeds explain {noise.reach:.2f}" if noise else "what seeds explain was never measured for this league"
+    if noise and apart <= noise.reach:
+        print(f"{scores}; {known}")
+        return []
+    if noise and apart > BEYOND_CHANCE * noise.reach:
+        return [f"{scores}; {known}"]
+    raise NotAtHand(f"{scores}; {known}: play it again on a machine like its own")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,9 @@ LICENCES = {
     "multi30k": "Multi30k (image captions): for non-commercial research",
     "iwslt2017": "IWSLT 2017 (TED talks): CC BY-NC-ND 3.0",
     "dialogsum": "DialogSum: CC BY-NC-SA 4.0",
+    "naver-news": "Naver news: as its card on the Hub says; the articles are their publishers'",
+    "disaster_tweets": "disaster tweets: as its card on the Hub says; the tweets are their writers'",
+    "chatbot_ko": "Korean questions and answers: MIT",
 }
 EXAMPLES = {"de": "Ein Hund läuft durch den Schnee."}
 
@@ -49,7 +52,7 @@ def model_card(record: Record, repo_id: str, stage: str | None = None, pictures:
     stages = {name: fixed[name]["corpus"] for name in ("pretrain", "finetune")}
     train = {name: report for name, report in record.data.items() if name.endswith(".train")}
     trained_on = [
-        (name, corpus["name"], report)
+        (name, corpus, report)
         for name, corpus in stages.items()
         if name in record.stages and (report := train.get(f"{corpus['name']}.train"))
     ]
@@ -162,8 +165,11 @@ def _metadata(record: Record, repo_id: str, stage: str, is_last: bool) -> ModelC
     )
 
 
-def _licence(corpus: str, origin: str) -> str:
-    return LICENCES.get(corpus, "the league's own generator made it" if origin == "generated" else "not known")
+def _licence(corpus: dict[str, Any], origin: str) -> str:
+    """Return the licence of a corpus, or those of all that it was mixed of."""
+    unknown = "the league's own generator made it" if origin == "generated" else "not known"
+    names = [part["name"] for part in corpus["origin"].get("parts", [corpus])]
+    return "; ".join(dict.fromkeys(LICENCES.get(name, unknown) for name in names))
 
 
 def _title(name: str) -> str:

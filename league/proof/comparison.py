@@ -1,18 +1,16 @@
 """Whether the difference between two scored entries is real: over the rows of the test set, and over seeds."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from league.errors import UserError
-from league.proof.noise import seed_deviation
+from league.proof.noise import Noise, noise_of
 from league.tasks.metric import metric_of
 from league.tasks.resampling import NUM_SWAPS, p_value
 from league.tasks.task import task_of
 
 LEVEL = 0.05  # what chance brings about more rarely than this is called real
-QUANTILE = 1.96  # of the normal distribution, for that level
 
 
 @dataclass(frozen=True)
@@ -22,7 +20,7 @@ class Comparison:
     names: tuple[str, str]
     scores: tuple[float, float]
     p_value: float  # chance of such a difference if it did not matter which entry a prediction comes from
-    seed_deviation: float | None  # of one entry's score over seeds
+    noise: Noise | None  # of one entry's score over seeds
     different_values: dict[str, tuple[Any, Any]]
     metric: str = ""  # as it is called on screens
 
@@ -37,7 +35,7 @@ class Comparison:
     @property
     def reach_of_seeds(self) -> float | None:
         """Return how far apart two runs that differ in nothing but the seed may well be."""
-        return None if self.seed_deviation is None else QUANTILE * math.sqrt(2) * self.seed_deviation
+        return self.noise and self.noise.reach
 
     @property
     def is_tie(self) -> bool:
@@ -72,7 +70,8 @@ class Comparison:
             f"by chance over the rows: p = {self.p_value:.4f} (approximate randomisation, {NUM_SWAPS:,} trials)"
         )
         if self.reach_of_seeds is not None:
-            lines.append(f"by chance over seeds: up to {self.reach_of_seeds:.2f} (deviation {self.seed_deviation:.2f})")
+            deviation = self.noise.deviation
+            lines.append(f"by chance over seeds: up to {self.reach_of_seeds:.2f} (deviation {deviation:.2f})")
         return [*lines, self.verdict()]
 
 
@@ -100,7 +99,7 @@ def compare(folders: tuple[Path, Path], data_dir: str | None) -> Comparison:
         names=(folders[0].name, folders[1].name),
         scores=tuple(metric.value(side.sum(0)).item() for side in statistics),
         p_value=p_value(metric, *statistics),
-        seed_deviation=seed_deviation(first.league.name, first.league.version),
+        noise=noise_of(first.league.name, first.league.version),
         metric=metric.LABEL,
         different_values={
             name: (first.asked.get(name), other.asked.get(name))

@@ -12,8 +12,7 @@ from league.data.corpora import Split
 from league.errors import UserError
 from league.files import digest_of
 from league.proof.checks import read_predictions
-from league.proof.comparison import Comparison
-from league.proof.noise import seed_deviation
+from league.proof.noise import noise_of
 from league.record.clock import Clock
 from league.record.folder import last_step, read_entry, under_way
 from league.record.rules import broken_rules
@@ -148,8 +147,8 @@ def gather(
     rules = LEAGUES.get(record.league.name)
     facts = Facts(record.entry, record, rules, broken_rules(record), spent_minutes(folder, record))
     facts.under_way = find_under_way(folder, record, rules)
-    deviation = seed_deviation(record.league.name, record.league.version)
-    facts.noise = Comparison(("", ""), (0.0, 0.0), 1.0, deviation, {}).reach_of_seeds
+    noise = noise_of(record.league.name, record.league.version)
+    facts.noise = noise and noise.reach
     if {"lengths", "examples", "baselines", "confusion", "mistakes"} & set(facts.parts):
         try:
             facts.sentences = find_sentences(folder, record, rules, data_dir, test)

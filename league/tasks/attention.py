@@ -44,7 +44,7 @@ class Attention:
 def attend(model, tokenizer, source: str, target: str | None = None) -> Attention:
     """Return what a model looks at when it writes `target`, or its own translation, as a translation of `source`."""
     config, most = model.config, model.generation_config.max_length
-    source_ids = encode(tokenizer, [source], most)[0][0]
+    source_ids = encode(tokenizer, [source], config.max_position_embeddings)[0][0]
     input_ids = torch.tensor([source_ids], device=model.device)
     with _spelled_out(model):
         if target is None:

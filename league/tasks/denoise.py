@@ -46,9 +46,10 @@ class Denoise(Writer):
             labels = tensors.pop("labels")
             logits = model(**tensors, use_cache=False).logits.float()
             is_asked = pad(hidden, False).to(model.device) > 0
-            losses = F.cross_entropy(logits.transpose(1, 2), labels, reduction="none").double() * is_asked
+            losses = F.cross_entropy(logits.transpose(1, 2), labels, reduction="none") * is_asked
             right = (logits.argmax(-1) == labels) & is_asked
-            return list(zip(*(part.sum(1).tolist() for part in (right, is_asked, losses)), strict=True))
+            sums = (part.cpu().double().sum(1).tolist() for part in (right, is_asked, losses))
+            return [(int(named), int(asked), loss) for named, asked, loss in zip(*sums, strict=True)]
 
         return counts_of
 

@@ -22,8 +22,11 @@ class LossOfLogits(torch.autograd.Function):
     @staticmethod
     def forward(ctx, hidden, weight, targets, replace, dtype: torch.dtype):
         lower, weight = hidden.to(dtype), weight.to(dtype)
-        passes = len(lower) // len(targets)
         total = hidden.new_zeros((), dtype=torch.float32)
+        if not len(targets):  # few short rows, of whose tokens none is hidden
+            ctx.save_for_backward(torch.zeros_like(lower), torch.zeros_like(weight, dtype=torch.float32))
+            return total
+        passes = len(lower) // len(targets)
         hidden_gradient, weight_gradient = torch.empty_like(lower), None
         num_rows = ROWS // passes * passes
         blocks = zip(lower.split(num_rows), targets.split(ROWS // passes), hidden_gradient.split(num_rows), strict=True)

@@ -82,11 +82,11 @@ class Mask(Reader):
             states = model.model(hidden, attention_mask).last_hidden_state
             is_asked = labels != NOT_PREDICTED
             logits, wanted = model.lm_head(states[is_asked]), labels[is_asked]
-            losses = F.cross_entropy(logits.float(), wanted, reduction="none").double()
-            owner = is_asked.nonzero()[:, 0]
-            per_row = torch.zeros(3, len(batch), dtype=torch.float64, device=model.device)
+            losses = F.cross_entropy(logits.float(), wanted, reduction="none")
+            owner = is_asked.nonzero()[:, 0].cpu()
+            per_row = torch.zeros(3, len(batch), dtype=torch.float64)  # which Apple's GPUs do not have
             for line, values in zip(per_row, (logits.argmax(1) == wanted, wanted >= 0, losses), strict=True):
-                line.index_add_(0, owner, values.double())
+                line.index_add_(0, owner, values.cpu().double())
             return [(int(right), int(asked), loss) for right, asked, loss in per_row.T.tolist()]
 
         return counts_of

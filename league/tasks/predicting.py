@@ -18,6 +18,7 @@ from league.tasks.task import Task
 # Batches computed at a time on a CPU: the products of small models are too small to share among threads, and Python
 # holds up one batch while the other computes. Measured with two cores (docs/speed.md); more have more threads for each.
 AT_A_TIME = 2
+HIGHEST_LOSS = 34.0  # whose perplexity a record can hold
 
 
 def batches_by_length(rows: Sequence[list[int]], batch_size: int) -> list[list[int]]:
@@ -96,4 +97,5 @@ def name_hidden(
     counts = in_batches(rows, task.rules.decoding["batch_size"], counts_of, progress)
     right, hidden, loss = (sum(column) for column in zip(*counts, strict=True))
     name = metric_named(task.rules.metric_in(task.stage)).NAME
-    return {name: 100 * right / max(1, hidden), "perplexity": math.exp(min(50.0, loss / max(1, hidden)))}
+    mean = loss / max(1, hidden)
+    return {name: 100 * right / max(1, hidden), "perplexity": math.exp(mean if mean < HIGHEST_LOSS else HIGHEST_LOSS)}

@@ -16,7 +16,7 @@ def interval(metric: Metric, statistics: np.ndarray) -> tuple[float, float]:
     totals = _resampling(len(statistics)) @ statistics.astype(np.float32)
     scores = np.sort(metric.value(totals.astype(np.float64)))  # SacreBLEU rounds these to float32: a millionth apart
     half = (scores[-1 - NUM_RESAMPLES // 40] - scores[NUM_RESAMPLES // 40]) / 2
-    return (scores.mean() - half).item(), (scores.mean() + half).item()
+    return max(0.0, (scores.mean() - half).item()), min(100.0, (scores.mean() + half).item())
 
 
 def p_value(metric: Metric, first: np.ndarray, other: np.ndarray) -> float:

@@ -148,7 +148,8 @@ class Translate(Task):
         from league.tasks.decoding import search
 
         best = [candidates[0].ids for candidates in search(model, rows)]
-        return tokenizer.batch_decode(best, skip_special_tokens=True)
+        # A model may write any byte; a translation is a line of its file.
+        return [text.replace("\n", " ") for text in tokenizer.batch_decode(best, skip_special_tokens=True)]
 
     def decoding_in_effect(self, model) -> dict[str, Any]:
         from league.tasks.decoding import effective_decoding

@@ -258,3 +258,14 @@ def test_a_part_that_is_interrupted_leaves_nothing_at_work(tmp_path, monkeypatch
     with pytest.raises(KeyboardInterrupt):
         gpu_day.run_part([["-c", "import time; time.sleep(100)"]], 60, tmp_path / "log")
     assert started[0].returncode == -signal.SIGKILL
+
+
+def test_a_day_shows_no_figures_of_an_earlier_one(tmp_path):
+    (tmp_path / "runs/gpu").mkdir(parents=True)
+    (tmp_path / "runs/gpu/record.json").write_text('{"stages": {}}')
+    for name in ("training", "launches-small"):
+        (tmp_path / f"{name}.json").write_text("{}")
+    assert set(gpu_day.figures(tmp_path)) == {"gpu", "training", "launches-small"}
+    for part in gpu_day.SECONDS:
+        gpu_day.clear(tmp_path, part)
+    assert gpu_day.figures(tmp_path) == {}

@@ -1,12 +1,16 @@
 """The card of an entry on the Hub, and its results."""
 
+from dataclasses import asdict
+
 import huggingface_hub
+import pytest
 import yaml
 from msgspec.structs import replace
 
-from league.hub.card import eval_results, model_card
+from league.hub.card import _licence, eval_results, model_card
 from league.record.shape import BrokenRule
-from league_config import AING
+from league.rulebook import Generated
+from league_config import AING, LEAGUES
 
 pytest_plugins = "hub_entry"
 
@@ -41,6 +45,15 @@ def test_the_card_of_the_real_league_names_its_data(record):
     assert data.datasets == ["bentrevett/multi30k", "IWSLT/iwslt2017"]
     assert {result.dataset_type for result in data.eval_results} == {"bentrevett/multi30k"}
     assert "non-commercial research" in text and "CC BY-NC-ND 3.0" in text
+
+
+@pytest.mark.parametrize("league", LEAGUES.values(), ids=LEAGUES.keys())
+def test_a_licence_is_known_of_all_data_and_of_each_part_of_a_mixture(league):
+    for stage in (league.pretrain, league.finetune):
+        origin = stage.corpus.origin
+        licences = _licence(asdict(stage.corpus), "generated" if isinstance(origin, Generated) else "hub").split("; ")
+        assert "not known" not in licences
+        assert len(licences) == len({part.name for part in getattr(origin, "parts", (stage.corpus,))})
 
 
 def test_the_card_owns_up_to_what_is_open_and_stays_a_table(record):

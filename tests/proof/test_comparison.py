@@ -5,9 +5,11 @@ import pytest
 from paired import paired_test
 from sacrebleu.metrics import BLEU
 
+from league.proof.noise import Noise, student
+from league.tasks import accuracy
 from league.tasks.bleu import statistics as sentence_statistics
 from league.tasks.bleu import value as bleu_of
-from league.tasks.resampling import NUM_SWAPS
+from league.tasks.resampling import NUM_SWAPS, interval
 
 WORDS = "a man and two dogs run on the green grass , near some water .".split()
 
@@ -60,3 +62,22 @@ def test_the_same_translations_are_never_told_apart():
 
 def test_translations_without_any_words_score_nothing():
     assert paired_test([""] * 60, [""] * 60, sentences(2)) == ((0.0, 0.0), 1.0)
+
+
+@pytest.mark.parametrize("right", [0, 1, 39, 40])
+def test_an_interval_holds_the_score_and_stays_within_what_there_is(right):
+    rows = accuracy.statistics(["yes"] * right + ["no"] * (40 - right), ["yes"] * 40)
+    low, high = interval(accuracy, rows)
+    assert 0 <= low <= 100 * right / 40 <= high <= 100
+
+
+@pytest.mark.parametrize(("degrees", "known"), [(1, 12.706), (4, 2.776), (11, 2.201), (20, 2.086), (99, 1.984)])
+def test_few_seeds_say_less_of_the_deviation(degrees, known):
+    assert student(degrees) == pytest.approx(known, abs=2e-3)
+
+
+def test_equal_runs_are_rarely_farther_apart_than_seeds_reach():
+    generator = np.random.default_rng(1)
+    scores = generator.normal(30, 1.7, (4000, 7))  # of five seeds that were measured, and two runs
+    far = [abs(one[5] - one[6]) > Noise(one[:5].std(ddof=1), 5).reach for one in scores]
+    assert 0.035 < np.mean(far) < 0.065

@@ -11,7 +11,7 @@ from conftest import ROOT
 from transformers import Seq2SeqTrainingArguments
 
 from league.data.filters import KINDS
-from league.proof.noise import seed_deviation
+from league.proof.noise import noise_of
 from league.record.rules import PUBLISHED
 from league.rulebook import FILTERS, Range, fingerprint
 from league_config import (
@@ -75,7 +75,7 @@ def test_the_second_version_of_aing_differs_from_the_first_in_the_revision_alone
     assert re.fullmatch("[0-9a-f]{40}", second["pretrain"]["corpus"]["origin"].pop("revision"))
     assert {**first, "version": 2} == second
     assert published["aing 1"]["data"] == published["aing 2"]["data"]
-    assert seed_deviation("aing", 1) == seed_deviation("aing", 2) is not None
+    assert noise_of("aing", 1) == noise_of("aing", 2) is not None
 
 
 def test_another_batch_size_makes_other_steps_of_as_many_examples():

@@ -53,6 +53,12 @@ def test_what_was_written_before_does_not_see_what_comes_after(loaded):
     assert not np.allclose(attend(*loaded, "Ein Hund lacht", "A dog").cross[..., 0], short.cross[..., 0])
 
 
+def test_a_source_is_shown_as_long_as_the_model_reads_it(loaded, monkeypatch):
+    model, _ = loaded
+    monkeypatch.setattr(model.generation_config, "max_length", 5)  # of what is written, a summary say
+    assert len(attend(*loaded, "Ein Hund läuft durch den Schnee.", "A dog").source) > 5
+
+
 def test_attention_leaves_the_model_as_it_was(loaded):
     model, tokenizer = loaded
     model.set_attn_implementation("sdpa")

@@ -67,6 +67,12 @@ def test_marks_are_reached_by_keyboard(addresses):
         assert focused == "stage-finetune" and page.locator("#answer").inner_text().startswith("stage B")
         assert picture.locator("[tabindex='0']").count() == 1
         assert page.locator(".lit[data-mark=stage-finetune]").count() >= 3, "curve, bars and clock"
+        for key in ("Enter", " "):
+            page.keyboard.press(key)
+            picture.locator("[tabindex='0']").evaluate("mark => mark.blur()")
+            assert page.locator("#answer").is_visible(), "it is kept"
+            page.keyboard.press("Escape")
+            picture.locator("[tabindex='0']").focus()
 
 
 def test_a_thin_line_is_hit_from_beside_it(addresses):

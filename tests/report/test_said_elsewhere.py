@@ -8,6 +8,7 @@ import pytest
 from conftest import ROOT
 
 from league.proof.comparison import Comparison
+from league.proof.noise import Noise
 from league.record.shape import BrokenRule
 from league.record.wording import in_words
 from league.report.texts import everything, in_languages, translated
@@ -100,5 +101,5 @@ def test_a_strangers_name_stays_as_it_is_and_html_stays_text():
 
 
 def test_a_verdict_names_the_better_entry_in_both_languages():
-    verdict = Comparison(("one", "two"), (1.0, 9.0), 0.0, 0.1, {}).verdict()
+    verdict = Comparison(("one", "two"), (1.0, 9.0), 0.0, Noise(0.1, 5), {}).verdict()
     assert in_languages(verdict)[1].startswith("two 쪽이 더 낫고")

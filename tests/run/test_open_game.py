@@ -77,12 +77,12 @@ def test_the_search_for_translations_is_chosen_before_stage_b_and_paid_for(game,
     (tmp_path / "runs").mkdir()
     for name in ("one", ".cache"):
         (tmp_path / "runs" / name).symlink_to(game / "runs" / name)
-    words = ("--league", "tiny-open", "--entry", "two", "--pretrained", "one", *grid)
+    words = ("--league", "tiny-open", "--entry", "two", "--pretrained", "one", "--game", "kim", *grid)
     done = run(command("tools.decoding", *words, script="tests/play_open.py"), tmp_path)
     rows = [tuple(map(float, line.split())) for line in done.stdout.split("\n")[1:4]]
     reached = {(beams, penalty): value for beams, penalty, value in rows}
     record = read_record(tmp_path / "runs/two/record.json")
-    assert record.trials == 3 and "finetune" not in record.stages
+    assert record.trials == 3 and record.game.name == "kim" and "finetune" not in record.stages
     assert read_json(tmp_path / "runs/two/clock.json")["spent"]["trials"] > 0  # a record's hundredths may be 0.00
     assert len(reached) == 3  # with one beam there is nothing that a length divides
     *_, following = done.stdout.strip().split("\n")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from types import SimpleNamespace
 
 import evaluate
 import pytest
@@ -17,6 +18,7 @@ from league.record.shape import read_record
 from league.tasks.predicting import predict
 from league.tasks.scoring import score
 from league.tasks.task import task_of
+from league_config import AING
 from modeling import AingForConditionalGeneration
 
 SEARCH = dataclasses.replace(TINY, max_length=20, decoding={**TINY.decoding, "num_beams": 2})
@@ -93,3 +95,9 @@ def test_validation_bleu_loads_without_network_and_equals_sacrebleu(monkeypatch)
     assert metric.compute(predictions=hypotheses, references=references) == {
         "bleu": sacrebleu.corpus_bleu(hypotheses, [references]).score
     }
+
+
+def test_a_translation_is_a_line_whatever_a_model_writes(monkeypatch):
+    monkeypatch.setattr("league.tasks.decoding.search", lambda _, rows: [[SimpleNamespace(ids=row)] for row in rows])
+    tokenizer = SimpleNamespace(batch_decode=lambda ids, skip_special_tokens: ["one\ntwo", "three"])
+    assert task_of(AING).predict_rows(None, tokenizer, [[1], [2]]) == ["one two", "three"]

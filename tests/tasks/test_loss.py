@@ -1,6 +1,7 @@
 """The loss: the library's label smoother, to rounding, in value and gradient, without its logits."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from transformers import Seq2SeqTrainingArguments
 from transformers.trainer_pt_utils import LabelSmoother
 
 from league.tasks import loss
-from league.tasks.loss import IGNORED, LossOfLogits, SmoothedLoss, smoothed_cross_entropy
+from league.tasks.loss import IGNORED, LossOfLogits, MaskedLoss, SmoothedLoss, smoothed_cross_entropy
 from modeling import AingConfig, AingForConditionalGeneration
 
 VOCAB, WIDTH = 500, 16
@@ -50,6 +51,21 @@ def test_equals_the_librarys_smoother(monkeypatch, epsilon, num_positions, rows)
     assert found.item() == pytest.approx(expected.item(), rel=1e-5)
     for gradient, wanted in zip(gradients, expected_gradients, strict=True):
         assert relative(gradient, wanted) < 1e-5
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_part_of_a_batch_without_a_target_weighs_nothing(dtype):
+    """Of few short lines no token may be hidden: the others of the batch have what there is to learn."""
+    hidden, weight, targets = make_problem(6)
+    nothing = ours(hidden[:0], weight, targets[:0], 0.1, dtype)
+    assert nothing.item() == 0
+    assert all(gradient.eq(0).all() for gradient in torch.autograd.grad(nothing, (hidden, weight)))
+    model = SimpleNamespace(lm_head=SimpleNamespace(weight=weight))
+    args = SimpleNamespace(label_smoothing_factor=0.0, bf16=dtype == torch.bfloat16, fp16=False)
+    labels = torch.full((2, 3), IGNORED)
+    found = MaskedLoss(model, args)({"last_hidden_state": hidden.view(2, 3, WIDTH)}, labels, torch.tensor(4))
+    found.backward()
+    assert found.item() == 0 and weight.grad.eq(0).all()
 
 
 def test_half_precision_costs_rounding_only():

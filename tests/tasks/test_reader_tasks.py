@@ -1,5 +1,6 @@
 """The readers' tasks: their losses, what is frozen, what their metric counts, and what they refuse."""
 
+import math
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -17,8 +18,10 @@ from league.tasks.classify import Classify
 from league.tasks.freezing import check_freeze, effective, freeze, frozen
 from league.tasks.loss import LabelLoss, MaskedLoss
 from league.tasks.mask import Mask
+from league.tasks.predicting import name_hidden
 from league.tasks.resampling import interval
 from league.tasks.task import task_of
+from league.untrusted import Number, as_type
 from league_config import DEMO_READERS, FROZEN, LEAGUES, ReaderFinetuneHP, ReaderHP
 
 STRUCTURE = {"d_model": 32, "nhead": 2, "num_layers": 3, "d_ff": 64, "dropout": 0.0, "activation": "gelu"}
@@ -183,3 +186,10 @@ def test_f1_of_a_case_counted_by_hand():
 def test_the_metric_is_a_module_of_evaluate():
     metric = evaluate.load(str(ROOT / "league/tasks/accuracy.py"))
     assert metric.compute(predictions=["a", "b"], references=["a", "a"]) == {"accuracy": 50.0}
+
+
+@pytest.mark.parametrize("loss", [40.0, 1e9, math.inf, math.nan])
+def test_whatever_a_model_loses_the_record_can_hold_its_perplexity(loss):
+    task = task_of(DEMO_READERS, "pretrain")
+    found = name_hidden(task, torch.nn.Identity(), [[1, 2]], lambda batch: [(0, 1, loss) for _ in batch], None)
+    assert as_type(dict[str, Number], found) == found

@@ -104,6 +104,13 @@ def test_search_and_filters_leave_what_fits(page):
     assert names(page) == [] or not page.locator("#ranked").is_visible()
 
 
+def test_what_was_sorted_by_may_be_gone_after_a_search(page):
+    page.evaluate("ranked.sorted = { key: 'report', falling: true }")
+    page.evaluate("ranked.rows.forEach((row) => { row.report = null; })")
+    page.fill("#search", "BLU")
+    assert names(page) == ["blunt"] and page.said == []
+
+
 def compare(page, *chosen: str) -> None:
     for name in chosen:
         page.get_by_label(f"Compare {name}", exact=True).check()
@@ -186,6 +193,28 @@ def test_two_entries_are_compared_by_the_test_of_ours(page, targets):
     line = int(pair.locator(".quiet").text_content().split(":")[0].removeprefix("line ")) - 1
     assert targets[line] in pair.locator(".given").nth(1).text_content()
     assert pair.locator("mark").all_text_contents()[0].startswith("A man and")
+
+
+def test_another_language_moves_nobody_to_the_comparison(page):
+    compare(page, "best", "blunt")
+    assert page.evaluate("document.activeElement.id") == "comparison"
+    page.evaluate("scrollTo(0, 0)")
+    page.get_by_role("button", name="한국어").click()
+    page.wait_for_function("document.querySelector('#comparison h2').textContent.includes('best')")
+    assert page.evaluate("document.activeElement.id") != "comparison" and page.evaluate("scrollY") == 0
+    page.get_by_role("button", name="English").click()
+
+
+def test_of_two_pairs_asked_for_in_a_row_the_last_is_shown(page):
+    said = page.evaluate("""async () => {
+      const [a, b, c] = board.entries ? board.entries : [...ranked.rows, ...unranked.rows];
+      compared = [a, b];
+      const first = compareChosen(true);
+      compared = [a, c];
+      await Promise.all([first, compareChosen(true)]);
+      return [document.querySelector("#comparison h2").textContent, c.name];
+    }""")
+    assert said[1] in said[0]
 
 
 def test_bleu_in_the_browser_is_ours(page):
@@ -312,35 +341,3 @@ def test_many_rows_stay_quick(page, played, tmp_path):
         assert min(page.evaluate(act) for _ in range(5)) < 500  # 100 on a machine that does nothing else
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     assert page.locator("#ranked tbody tr").count() == 1000
-
-
-def test_a_board_of_refuted_entries_alone_has_no_empty_pictures(page, played, tmp_path):
-    for number in range(3):
-        record = varied(read(played / "runs" / "one"), number)
-        deal(tmp_path / "day" / f"e{number}", record | {"official": False})
-    write(build(tmp_path / "day"), tmp_path / "board", reports=0)
-    page.goto((tmp_path / "board" / "index.html").as_uri())
-    assert page.locator("#unranked tbody tr").count() == 3 and page.locator("#pictures").is_hidden()
-    assert ".; " not in page.locator("#unranked").inner_text()
-
-
-def test_the_picture_leaves_out_what_was_refuted_and_speaks_of_no_best(page, played, tmp_path):
-    one = read(played / "runs" / "one")
-    for number in range(3):
-        record = varied(one, number, bleu=9.0 + number)
-        deal(tmp_path / "day" / f"e{number}", record | {"official": number > 0})
-    write(build(tmp_path / "day"), tmp_path / "board", reports=0)
-    page.goto((tmp_path / "board" / "index.html").as_uri())
-    assert page.locator("#intervals [data-mark]").count() == 2
-    assert "best" not in page.locator("#intervals figcaption").inner_text()
-
-
-def test_two_hundred_entries_are_painted_at_once(page, played, tmp_path):
-    one = read(played / "runs" / "one")
-    for number in range(200):
-        deal(tmp_path / "day" / f"e{number}", varied(one, number, bleu=5.0 + number / 10))
-    write(build(tmp_path / "day"), tmp_path / "out", reports=0)
-    page.goto((tmp_path / "out" / "index.html").as_uri())
-    page.wait_for_timeout(500)  # an entry of the timeline comes a little after what it speaks of
-    assert page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime") < 1500
-    assert (tmp_path / "out" / "index.html").stat().st_size < 1_500_000

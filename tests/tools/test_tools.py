@@ -1,6 +1,7 @@
 """The tools around the scripts: comparing, repeating over seeds, status, publishing."""
 
 import json
+import shlex
 import shutil
 import statistics
 from pathlib import Path
@@ -24,7 +25,8 @@ from league.translate.translator import Translator
 from league.values import TrainingOptions
 from league_config import AING, DEMO
 from tools import compare as compare_tool
-from tools import publish, seeds, status, verify
+from tools import inspect, publish, seeds, status, verify
+from tools.tune.space import flags
 from tools.workers import Alone
 
 TEST = load_split(TINY, TINY.pretrain.corpus, "test", None)
@@ -49,7 +51,8 @@ def with_translations(folder: Path, name: str, lines: list[str]) -> Path:
 
 
 def comparison(difference: float, p_value: float, deviation: float | None) -> Comparison:
-    return Comparison(("first", "other"), (20.0, 20.0 + difference), p_value, deviation, {})
+    noise_of_five = None if deviation is None else noise.Noise(deviation, 5)
+    return Comparison(("first", "other"), (20.0, 20.0 + difference), p_value, noise_of_five, {})
 
 
 def test_the_words_follow_from_both_chances():
@@ -139,7 +142,7 @@ def test_an_entry_is_repeated_over_seeds(here, replayed_as_tiny, capsys):
         scores[seed] = round(record.score.value, 2)
     assert result["scores"] == scores and result["deviation"] == statistics.stdev(scores.values())
     assert last == f"one: mean {result['mean']:.2f}, deviation {result['deviation']:.2f} over 2 seeds"
-    assert noise.seed_deviation("tiny", 1) == pytest.approx(result["deviation"])
+    assert noise.noise_of("tiny", 1) == (pytest.approx(result["deviation"]), 2)
     before = digests_of(here / "runs/one-seed2/finetune")
     seeds.main(["runs/one", "--seeds", "2"])
     assert digests_of(here / "runs/one-seed2/finetune") == before, "nothing is trained twice"
@@ -250,3 +253,18 @@ def test_publishing_again_changes_nothing_and_another_value_is_refused(tmp_path,
         path.write_text(json.dumps(books))
         with pytest.raises(UserError, match=f"other {what}; raise its version"):
             publish.main([])
+
+
+# What others have written, and what we print to be typed
+
+
+def test_a_strangers_checkpoint_writes_no_escape_sequences(monkeypatch, capsys):
+    monkeypatch.setattr(inspect, "find", lambda _: None)
+    monkeypatch.setattr(inspect, "about", lambda *_: iter(["  x\x1b[2J: \x1b]0;owned\x07"]))
+    inspect.main(["runs/strange"])
+    printed = capsys.readouterr().out
+    assert "owned" in printed and "\x1b" not in printed and "\x07" not in printed
+
+
+def test_a_printed_command_may_be_typed_whatever_a_folder_is_called():
+    assert shlex.split(flags({"data_dir": "my data", "seed": 2})) == ["--data_dir", "my data", "--seed", "2"]

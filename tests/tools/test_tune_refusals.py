@@ -22,6 +22,7 @@ from league.errors import UserError
 from league.values import as_values
 from league_config import ModelHP, OpenFinetuneHP, OpenHP
 from tools.tune import __main__ as tune
+from tools.tune.candidates import known_entries
 
 pytest_plugins = "simulated"
 
@@ -92,6 +93,17 @@ def test_a_search_does_not_resume_with_something_else(simulated, monkeypatch, ch
     assert_nothing_was_lost(before, simulated.files())
     follow_the_advice(str(error.value))
     simulated.play("--minutes", "1", *flags)
+
+
+@pytest.mark.parametrize("asked", [{"learning_rate": "fast"}, {"warmup_steps": 2.5}, {"weight_decay": None}, {}])
+def test_another_entrys_record_that_somebody_has_edited_stops_no_search(played, tmp_path, monkeypatch, asked):
+    content = json.loads((played / "runs/one/record.json").read_text())
+    content["asked"] |= asked
+    (tmp_path / "runs/one").mkdir(parents=True)
+    (tmp_path / "runs/one/record.json").write_text(json.dumps(content))
+    monkeypatch.chdir(tmp_path)
+    known = known_entries(TINY, "finetune", "other")
+    assert [origin for origin, _ in known] == ([] if asked else ["known entry one"])
 
 
 def follow_the_advice(message: str) -> None:

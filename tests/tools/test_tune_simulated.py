@@ -3,6 +3,7 @@
 import shlex
 import shutil
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Annotated
 
 import optuna
@@ -14,13 +15,14 @@ from searches import FROM, assert_each_trial_has_one_outcome, trials_of, write_f
 import league_config
 from league.cli.options import parse_options
 from league.errors import UserError
+from league.files import write_json
 from league.record.shape import read_record
 from league.rulebook import STAGES, Range
 from league.tasks.translate import Translate
 from league.untrusted import read_json
 from league.values import TrainingOptions, as_values
 from league_config import LEAGUES, FinetuneHP, ModelHP
-from tools.tune import sampling
+from tools.tune import output, sampling
 from tools.tune.jobs import Job
 from tools.tune.plan import Planner
 from tools.tune.report import write_report
@@ -98,6 +100,16 @@ def test_the_report_is_there_while_the_search_runs(simulated, monkeypatch):
     monkeypatch.setattr("tools.tune.output.write_report", lambda content, folder: pages.append(content["state"]))
     simulated.play("--minutes", "2")
     assert pages[0] == "searching" and pages[-1] == "done"
+
+
+def test_a_long_search_gets_its_score_as_well(tmp_path, monkeypatch):
+    (tmp_path / "tune").mkdir()
+    write_json(tmp_path / "tune/study.json", {"final": None, "trials": ["x" * 3_000_000]})
+    monkeypatch.setattr(output, "final_of", lambda *_: {"test": 30.0})
+    monkeypatch.setattr(output, "write_report", lambda *_: None)
+    output.add_score(SimpleNamespace(folder=tmp_path, rules=TINY, record=None))
+    content = read_json(tmp_path / "tune/study.json", 4_000_000)
+    assert (content["state"], content["final"]) == ("done", {"test": 30.0})
 
 
 def test_only_one_half_is_searched(simulated):

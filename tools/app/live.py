@@ -19,13 +19,12 @@ from league.run.progress import Progress, is_running, read_progress
 from league.tasks.metric import metric_of
 from league.untrusted import Count, Name, Number, read_as
 from league_config import LEAGUES
-from tools.tune.lines import RUNNING, Running, RunningFile
+from tools.tune.lines import MOST_BYTES_OF_STUDY, RUNNING, Running, RunningFile
 
 from .folder import Folder, record_of
 
 MOST_TRIALS, MOST_BEHIND = 200, 4  # trials of a search, and curves of earlier runs, that are drawn
 RECENT = 3 * 3600.0  # seconds after which an entry that nobody works on is left out
-MAX_STUDY_BYTES = 20_000_000
 
 
 class Trial(Struct):
@@ -196,7 +195,7 @@ def read_clock(folder: Path) -> State | None:
 def read_search(folder: Path) -> LiveSearch | None:
     """Return how far a search is; None before its first trial ended, or where its file is damaged."""
     try:
-        study = read_as(Study, folder / "tune" / "study.json", MAX_STUDY_BYTES)
+        study = read_as(Study, folder / "tune" / "study.json", MOST_BYTES_OF_STUDY)
     except (OSError, ValueError):
         return None
     if study.state != "searching":

@@ -3,6 +3,7 @@
 from typing import Any
 
 from league.proof.comparison import LEVEL, Comparison
+from league.proof.noise import Noise
 from league.report.look import in_both, render
 from league.report.texts import in_languages, say, translated
 from league.tasks.metric import metric_of
@@ -77,9 +78,9 @@ def name_of_test(standing: Standing) -> str:
 
 def verdicts() -> dict[str, list[str]]:
     """Return what a comparison says, in the words of league.proof.comparison, for the browser to choose from."""
-    cases = {"same": (1.0, None), "unknown": (0.0, None), "seeds": (0.0, 9.0), "real": (0.0, 0.0)}
+    cases = {"same": (1.0, None), "unknown": (0.0, None), "seeds": (0.0, Noise(9.0, 5)), "real": (0.0, Noise(0.0, 5))}
     texts = {
-        case: translated(Comparison(("", "{better}"), (0.0, 1.0), p_value, deviation, {}).verdict())
-        for case, (p_value, deviation) in cases.items()
+        case: translated(Comparison(("", "{better}"), (0.0, 1.0), p_value, noise, {}).verdict())
+        for case, (p_value, noise) in cases.items()
     }
     return in_both(texts)

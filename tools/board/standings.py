@@ -8,7 +8,7 @@ from pathlib import Path
 from league.errors import UserError
 from league.proof.comparison import Comparison
 from league.proof.data import DataAtHand
-from league.proof.noise import seed_deviation
+from league.proof.noise import Noise, noise_of
 from league.proof.source import Source
 from league.record.game import hidden_minutes
 from league.tasks.metric import metric_of
@@ -83,10 +83,10 @@ def _by_score(rows: Iterable[Row]) -> list[Row]:
 def _standing(league: tuple[str, int], rows: list[Row]) -> Standing:
     _find_copies(rows)
     _count_seeds(rows)
-    reach = Comparison(("", ""), (0, 0), 1.0, seed_deviation(*league), {}).reach_of_seeds
+    noise = noise_of(*league)
     ranked = _by_score(row for row in rows if row.is_official and not row.copy_of)
-    _rank(ranked, seed_deviation(*league))
-    return Standing(*league, reach, ranked, _by_score(row for row in rows if row.rank is None))
+    _rank(ranked, noise)
+    return Standing(*league, noise and noise.reach, ranked, _by_score(row for row in rows if row.rank is None))
 
 
 def _hold_games_together(rows: list[Row]) -> None:
@@ -132,23 +132,23 @@ def _count_seeds(rows: list[Row]) -> None:
             row.num_seeds, row.seeds_mean = len(best_by_seed), math.fsum(best_by_seed.values()) / len(best_by_seed)
 
 
-def _rank(rows: list[Row], deviation: float | None) -> None:
+def _rank(rows: list[Row], noise: Noise | None) -> None:
     """Give ranks: all that cannot be told apart from the best of a group share its rank; the next leads a new group."""
     leader = None
     for place, row in enumerate(rows, 1):
-        if leader and is_tie(leader, row, deviation):
+        if leader and is_tie(leader, row, noise):
             row.rank, row.is_tied, leader.is_tied = leader.rank, True, True
         else:
             row.rank, leader = place, row
 
 
-def is_tie(leader: Row, row: Row, deviation: float | None) -> bool:
+def is_tie(leader: Row, row: Row, noise: Noise | None) -> bool:
     """Tell whether seeds or the test's rows may explain the difference; without predictions the intervals stand in."""
     scores = (row.score, leader.score)
-    by_seeds = Comparison((row.name, leader.name), scores, 0.0, deviation, {})
+    by_seeds = Comparison((row.name, leader.name), scores, 0.0, noise, {})
     if by_seeds.is_tie:
         return True
     if leader.statistics is None or row.statistics is None or len(leader.statistics) != len(row.statistics):
         return row.interval[1] >= leader.interval[0]
     chance = p_value(metric_of(LEAGUES[row.league[0]]), row.statistics, leader.statistics)
-    return Comparison((row.name, leader.name), scores, chance, deviation, {}).is_tie
+    return Comparison((row.name, leader.name), scores, chance, noise, {}).is_tie

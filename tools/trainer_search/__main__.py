@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from league.cli.options import parse_options
 from league.errors import Interrupted, UserError, run_command
-from league.values import TrainingOptions
+from league.values import GAME_HELP, TrainingOptions
 from league_config import LEAGUES, FinetuneHP
 from tools.tune.space import flags
 
@@ -24,6 +24,7 @@ class SearchOptions:
     league: str = field(default="aing", metadata={"help": "rule book", "choices": PLAYABLE})
     entry: str | None = field(default=None, metadata={"help": "entry with a complete stage A, and no stage B yet"})
     data_dir: str | None = field(default=None, metadata={"help": "folder with local text files, as for the scripts"})
+    game: str | None = field(default=None, metadata=GAME_HELP)
     seed: int = field(default=1, metadata={"help": "seed of stage A, of every trial, and of the search"})
     device_batch_size: int | None = field(default=None, metadata={"help": "pairs that the device holds at a time"})
     trials: int = field(default=10, metadata={"help": "how many at most; the search ends before the clock does"})

@@ -4,6 +4,7 @@ import math
 
 from league.errors import UserError
 from league.rulebook import League
+from league.untrusted import as_type
 
 from .space import Values, point, ranges, size, start_values, why_not
 
@@ -87,7 +88,11 @@ def known_entries(rules: League, stage: str, name: str) -> Candidates:
         if not facts or path.parent.name == name or record.league.fixed != rules.fixed():
             continue
         values = {knob: record.asked.get(knob) for knob in ranges(rules, stage)}
-        if None not in values.values() and why_not(rules, stage, values) is None:
+        try:
+            as_type(rules.tuned(stage), values)
+        except ValueError:  # whoever wrote it
+            continue
+        if why_not(rules, stage, values) is None:
             validation = facts.validation.get(rules.validated("finetune")[0].domain, 0.0)
             entries.append((validation, f"known entry {path.parent.name}", values))
     return [(origin, values) for _, origin, values in sorted(entries, key=lambda one: (-one[0], one[1]))[:KNOWN]]

@@ -18,6 +18,7 @@ from league.untrusted import Count, Name, Text
 
 RUNNING = "running.json"
 MOST_RUNNING = 200
+MOST_BYTES_OF_STUDY = 20_000_000  # of study.json: a trial has three or four thousand
 
 
 class Running(Struct):

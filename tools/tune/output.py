@@ -13,7 +13,7 @@ from league.tasks.metric import metric_of
 from league.untrusted import read_json
 
 from .jobs import Tried
-from .lines import Lines, Running
+from .lines import MOST_BYTES_OF_STUDY, Lines, Running
 from .outlook import describe
 from .plan import Planner
 from .report import write_report
@@ -121,7 +121,7 @@ def add_score(entry: Entry) -> None:
     """Bring the report of an entry's search up to date with its score, unless it is."""
     folder, domain = entry.folder / "tune", entry.rules.validated("finetune")[0].domain
     try:
-        content = read_json(folder / "study.json")
+        content = read_json(folder / "study.json", MOST_BYTES_OF_STUDY)
     except (OSError, ValueError):
         return  # the score stands without it
     final = final_of(entry.record, domain)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from league.hardware import device_name
-from league.proof.noise import seed_deviation
+from league.proof.noise import noise_of
 from league.record.settings import Settings
 from league.record.shape import Record
 from league.record.wording import listed
@@ -67,7 +67,7 @@ def commands_of(search) -> list[str]:
     winner = winner_of(search)
     shared = f"--league {search.rules.name} --entry {search.entry.name}-by-hand --seed {search.options.seed}"
     if search.options.data_dir:
-        shared += f" --data_dir {search.options.data_dir}"
+        shared += " " + flags({"data_dir": search.options.data_dir})
     return [
         f"python train_pretrain.py {shared} {flags(winner['pretrain'])}".rstrip(),
         f"python train_finetune.py {shared} {flags(winner['finetune'])}".rstrip(),
@@ -77,6 +77,7 @@ def commands_of(search) -> list[str]:
 
 def content_of(search, state: str) -> dict[str, Any]:
     """Return all that the report shows."""
+    noise = noise_of(search.rules.name, search.rules.version)
     rules, request, rows = search.rules, search.request, search.study.rows()
     return {
         "format": 2,
@@ -97,7 +98,7 @@ def content_of(search, state: str) -> dict[str, Any]:
         "plan": search.study.noted("plan", []),
         "next": outlook(rules, search.study.tried()),
         "best": _best(rows, winner_of(search), rules.has_one_task),
-        "seed_deviation": seed_deviation(rules.name, rules.version),
+        "seed_deviation": noise and noise.deviation,
         "final": None,
         "commands": commands_of(search),
     }

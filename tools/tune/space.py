@@ -1,6 +1,7 @@
 """What may be searched: the ranges of a league's TUNE values, points of them, and what cannot be built."""
 
 import math
+import shlex
 from dataclasses import fields
 from typing import Any, get_args, get_type_hints
 
@@ -67,7 +68,7 @@ def why_not(rules: League, stage: str, values: Values) -> str | None:
 
 def flags(values: Values) -> str:
     """Return values as the flags of a command line."""
-    return " ".join(f"--{name} {value}" for name, value in values.items())
+    return " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in values.items())
 
 
 def short(rules: League, stage: str, values: Values) -> str:

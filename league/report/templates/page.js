@@ -117,16 +117,17 @@ const league = (() => {
       if (mark && mark === event.target && mark.matches(":focus-visible")) light(mark.dataset.mark, mark);
     });
     document.addEventListener("focusout", () => { if (!pinned) dim(); });
-    document.addEventListener("click", (event) => {
-      // What is pressed for a purpose of its own keeps no mark.
-      const mark = event.target.closest("a, button, input") ? null : markAt(event);
+    const pin = (mark) => {
       const key = mark && mark.dataset.mark;
       pinned = key && key !== pinned ? key : null;
       if (pinned) light(key, mark); else dim();
-    });
+    };
+    // What is pressed for a purpose of its own keeps no mark.
+    document.addEventListener("click", (event) => pin(event.target.closest("a, button, input") ? null : markAt(event)));
     document.addEventListener("keydown", (event) => {
       if (event.key === "Escape") { pinned = null; dim(); }
       const mark = markOf(event), picture = mark && mark.closest("svg");
+      if (picture && (event.key === "Enter" || event.key === " ")) { event.preventDefault(); pin(mark); }
       const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
       if (!picture || !step) return;
       event.preventDefault();

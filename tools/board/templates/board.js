@@ -126,8 +126,9 @@ class Table {
   }
 
   sort() {
-    const { key, falling } = this.sorted;
-    const column = this.all.find((one) => one.key === key);
+    // A search may leave no row that has what was sorted by.
+    const column = this.all.find((one) => one.key === this.sorted.key) || this.all[0];
+    const { key } = column, { falling } = this.sorted;
     const keyed = this.rows.map((row, i) => ({ row, i, by: column.of(row) }));
     keyed.sort((one, other) => league.order(one.by, other.by, falling) || one.i - other.i);
     this.rows = keyed.map((one) => one.row);

@@ -19,7 +19,7 @@ function showChosen() {
   $("chosen").replaceChildren(
     make("span", {}, chosen.length === 1 ? say("b.another", { name: chosen[0].name })
       : chosen.length ? say("b.and", { one: chosen[0].name, other: chosen[1].name }) : ""),
-    make("button", { type: "button", disabled: chosen.length < 2, onclick: () => { compared = [...chosen]; compareChosen(); } },
+    make("button", { type: "button", disabled: chosen.length < 2, onclick: () => { compared = [...chosen]; compareChosen(true); } },
       say("b.compare")),
     make("button", { type: "button", onclick: () => {
       chosen = [];
@@ -43,11 +43,12 @@ function load(id) {
   return waiting.get(id);
 }
 
-async function compareChosen() {
-  const sides = [...compared].sort((one, other) => one.score - other.score);
+async function compareChosen(isAsked) {
+  const pair = compared, sides = [...compared].sort((one, other) => one.score - other.score);
   const place = $("comparison");
   const entries = await Promise.all(sides.map((row) => load(row.data ? row.id : null)));
   const test = await load(board.test);
+  if (pair !== compared) return; // another pair was asked for meanwhile
   const differing = [[say("b.seed"), sides.map((row) => row.seed)],
     [say("b.game"), sides.map(gameOf)],
     ...board.names.map((name, i) => [name, sides.map((row) => row.values[i])])].filter(([, [a, b]]) => a !== b);
@@ -75,6 +76,7 @@ async function compareChosen() {
   }
   place.replaceChildren(...parts);
   place.hidden = false;
+  if (!isAsked) return; // the language has changed: the reader stays where he is
   place.scrollIntoView();
   place.focus();
 }

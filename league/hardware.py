@@ -20,6 +20,7 @@ def prepare_process() -> None:
     """Settle what must be settled before torch looks at the hardware."""
     if os.environ.get("ACCELERATE_USE_CPU", "").lower() in YES:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # accelerate alone would put the model there, the Trainer its batches
+    os.environ["ACCELERATE_MIXED_PRECISION"] = "no"  # where we train in fp32 accelerate would do as its launcher says
     # Left alone, Transformers spreads one process over all GPUs it sees (DataParallel), which changes the batch.
     if "WORLD_SIZE" not in os.environ:
         os.environ["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]

@@ -53,7 +53,7 @@ def rotate(x: torch.Tensor, angles: tuple[torch.Tensor, torch.Tensor]) -> torch.
 
 
 def eager_attention_forward(module, query, key, value, attention_mask, scaling, dropout=0.0, **kwargs):
-    """Scaled dot-product attention, spelled out; the library brings sdpa, flash and flex attention."""
+    """Scaled dot-product attention, spelled out; the library brings sdpa and flex attention."""
     scores = query @ key.transpose(2, 3) * scaling  # B H T S
     if attention_mask is not None:
         scores = scores + attention_mask
@@ -183,7 +183,7 @@ class AingPreTrainedModel(PreTrainedModel):
     supports_gradient_checkpointing = True
     _no_split_modules = ["AingLayer"]
     _supports_sdpa = True
-    _supports_flash_attn = True
+    _supports_flash_attn = False  # its kernels drop queries of a cross-attention that is as wide as its source
     _supports_flex_attn = True
     _can_compile_fullgraph = True
 
@@ -417,6 +417,7 @@ class AingForConditionalGeneration(AingPreTrainedModel, GenerationMixin):
             and model_kwargs.get("use_cache")
             and {"encoder_outputs", "attention_mask"} <= model_kwargs.keys()
             and "decoder_attention_mask" not in model_kwargs
+            and len(set((getattr(self, "hf_device_map", None) or {}).values())) < 2  # layers on several devices
             and not (model_kwargs.get("past_key_values") and model_kwargs["past_key_values"].get_seq_length())
         )
         if not is_plain:

@@ -94,7 +94,10 @@ class AingForSequenceClassification(AingReaderPreTrainedModel):
         logits = self.classifier(self.dropout(F.relu(strongest)))  # B N
         loss = None
         if labels is not None:
-            loss = self.loss_function(labels=labels, pooled_logits=logits, config=self.config)
+            in_batch = kwargs.get("num_items_in_batch")  # of all devices and parts, where a Trainer accumulates
+            loss = self.loss_function(
+                labels=labels, pooled_logits=logits, config=self.config, num_items_in_batch=in_batch
+            )
         return SequenceClassifierOutput(
             loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
         )

@@ -234,7 +234,11 @@ class Handler(BaseHTTPRequestHandler):
         is_request = "create_pr" in self.query
         branch = "refs/pr/1" if is_request else revision
         start = f"{repo}/" if branch == "main" else f"{repo}@{branch}/"
-        for line in map(json.loads, body.splitlines()):
+        lines = [json.loads(line) for line in body.splitlines()]
+        seen = lines[0]["value"].get("parentCommit")
+        if seen not in (None, self.server.commit_of(repo, branch)):
+            return self.send(412, {"error": "A commit has happened since"})
+        for line in lines:
             value = line["value"]
             if line["key"] == "file":
                 self.server.files[start + value["path"]] = base64.b64decode(value["content"])

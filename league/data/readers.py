@@ -1,5 +1,6 @@
 """Reading the rows of a corpus, from text files line by line, and from tables with `datasets`."""
 
+import csv
 import hashlib
 import json
 from collections.abc import Iterator
@@ -72,13 +73,19 @@ def read_lines(path: Path) -> Iterator[str]:
 def read_table(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """Yield the columns' values as texts: what is no text as JSON, what is missing as an empty text."""
     read = read_json_lines if path.suffix == ".jsonl" else load_table
-    for row in read(path, columns):
-        yield tuple(map(_as_text, row))
+    for number, row in enumerate(read(path, columns), 1):
+        try:
+            texts = tuple(map(_as_text, row))
+        except UnicodeDecodeError:
+            raise UserError(f"{path}, row {number}: bytes that are no UTF-8; save its columns as texts.") from None
+        yield texts
 
 
 def _as_text(value: Any) -> str:
     if isinstance(value, str):
         return value
+    if isinstance(value, bytes):  # as some programs write a text into parquet
+        return value.decode()
     return "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
 
 
@@ -129,8 +136,11 @@ def load_table(path: Path, columns: tuple[str, ...]) -> Iterator[tuple]:
             if path.suffix == ".parquet":
                 table = datasets.Dataset.from_parquet(str(path), cache_dir=cache)
             else:
-                # As it is written: "NA" and "null" are words, 007 is not 7.
-                as_written = {"converters": dict.fromkeys(columns, str), "na_filter": False}
+                # As it is written: "NA" and "null" are words, 007 is not 7; and a column that nobody wants may hold
+                # anything.
+                with path.open(encoding="utf-8-sig", newline="") as file:
+                    names = next(csv.reader(file), [])
+                as_written = {"converters": dict.fromkeys([*names, *columns], str), "na_filter": False}
                 table = datasets.Dataset.from_csv(str(path), cache_dir=cache, **as_written)
             if "__index_level_0__" in table.column_names:  # pandas has moved the columns by one
                 raise ValueError("some rows have more values than the header has names")

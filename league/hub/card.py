@@ -27,8 +27,8 @@ LICENCES = {
     "multi30k": "Multi30k (image captions): for non-commercial research",
     "iwslt2017": "IWSLT 2017 (TED talks): CC BY-NC-ND 3.0",
     "dialogsum": "DialogSum: CC BY-NC-SA 4.0",
-    "naver-news": "Naver news: as its card on the Hub says; the articles are their publishers'",
-    "disaster_tweets": "disaster tweets: as its card on the Hub says; the tweets are their writers'",
+    "naver-news": "Naver news: as its card on the Hub says, and the articles are their publishers'",
+    "disaster_tweets": "disaster tweets: as its card on the Hub says, and the tweets are their writers'",
     "chatbot_ko": "Korean questions and answers: MIT",
 }
 EXAMPLES = {"de": "Ein Hund läuft durch den Schnee."}
@@ -49,6 +49,7 @@ def model_card(record: Record, repo_id: str, stage: str | None = None, pictures:
     stage = stage or last_stage(record)
     fixed, is_last = record.league.fixed, stage == last_stage(record)
     rules = rules_of(fixed)
+    words = task_of(rules, stage).hub_words()
     stages = {name: fixed[name]["corpus"] for name in ("pretrain", "finetune")}
     train = {name: report for name, report in record.data.items() if name.endswith(".train")}
     trained_on = [
@@ -65,11 +66,11 @@ def model_card(record: Record, repo_id: str, stage: str | None = None, pictures:
         facts=record.stages[stage],
         is_last=is_last,
         repo_id=repo_id,
-        example=EXAMPLES.get(fixed["source"], "..."),
+        example=words.example or EXAMPLES.get(fixed["source"], "..."),
         scores=_scores(record),
         reasons=[in_words(broken) for broken in record.broken_rules],
         domains=[_plain(corpus["domain"]) for corpus in stages.values()],
-        words=task_of(rules, stage).hub_words(),
+        words=words,
         checkpoint=_checkpoint_of(fixed),
         has_one_task=rules.has_one_task,
         tested=rules.test_corpus.name,

@@ -18,6 +18,7 @@ RETRY_WITHIN = 30.0  # seconds
 WAITS = (1, 3, 9)  # seconds before each retry
 LONGEST_WAIT = 60  # seconds that a server may ask for
 TRANSIENT = {408, 429, 500, 502, 503, 504}
+CHANGED = {409, 412}  # somebody else has written to the repository meanwhile
 TOKENS = r"hf_\w{8,}|(?<=Bearer )\S+|(?<=://)[^/@\s]+(?=@)|(?<=[?&])X-Amz-[^\s'\"]+"
 REASONS = {
     401: "the Hub does not know this login: `hf auth login`, or set HF_TOKEN",
@@ -29,16 +30,17 @@ REASONS = {
 Result = TypeVar("Result")
 
 
-def with_retries(action: Callable[[], Result]) -> Result:
+def with_retries(action: Callable[[], Result], also: set[int] | None = None) -> Result:
     """Do something on the Hub, again where the connection or the server fails; what has arrived there stays."""
     started = time.monotonic()
     for wait in (*WAITS, None):
         try:
             return action()
         except Exception as error:
+            may_pass = is_transient(error) or status_of(error) in (also or ())
             is_late = time.monotonic() - started > RETRY_WITHIN
             seconds = max(wait or 0, _requested_wait(error))
-            if wait is None or is_late or seconds > LONGEST_WAIT or not is_transient(error):
+            if wait is None or is_late or seconds > LONGEST_WAIT or not may_pass:
                 raise
             print(f"{_reason(error)}; trying again in {seconds:g} s", file=sys.stderr)
             time.sleep(seconds)

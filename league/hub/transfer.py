@@ -1,12 +1,22 @@
 """The Hub: an entry goes up whole, a checkpoint comes down as data, and every error is one line."""
 
+import math
 import re
 import sys
+from functools import partial
 from pathlib import Path
 
 from league.errors import UserError
 from league.files import digest_of, write_text
-from league.hub.connection import errors_in_one_line, is_offline, is_transient, status_of, with_retries, without_token
+from league.hub.connection import (
+    CHANGED,
+    errors_in_one_line,
+    is_offline,
+    is_transient,
+    status_of,
+    with_retries,
+    without_token,
+)
 from league.record.folder import (
     CHECKPOINT,
     GIVEN,
@@ -77,8 +87,8 @@ def _is_ours(name: str, results: str) -> bool:
     return name in (*predictions_files(), "report.html", results) or Path(name).match(PICTURES)
 
 
-def _file_names(api, repo_id: str, revision: str, repo_type: str = "model") -> list[str]:
-    info = api.repo_info(repo_id, revision=revision, repo_type=repo_type)
+def _file_names(api, repo_id: str, revision: str) -> list[str]:
+    info = api.repo_info(repo_id, revision=revision)
     return [sibling.rfilename for sibling in info.siblings or ()]
 
 
@@ -95,7 +105,8 @@ def hand_in(folder: Path, board: str, replace: bool = False) -> str:
     with errors_in_one_line(f"not handed in to {board}"):
         files, name = files_to_hand_in(folder), folder.absolute().name
         try:
-            return without_token(with_retries(lambda: _hand_in(board, name, files, replace, as_request=False)))
+            upload = partial(_hand_in, board, name, files, replace, as_request=False)
+            return without_token(with_retries(upload, CHANGED))
         except Exception as error:
             if status_of(error) != 403:
                 raise
@@ -107,8 +118,8 @@ def _hand_in(board: str, name: str, files: dict[str, Path], replace: bool, as_re
     from huggingface_hub import HfApi
 
     api = HfApi()
-    place = f"{name}/record.json"
-    old = {file for file in _file_names(api, board, "main", "dataset") if file.startswith(f"{name}/")}
+    place, seen = f"{name}/record.json", api.repo_info(board, repo_type="dataset")
+    old = {one.rfilename for one in seen.siblings or () if one.rfilename.startswith(f"{name}/")}
     if place in old and not replace and not _is_same(api, board, place, files[place]):
         raise UserError(
             f"{board} has another entry {name!r}; --replace puts this one in its place, or rename the folder of yours."
@@ -119,6 +130,8 @@ def _hand_in(board: str, name: str, files: dict[str, Path], replace: bool, as_re
         commit_message=f"Hand in {name}",
         repo_type="dataset",
         create_pr=as_request,
+        # Another of this name may arrive while the weights go up: then the Hub refuses, and all is looked at again.
+        parent_commit=None if as_request else seen.sha,
     )
     return done.pr_url if as_request else f"{api.endpoint}/datasets/{board}/tree/main/{name}"
 
@@ -130,17 +143,21 @@ def _is_same(api, board: str, place: str, path: Path) -> bool:
     return there.lfs.sha256 == digest_of(path) if there.lfs else there.blob_id == git_hash(path.read_bytes())
 
 
-def fetch(repo_id: str, revision: str | None = None) -> Path:
-    """Download a checkpoint and its record, as data alone; return the folder. Once there, it needs no network."""
+def fetch(repo_id: str, revision: str | None = None, most_bytes: float = math.inf, anonymous: bool = False) -> Path:
+    """Download a checkpoint and its record, as data alone; return the folder. Once there, it needs no network.
+
+    For strangers it is fetched as one of them, and only up to a size.
+    """
     check_repo_name("the Hub id", repo_id, owned=True)
-    from huggingface_hub import constants
+    from huggingface_hub import HfApi, constants
 
     revision = revision or "main"
     place = Path(constants.HF_HOME) / "aing-league" / repo_id.replace("/", "--")
     with errors_in_one_line(f"cannot fetch {repo_id}" + (f" (revision {revision})" if revision != "main" else "")):
         known = place / f"{re.sub(r'[^A-Za-z0-9._-]', '-', revision)}.revision"
         try:
-            return with_retries(lambda: _download(repo_id, revision, place, known))
+            token = False if anonymous else None
+            return with_retries(lambda: _download(HfApi(token=token), repo_id, revision, known, most_bytes))
         except Exception as error:
             if not (is_transient(error) or is_offline(error)) or not known.is_file():
                 raise
@@ -156,10 +173,7 @@ def fetch_stages(repo_id: str, stages: tuple[str, ...]) -> tuple[Path, dict[str,
     return folder, folders
 
 
-def _download(repo_id: str, revision: str, place: Path, known: Path) -> Path:
-    from huggingface_hub import HfApi
-
-    api = HfApi()
+def _download(api, repo_id: str, revision: str, known: Path, most_bytes: float) -> Path:
     info = api.model_info(repo_id, revision=revision, files_metadata=True)
     if not re.fullmatch(r"[0-9a-f]{40}", info.sha or ""):
         raise ValueError("the Hub names no commit")
@@ -173,7 +187,10 @@ def _download(repo_id: str, revision: str, place: Path, known: Path) -> Path:
     for name in wanted:
         if (sizes[name] or 0) > MAX_BYTES[Path(name).suffix]:
             raise UserError(f"its {name} has {sizes[name]:,} bytes, more than any of the league's.")
-    folder = place / info.sha
+    size = sum(sizes[name] or 0 for name in wanted)
+    if size > most_bytes:
+        raise UserError(f"it has {size:,} bytes; here up to {most_bytes:,} are fetched.")
+    folder = known.parent / info.sha
     for name in wanted:
         if not (folder / name).is_file():
             api.hf_hub_download(repo_id, name, revision=info.sha, local_dir=folder)

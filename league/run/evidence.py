@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from transformers import Seq2SeqTrainer
 
-from league.hardware import device_name, pick_precision
+from league.hardware import device_name
 from league.record.shape import CurvePoint
 from league.run.entry import Entry
 from league.tasks.task import agreed, task_of
@@ -27,7 +27,7 @@ def stage_facts(entry: Entry, trainer: Seq2SeqTrainer, name: str) -> dict[str, A
         "effective": task_of(entry.rules, name).structure_in_effect(trainer) | training_in_effect(trainer),
         "order": order.digest(),
         "device": device_name(),
-        "precision": pick_precision(),
+        "precision": trainer.accelerator.mixed_precision.replace("no", "fp32"),
         "num_processes": trainer.args.world_size,
         "num_threads": torch.get_num_threads(),
     }

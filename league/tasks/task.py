@@ -17,6 +17,8 @@ class HubWords(NamedTuple):
     auto_class: str  # of the library, that loads it
     use: str  # the line of Python that shows what it answers to a `batch`
     languages: tuple[str, ...] = ()
+    example: str = ""  # of a text, if not one of its language
+    options: str = ""  # of the tokenizer
 
 
 class Task:

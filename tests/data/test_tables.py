@@ -4,6 +4,8 @@ import hashlib
 import json
 import os
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from datasets import Dataset
 from splits import CAPTIONS, PAIRS, load
@@ -103,3 +105,22 @@ def test_another_file_under_the_same_name_and_time_is_read_anew(tmp_path):
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert set(load_split(AING, CAPTIONS, "train", str(tmp_path), COLUMNS).texts("text")) == {"next"}
     assert set(read.texts("text")) == {"text"}
+
+
+def test_a_parquet_column_of_bytes_holds_the_texts_that_they_are(tmp_path):
+    path = write_table(tmp_path, ROWS, "parquet")
+    plain = load_split(AING, CAPTIONS, "train", str(tmp_path), COLUMNS).report["sha256"]
+    texts = [text.encode() for text, _ in ROWS]
+    pq.write_table(pa.table({"text": texts, "label": [str(label) for _, label in ROWS]}), path)
+    assert load_split(AING, CAPTIONS, "train", str(tmp_path), COLUMNS).report["sha256"] == plain
+    pq.write_table(pa.table({"text": [*texts, b"\xff"], "label": ["1"] * (len(texts) + 1)}), path)
+    with pytest.raises(UserError, match=f"row {len(texts) + 1}: bytes that are no UTF-8"):
+        load_split(AING, CAPTIONS, "train", str(tmp_path), COLUMNS)
+
+
+@pytest.mark.parametrize("odd", ["3.5", "12a", ""])
+def test_a_column_that_nobody_wants_may_hold_anything(tmp_path, odd):
+    rows = [f"text {i},{i % 2},{odd if i == 10_500 else i}" for i in range(10_600)]
+    path = write_table(tmp_path, ROWS, "csv")
+    path.write_text("\n".join(["text,label,other", *rows]) + "\n")
+    assert len(load_split(AING, CAPTIONS, "train", str(tmp_path), COLUMNS).texts("text")) == len(rows)

@@ -10,7 +10,9 @@ from msgspec.structs import replace
 from league.hub.card import _licence, eval_results, model_card
 from league.record.shape import BrokenRule
 from league.rulebook import Generated
-from league_config import AING, LEAGUES
+from league.tasks.task import task_of
+from league_config import AING, DEMO_READERS, LEAGUES
+from modeling import train_tokenizer
 
 pytest_plugins = "hub_entry"
 
@@ -73,3 +75,12 @@ def test_results_are_given_where_the_test_set_lies_on_the_hub_and_nowhere_else(r
     real.data["multi30k.test"].origin = "files"
     assert eval_results(real, "club/mine") == {}
     assert "datasets" not in huggingface_hub.ModelCard(model_card(record, "club/mine")).data.to_dict()
+
+
+def test_a_masked_models_example_has_something_to_fill(record):
+    words = task_of(DEMO_READERS, "pretrain").hub_words()
+    assert "<mask>" in words.example
+    tokenizer = train_tokenizer(["a dog runs and a cat sleeps"] * 50, 300, 16, masks=True)
+    assert words.options == ", split_special_tokens=False"
+    assert tokenizer.mask_token_id in tokenizer([words.example], split_special_tokens=False)["input_ids"][0]
+    assert tokenizer.mask_token_id not in tokenizer([words.example])["input_ids"][0]

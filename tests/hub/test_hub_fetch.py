@@ -58,6 +58,16 @@ def test_a_download_that_drops_goes_on(on_hub, entry):
     assert (folder / "model.safetensors").read_bytes() == (entry / "finetune/model.safetensors").read_bytes()
 
 
+def test_for_strangers_a_model_comes_as_it_would_to_them_and_up_to_a_size(on_hub, entry, monkeypatch):
+    push(entry, "club/mine")
+    monkeypatch.setattr("huggingface_hub.utils._headers.get_token", lambda: "hf_of_the_host")
+    on_hub.tokens.clear()
+    fetch("club/mine", anonymous=True)
+    assert on_hub.tokens == {""}
+    with pytest.raises(UserError, match="here up to 1,000 are fetched"):
+        fetch("club/mine", most_bytes=1000, anonymous=True)
+
+
 def test_what_cannot_be_fetched_is_told(on_hub, entry, monkeypatch):
     push(entry, "club/mine")
     for told, name, revision in (

@@ -8,6 +8,7 @@ from conftest import ROOT, run
 from hub_entry import large_files_sent
 
 from league.errors import UserError
+from league.hub import transfer
 from league.hub.transfer import hand_in
 from league.record.folder import files_to_hand_in, read_whole_entry
 from league.record.shape import read_record
@@ -53,6 +54,27 @@ def test_nobody_elses_entry_is_overwritten_unasked(on_hub, entry):
     hand_in(entry, "club/entries", replace=True)
     assert on_hub.files["datasets/club/entries/one/record.json"] == (entry / "record.json").read_bytes()
     assert "datasets/club/entries/one/old.txt" not in on_hub.files
+
+
+@pytest.mark.parametrize("theirs", ["one/record.json", "two/record.json"])
+def test_of_two_that_arrive_at_once_none_is_lost(on_hub, entry, monkeypatch, theirs):
+    """Another entry comes in while the weights go up: of the same name, as the default one is, or not."""
+    monkeypatch.setattr("league.hub.connection.WAITS", (0.0, 0.0))
+    on_hub.repositories.add("datasets/club/entries")
+    other, operations = f"datasets/club/entries/{theirs}", transfer._operations
+
+    def meanwhile(*files):
+        on_hub.files.setdefault(other, b"of somebody else")
+        return operations(*files)
+
+    monkeypatch.setattr(transfer, "_operations", meanwhile)
+    if theirs.startswith("one/"):
+        with pytest.raises(UserError, match="another entry 'one'"):
+            hand_in(entry, "club/entries")
+    else:
+        hand_in(entry, "club/entries")
+        assert "datasets/club/entries/one/record.json" in on_hub.files
+    assert on_hub.files[other] == b"of somebody else"
 
 
 def test_what_is_not_scored_is_not_handed_in(on_hub, stage_a, tmp_path):

@@ -152,3 +152,11 @@ def test_a_gpu_that_torch_cannot_use_is_told_unless_it_is_hidden(tmp_path, monke
 )
 def test_memory_that_is_short_outside_of_torchs_allocator_is_known_for_it(told):
     assert failures.is_out_of_memory(RuntimeError(f"{told}\nCUDA kernel errors might be reported elsewhere"))
+
+
+def test_a_launchers_mixed_precision_changes_nothing_and_the_record_says_what_was_in_effect(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")  # as accelerate config may have it
+    monkeypatch.setattr("league.run.stage.pick_precision", lambda: "fp32")
+    play("train_pretrain", "--entry", "exact", *SMALL)
+    assert record_of(tmp_path, "exact")["stages"]["pretrain"]["precision"] == "fp32"

@@ -193,3 +193,15 @@ def test_whatever_a_model_loses_the_record_can_hold_its_perplexity(loss):
     task = task_of(DEMO_READERS, "pretrain")
     found = name_hidden(task, torch.nn.Identity(), [[1, 2]], lambda batch: [(0, 1, loss) for _ in batch], None)
     assert as_type(dict[str, Number], found) == found
+
+
+def test_the_loss_of_a_reader_in_a_plain_trainer_is_the_same_in_parts():
+    model = classifier("nothing").eval()
+    ids, labels = torch.randint(5, 300, (8, 6)), torch.tensor([0, 1] * 4)
+    whole = model(ids, labels=labels, num_items_in_batch=torch.tensor(8)).loss
+    parts = [
+        model(one, labels=label, num_items_in_batch=torch.tensor(8)).loss
+        for one, label in zip(ids.split(2), labels.split(2), strict=True)
+    ]
+    assert sum(parts).item() == pytest.approx(whole.item(), rel=1e-5)
+    assert whole.item() == pytest.approx(model(ids, labels=labels).loss.item(), rel=1e-5)

@@ -73,6 +73,15 @@ def test_the_beams_that_are_kept_are_those_that_were_searched_with(client, histo
     assert history.search()[0].settings["num_beams"] == MOST_BEAMS
 
 
+def test_a_history_that_fails_takes_no_answer_from_anybody(client, history, monkeypatch, capfd):
+    def full(*_):
+        raise UserError("the history: database or disk is full.")
+
+    monkeypatch.setattr(type(history), "keep", full)
+    assert client.predict("one", "Ein Mann.", 2, api_name="/predict")[0]["predictions"]
+    assert "disk is full" in capfd.readouterr().err
+
+
 def test_a_program_is_refused_in_a_line_and_nothing_is_kept(client, history, runs):
     from gradio_client.exceptions import AppError
 
@@ -114,11 +123,14 @@ def check(history) -> None:
     assert [json.loads(line) for line in history.as_training_data(at_least=4)] == rows[:1]
     history.delete(second.id)
     assert [row.id for row in history.search()] == [first.id]
-    for number, rating in ((second.id, 3), (first.id, 6), (None, 3), (True, 3), ("1", 3), (2**40, 3)):
+    wrong = [(number, 3) for number in (second.id, None, True, "1", 2**40, 2**70, -1)]
+    for number, rating in (*wrong, (first.id, 6)):
         with pytest.raises(UserError, match="no answer of this number|a rating is"):
             history.rate(number, rating)
     with pytest.raises(UserError, match="no answer of this number"):
         history.delete(None)
+    with pytest.raises(UserError, match="a rating is"):
+        list(history.as_training_data(at_least=10**20))
     long = "말" * 20_000
     history.keep(answers(long, "y"), 4)
     assert history.search("y")[0].document == long

@@ -41,7 +41,8 @@ def test_a_hub_id_never_leads_to_a_folder_here(runs, monkeypatch, name):
     monkeypatch.chdir(runs.parent)
     asked = []
 
-    def fetch(repo_id):
+    def fetch(repo_id, most_bytes, anonymous):
+        assert anonymous and most_bytes < 1e9
         asked.append(repo_id)
         raise UserError("the Hub has none")
 
@@ -62,6 +63,27 @@ def test_few_models_are_held_and_one_that_was_replaced_is_read_anew(models, runs
 
 def test_an_entry_stands_beside_a_model_of_the_hub_whatever_the_first_list_shows(runs, monkeypatch):
     models = Models(Folder(runs), allows_hub=True)
-    monkeypatch.setattr("league.hub.transfer.fetch", lambda repo_id: runs / "two" / "finetune")
+    monkeypatch.setattr("league.hub.transfer.fetch", lambda repo_id, **_: runs / "two" / "finetune")
     answer = models.beside("one", "one", "club/two", "Ein Hund läuft.", 1)
     assert [side.name for side in answer.lines[0].sides] == ["club/two", "one"]
+
+
+def test_what_no_page_shows_is_asked_for_with_nothing_in_it(models, runs):
+    """An unseen field of Gradio sends what it was made with; a program may send nothing."""
+    from tools.app.pages import pages
+
+    assert models.translate("one", None, "Hund", 1).lines
+    fields = [part["props"] for part in pages(Folder(runs), models).config["components"] if part["type"] == "textbox"]
+    hidden = [props["value"] for props in fields if not props.get("visible", True)]
+    assert hidden and all(value == "" for value in hidden)
+
+
+def test_a_model_of_the_hub_that_cannot_be_used_costs_no_other_its_place_and_tells_no_path(runs, monkeypatch, tmp_path):
+    models = Models(Folder(runs), allows_hub=True)
+    for name in ("one", "two"):
+        models.translate(name, "", "Hund", 1)
+    held = list(models._held)
+    monkeypatch.setattr("league.hub.transfer.fetch", lambda repo_id, **_: tmp_path)
+    with pytest.raises(UserError) as error:
+        models.translate(None, "club/empty", "Hund", 1)
+    assert str(tmp_path) not in str(error.value) and list(models._held) == held

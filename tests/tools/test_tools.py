@@ -89,7 +89,7 @@ def test_two_entries_are_compared_by_their_translations(here, capsys):
     (here / "noise.json").write_text(json.dumps({"tiny 1": {"scores": {"1": 10.0, "2": 10.5, "3": 11.0}}}))
     compare_tool.main(["runs/two", "runs/one"])
     lines = capsys.readouterr().out.splitlines()
-    assert "by chance over seeds: up to 1.39 (deviation 0.50)" in lines
+    assert "by chance over seeds: up to 3.04 (deviation 0.50)" in lines
     assert lines[-1].startswith("two is better, and the difference is real")
 
 

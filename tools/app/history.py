@@ -17,6 +17,7 @@ from .models import Translated
 
 MOST_SHOWN = 50
 RATINGS = range(1, 6)
+LARGEST = 2**63 - 1  # number that a database holds
 LONG = Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb")
 
 ANSWERS = Table(
@@ -83,6 +84,8 @@ class History:
         for word in words.split():
             columns = (ANSWERS.c.document, ANSWERS.c.summary, ANSWERS.c.model)
             wanted = wanted.where(or_(*(column.icontains(word, autoescape=True) for column in columns)))
+        if not 0 <= at_least <= RATINGS[-1]:
+            raise UserError(f"a rating is a number from {RATINGS[0]} to {RATINGS[-1]}.")
         if at_least:
             wanted = wanted.where(ANSWERS.c.rating >= at_least)
         with self._at_work(), self.engine.connect() as database:
@@ -98,7 +101,7 @@ class History:
 
     def _change(self, change: Any, number: Any) -> None:
         with self._at_work(), self.engine.begin() as database:
-            is_number = isinstance(number, int) and not isinstance(number, bool)
+            is_number = isinstance(number, int) and not isinstance(number, bool) and 0 < number <= LARGEST
             if not is_number or not database.execute(change.where(ANSWERS.c.id == number)).rowcount:
                 raise UserError("there is no answer of this number.")
 

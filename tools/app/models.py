@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from league.errors import UserError
@@ -16,6 +17,7 @@ MOST_MODELS = 2
 MOST_LETTERS, MOST_LINES, MOST_BEAMS = 2000, 20, 8
 MOST_LETTERS_OF_DOCUMENT = 20_000  # which is summarized
 MOST_MAPS, MOST_TOKENS = 8, 128
+MOST_BYTES = 700_000_000  # that are fetched from the Hub for whoever asks: BART's base model has 560
 
 
 STAGE_A = " · stage A"  # behind an entry's name: its model before the fine-tune
@@ -72,8 +74,10 @@ class Models:
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         if not lines:
             raise UserError("there is nothing to translate: write a sentence.")
+        hub_id = (hub_id or "").strip()
+        fetched = self._fetch(hub_id) if hub_id else None  # while the others go on
         with self._lock:
-            main = self._translator(entry, hub_id)
+            main = self._translator(entry, fetched)
             if main.reads_lines:
                 _check_length(text, MOST_LETTERS)
                 if len(lines) > MOST_LINES:
@@ -81,11 +85,12 @@ class Models:
             else:
                 lines = ["\n".join(lines)]  # one text
             sides = {}
-            chosen = None if hub_id.strip() else entry  # of the first list, where it is asked
-            for name, hub in [(entry, hub_id), *([(other, "")] if other not in (None, NO_OTHER, chosen) else [])]:
-                translator = self._translator(name, hub)
+            chosen = None if hub_id else entry  # of the first list, where it is asked
+            others = [] if other in (None, NO_OTHER, chosen) else [(other, other, None)]
+            for title, name, place in [(hub_id or entry, entry, fetched), *others]:
+                translator = self._translator(name, place)
                 columns = translator.rules.source, translator.rules.target
-                sides[hub.strip() or name] = translator.best(lines, num_beams), columns
+                sides[title] = translator.best(lines, num_beams), columns
             translated = [
                 Translated(
                     line,
@@ -96,16 +101,20 @@ class Models:
             ]
             return Answer(translated, attention_page(main, translated), num_beams)
 
-    def _translator(self, entry: str | None, hub_id: str):
+    def _fetch(self, hub_id: str) -> Path:
+        """Fetch a model of the Hub as anybody may: not with the login of whoever serves the app."""
         from league.hub.transfer import fetch
+
+        if not self.allows_hub:
+            raise UserError("this app was started with --no_hub: choose an entry.")
+        # Not opened as it is: it would take it for a path, where there is one.
+        return fetch(hub_id, most_bytes=MOST_BYTES, anonymous=True)
+
+    def _translator(self, entry: str | None, fetched: Path | None):
         from league.translate.labeller import open_model
 
-        if hub_id := hub_id.strip():
-            if not self.allows_hub:
-                raise UserError("this app was started with --no_hub: choose an entry.")
-            # Not opened as it is: it would take it for a path, where there is one.
-            where = fetch(hub_id)
-            key = (where,)
+        if fetched:
+            where, key = fetched, (fetched,)
         elif entry:
             is_stage_a = isinstance(entry, str) and entry.endswith(STAGE_A)
             where = self.folder.entry(entry.removesuffix(STAGE_A) if is_stage_a else entry)
@@ -116,9 +125,15 @@ class Models:
         else:
             raise UserError("choose an entry first.")
         if key not in self._held:
+            try:
+                model = open_model(where)
+            except UserError as error:
+                if not fetched:
+                    raise
+                raise UserError(str(error).replace(str(where), "it")) from None  # nobody learns where it lies
             while len(self._held) >= MOST_MODELS:
                 self._held.popitem(last=False)
-            self._held[key] = open_model(where)
+            self._held[key] = model
         self._held.move_to_end(key)
         return self._held[key]
 

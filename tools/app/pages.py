@@ -1,5 +1,6 @@
 """The app's pages: board, translator, report, live."""
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -34,7 +35,11 @@ def pages(folder: Folder, models: Models, history: History | None = None) -> gr.
     def ask(*asked) -> Answer:
         answer = models.beside(*asked)
         if history:
-            history.keep(answer.lines, answer.num_beams)
+            try:
+                history.keep(answer.lines, answer.num_beams)
+            except UserError as error:  # a full disk takes no answer from anybody
+                print(f"error: {error}", file=sys.stderr)
+                gr.Warning(plain(say("app.not_kept")))
         return answer
 
     with gr.Blocks(title="League", analytics_enabled=False, fill_width=True) as app:
@@ -92,6 +97,7 @@ def translate_page(folder: Folder, models: Models, ask: Callable[..., Answer]) -
         entry = chooser(choices(folder), plain(say("g.entry")))
         other = chooser([NO_OTHER, *choices(folder)], plain(say("g.beside")))
         hub_id = gr.Textbox(
+            value="",  # what is not seen would send nothing at all
             label=plain(say("g.hub")),
             placeholder="name/model",
             max_length=100,

@@ -31,7 +31,13 @@ from league.tasks.predictions import predictions_files
 from league.values import check_repo_name
 
 PRETRAIN = "pretrain"  # the branch of stage A
-MAX_BYTES = {".safetensors": 4_000_000_000, ".json": 5_000_000, ".txt": 50_000_000, ".jsonl": 50_000_000}
+MAX_BYTES = {
+    ".safetensors": 4_000_000_000,
+    ".json": 5_000_000,
+    ".txt": 50_000_000,
+    ".jsonl": 50_000_000,
+    ".spm": 10_000_000,
+}
 
 
 def push_if_asked(entry) -> None:
@@ -178,11 +184,14 @@ def _download(api, repo_id: str, revision: str, known: Path, most_bytes: float) 
     if not re.fullmatch(r"[0-9a-f]{40}", info.sha or ""):
         raise ValueError("the Hub names no commit")
     sizes = {sibling.rfilename: sibling.size for sibling in info.siblings or ()}
-    needed = (GIVEN,) if GIVEN in sizes else CHECKPOINT
+    pieces = [name for name in sizes if name.endswith(".spm")]  # of a tokenizer that is not one file
+    lacking = {"tokenizer.json"} - sizes.keys() if pieces else set()
+    needed = (GIVEN,) if GIVEN in sizes else [name for name in CHECKPOINT if name not in lacking]
     missing = [name for name in needed if name not in sizes]
     if missing:
         raise UserError(f"it holds no {missing[0]}, so it is no checkpoint of the league.")
-    others = ("generation_config.json", "record.json", *sorted(predictions_files()))  # a reader generates nothing
+    others = ["generation_config.json", "record.json", *sorted(predictions_files())]  # a reader generates nothing
+    others += sorted([*pieces, "vocab.json"]) if pieces else []
     wanted = [name for name in (*needed, *others) if name in sizes]
     for name in wanted:
         if (sizes[name] or 0) > MAX_BYTES[Path(name).suffix]:

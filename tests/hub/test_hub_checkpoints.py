@@ -16,6 +16,8 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 import league_config
 from league.errors import NotAtHand, UserError
+from league.files import digests_of
+from league.hub.transfer import fetch
 from league.record import rules
 from league.record.shape import read_record
 from league.rulebook import Generated
@@ -81,7 +83,7 @@ def play(kind: str, *flags: str) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_is_played_proven_pushed_and_loaded_again(club, kind, capsys, tmp_path, monkeypatch):
+def test_it_is_played_proven_pushed_and_loaded_again(club, kind, capsys, monkeypatch):
     play(kind, "--freeze", "all_but_last_1")
     record = read_record(Path(f"runs/{kind}/record.json"))
     assert capsys.readouterr().out.splitlines()[-1] == f"FINAL_TEST_ROUGE_L = {record.score.value:.2f}"
@@ -109,12 +111,9 @@ def test_it_is_played_proven_pushed_and_loaded_again(club, kind, capsys, tmp_pat
     card = club.tree(f"club/fine-{kind}")["README.md"].decode()
     assert f"base_model: club/{kind}\n" in card and "pipeline_tag: summarization" in card
     assert f"It started from [`club/{kind}`]" in card and f"ROUGE-L **{record.score.value:.2f}**" in card
-    again = tmp_path / "again"
-    again.mkdir()
-    for name, content in club.tree(f"club/fine-{kind}").items():
-        if "/" not in name:
-            (again / name).write_bytes(content)
-    model, tokenizer = AutoModelForSeq2SeqLM.from_pretrained(again), AutoTokenizer.from_pretrained(again)
+    fetched = fetch(f"club/fine-{kind}")
+    assert digests_of(fetched).items() >= record.stages["finetune"].sha256.items()
+    model, tokenizer = AutoModelForSeq2SeqLM.from_pretrained(fetched), AutoTokenizer.from_pretrained(fetched)
     text = list(task_of(league_of(kind)).inputs(task_of(league_of(kind)).load_split(CORPUS, "test", None)))[0]
     inputs = tokenizer(text, return_tensors="pt", truncation=True, max_length=64, return_token_type_ids=False)
     assert model.generate(**inputs).shape[1] > 1

@@ -251,6 +251,7 @@ def test_a_download_that_ends_early_is_no_board(tmp_path, monkeypatch):
     from types import SimpleNamespace
 
     listed = [SimpleNamespace(path="one/record.json", size=10, last_commit=None)]
+    monkeypatch.setattr("huggingface_hub.HfApi.repo_info", lambda *_, **__: SimpleNamespace(sha="0" * 40))
     monkeypatch.setattr("huggingface_hub.HfApi.list_repo_tree", lambda *_, **__: iter(listed))
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: None)
     with pytest.raises(UserError, match="1 of 1 files did not arrive"):

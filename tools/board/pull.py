@@ -37,7 +37,9 @@ def pull(repo_id: str, folder: Path, with_checkpoints: bool) -> list[Refusal]:
     folder.mkdir()
     with errors_in_one_line(f"{repo_id} is no folder here, and cannot be pulled from the Hub"):
         api = HfApi()
-        listed = with_retries(lambda: [*api.list_repo_tree(repo_id, repo_type="dataset", recursive=True, expand=True)])
+        # What is looked at is what is downloaded, whatever comes in between.
+        at = {"repo_type": "dataset", "revision": with_retries(lambda: api.repo_info(repo_id, repo_type="dataset")).sha}
+        listed = with_retries(lambda: [*api.list_repo_tree(repo_id, recursive=True, expand=True, **at)])
         files = {file.path: file for file in listed if hasattr(file, "size")}
         most = {path: _most_bytes(path, with_checkpoints) for path in files}
         wanted = {path: file for path, file in files.items() if file.size <= most[path]}
@@ -49,7 +51,7 @@ def pull(repo_id: str, folder: Path, with_checkpoints: bool) -> list[Refusal]:
         with_retries(
             lambda: snapshot_download(
                 repo_id,
-                repo_type="dataset",
+                **at,
                 local_dir=folder,
                 allow_patterns=[pattern for name in names for pattern in (_literally(name), f"*/{_literally(name)}")],
                 ignore_patterns=[_literally(path) for path in others],

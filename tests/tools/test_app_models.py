@@ -87,3 +87,16 @@ def test_a_model_of_the_hub_that_cannot_be_used_costs_no_other_its_place_and_tel
     with pytest.raises(UserError) as error:
         models.translate(None, "club/empty", "Hund", 1)
     assert str(tmp_path) not in str(error.value) and list(models._held) == held
+
+
+def test_the_same_question_is_answered_once_until_the_model_is_another(models, runs, monkeypatch):
+    from league.translate.translator import Translator
+
+    asked, best = [], Translator.best
+    monkeypatch.setattr(Translator, "best", lambda self, *words: asked.append(words) or best(self, *words))
+    answers = [models.translate("one", "", "Ein Hund läuft.", 4) for _ in range(3)]
+    assert len(asked) == 1 and answers[0] is answers[2]
+    models.translate("one", "", "Ein Hund läuft.", 2)
+    os.utime(runs / "one" / "finetune" / "model.safetensors")
+    models.translate("one", "", "Ein Hund läuft.", 4)
+    assert len(asked) == 3

@@ -13,7 +13,7 @@ from .folder import Folder, stamp
 if TYPE_CHECKING:  # it loads torch
     from league.translate.translator import Hypothesis
 
-MOST_MODELS = 2
+MOST_MODELS, MOST_ANSWERS = 2, 16
 MOST_LETTERS, MOST_LINES, MOST_BEAMS = 2000, 20, 8
 MOST_LETTERS_OF_DOCUMENT = 20_000  # which is summarized
 MOST_MAPS, MOST_TOKENS = 8, 128
@@ -61,6 +61,7 @@ class Models:
     def __init__(self, folder: Folder, allows_hub: bool):
         self.folder, self.allows_hub = folder, allows_hub
         self._held: OrderedDict = OrderedDict()
+        self._answers: OrderedDict[tuple, Answer] = OrderedDict()
         self._lock = threading.Lock()
 
     def translate(self, entry: str | None, hub_id: str, text: str, num_beams: int) -> Answer:
@@ -77,18 +78,24 @@ class Models:
         hub_id = (hub_id or "").strip()
         fetched = self._fetch(hub_id) if hub_id else None  # while the others go on
         with self._lock:
-            main = self._translator(entry, fetched)
+            keys = {hub_id or entry: self._opened(entry, fetched)}
+            main = self._held[keys[hub_id or entry]]
             if main.reads_lines:
                 _check_length(text, MOST_LETTERS)
                 if len(lines) > MOST_LINES:
                     raise UserError(f"{len(lines)} lines: at most {MOST_LINES} at a time.")
             else:
                 lines = ["\n".join(lines)]  # one text
-            sides = {}
             chosen = None if hub_id else entry  # of the first list, where it is asked
-            others = [] if other in (None, NO_OTHER, chosen) else [(other, other, None)]
-            for title, name, place in [(hub_id or entry, entry, fetched), *others]:
-                translator = self._translator(name, place)
+            if other not in (None, NO_OTHER, chosen):
+                keys[other] = self._opened(other, None)
+            # A class that opens the page at once asks for one and the same first result.
+            asked = (*keys.items(), *lines, num_beams)
+            if asked in self._answers:
+                return self._answers[asked]
+            sides = {}
+            for title, key in keys.items():
+                translator = self._held[key]
                 columns = translator.rules.source, translator.rules.target
                 sides[title] = translator.best(lines, num_beams), columns
             translated = [
@@ -99,7 +106,10 @@ class Models:
                 )
                 for i, line in enumerate(lines)
             ]
-            return Answer(translated, attention_page(main, translated), num_beams)
+            answer = self._answers[asked] = Answer(translated, attention_page(main, translated), num_beams)
+            while len(self._answers) > MOST_ANSWERS:
+                self._answers.popitem(last=False)
+            return answer
 
     def _fetch(self, hub_id: str) -> Path:
         """Fetch a model of the Hub as anybody may: not with the login of whoever serves the app."""
@@ -110,7 +120,8 @@ class Models:
         # Not opened as it is: it would take it for a path, where there is one.
         return fetch(hub_id, most_bytes=MOST_BYTES, anonymous=True)
 
-    def _translator(self, entry: str | None, fetched: Path | None):
+    def _opened(self, entry: str | None, fetched: Path | None) -> tuple:
+        """Hold a model in memory; return the key that it is held by."""
         from league.translate.labeller import open_model
 
         if fetched:
@@ -135,7 +146,7 @@ class Models:
                 self._held.popitem(last=False)
             self._held[key] = model
         self._held.move_to_end(key)
-        return self._held[key]
+        return key
 
 
 def _check_length(text: str, most: int) -> None:

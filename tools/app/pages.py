@@ -135,9 +135,9 @@ def translate_page(folder: Folder, models: Models, ask: Callable[..., Answer]) -
         one.click(lambda example=example: example, None, text, queue=False, **PRIVATE).then(
             translate, inputs, outputs, **PRIVATE
         )
-    # With a first result as soon as it opens, where there is an entry.
+    # With a first result as soon as it opens, where there is an entry: of many who open it at once none is turned away.
     gr.on(None, load, None, [entry, other], queue=False, **PRIVATE).then(
-        lambda *asked: show(models.beside, *asked) if asked[0] else ("", ""), inputs, outputs, **PRIVATE
+        lambda *asked: show(models.beside, *asked) if asked[0] else ("", ""), inputs, outputs, queue=False, **PRIVATE
     )
 
 

@@ -7,7 +7,7 @@
 Without --retrain it takes a minute or two, and shows that this checkpoint earns this score by these rules. That the
 checkpoint comes from this training shows only --retrain, which plays the whole entry again; several workers play an
 entry each at a time: docs/cluster.md. Nothing of the entry is run or changed. Exit code: 0 proven, 1 refuted,
-2 neither, because something was missing or a script failed.
+2 neither, because something was missing, a script failed, or seeds may explain what another machine comes to.
 """
 
 import sys

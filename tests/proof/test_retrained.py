@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import play  # noqa: F401  (the tiny league)
 import pytest
 
 from league.proof.noise import Noise

@@ -25,6 +25,7 @@ from league.record.folder import (
     last_stage,
     read_whole_entry,
     repository_files,
+    unnamed,
 )
 from league.record.shape import Record
 from league.tasks.predictions import predictions_files
@@ -184,14 +185,12 @@ def _download(api, repo_id: str, revision: str, known: Path, most_bytes: float) 
     if not re.fullmatch(r"[0-9a-f]{40}", info.sha or ""):
         raise ValueError("the Hub names no commit")
     sizes = {sibling.rfilename: sibling.size for sibling in info.siblings or ()}
-    pieces = [name for name in sizes if name.endswith(".spm")]  # of a tokenizer that is not one file
-    lacking = {"tokenizer.json"} - sizes.keys() if pieces else set()
-    needed = (GIVEN,) if GIVEN in sizes else [name for name in CHECKPOINT if name not in lacking]
-    missing = [name for name in needed if name not in sizes]
-    if missing:
+    if missing := unnamed(sizes):
         raise UserError(f"it holds no {missing[0]}, so it is no checkpoint of the league.")
+    pieces = sorted(name for name in sizes if name.endswith(".spm"))  # of a tokenizer that is not one file
     others = ["generation_config.json", "record.json", *sorted(predictions_files())]  # a reader generates nothing
-    others += sorted([*pieces, "vocab.json"]) if pieces else []
+    others += [*pieces, "vocab.json"] if pieces else []
+    needed = (GIVEN,) if GIVEN in sizes else CHECKPOINT
     wanted = [name for name in (*needed, *others) if name in sizes]
     for name in wanted:
         if (sizes[name] or 0) > MAX_BYTES[Path(name).suffix]:

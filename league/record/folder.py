@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -81,8 +81,8 @@ def files_to_hand_in(folder: Path) -> dict[str, Path]:
     return {f"{name}/{place}": folder / place for place in places}
 
 
-def unnamed(digests: dict[str, str]) -> list[str]:
-    """Return the files of a checkpoint that a record does not name."""
+def unnamed(digests: Collection[str]) -> list[str]:
+    """Return the files that a checkpoint needs, and a record or a repository does not name."""
     if GIVEN in digests:
         return []
     has_pieces = any(name.endswith(".spm") for name in digests)  # a tokenizer that is not one file

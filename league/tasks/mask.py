@@ -14,9 +14,14 @@ MOST_ANSWERS = 20  # of a masked text: chosen, more than anybody reads
 class Mask(Reader):
     def hub_words(self) -> HubWords:
         use = "model(**batch).logits.topk(3).indices"
-        # Otherwise "<mask>" is a word like any other, since texts may hold it.
-        words = HubWords("A masked language model", "fill-mask", "AutoModelForMaskedLM", use)
-        return words._replace(example="... <mask> ...", options=", split_special_tokens=False")
+        return HubWords(
+            "A masked language model",
+            "fill-mask",
+            "AutoModelForMaskedLM",
+            use,
+            example="... <mask> ...",
+            options=", split_special_tokens=False",  # with it "<mask>" is a word like any other: texts may hold it
+        )
 
     def columns(self) -> tuple[str]:
         return (self.rules.source,)

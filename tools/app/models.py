@@ -78,8 +78,8 @@ class Models:
         hub_id = (hub_id or "").strip()
         fetched = self._fetch(hub_id) if hub_id else None  # while the others go on
         with self._lock:
-            keys = {hub_id or entry: self._opened(entry, fetched)}
-            main = self._held[keys[hub_id or entry]]
+            key = self._opened(entry, fetched)
+            keys, main = {hub_id or entry: key}, self._held[key]
             if main.reads_lines:
                 _check_length(text, MOST_LETTERS)
                 if len(lines) > MOST_LINES:

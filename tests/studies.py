@@ -112,6 +112,8 @@ def study_of(num_structures: int, num_finetunes: int, noise: float = 0.8, seed: 
         "state": "searching",
         "device": "cpu",
         "metric": "BLEU",
+        "metrics": {"pretrain": "BLEU", "finetune": "BLEU"},
+        "has_one_task": True,
         "domain": "captions",
         "knobs": KNOBS,
         "trials": trials,

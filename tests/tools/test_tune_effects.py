@@ -77,10 +77,9 @@ def test_a_promoted_trial_is_one_choice_not_two():
 def test_few_trials_tell_nothing():
     for effect in main_effects(study_of(3, 0), "pretrain"):
         assert not effect.is_known
-    assert (
-        about_effects(study_of(0, 0), main_effects(study_of(0, 0), "finetune"))
-        == "not known yet after 0 finished trials"
-    )
+    nothing = study_of(0, 0)
+    words = about_effects(nothing, "finetune", main_effects(nothing, "finetune"))
+    assert words == "not known yet after 0 finished trials"
 
 
 def test_effects_repeat():

@@ -34,6 +34,15 @@ def with_strange_values() -> dict:
     return study
 
 
+def with_a_task_for_each_stage() -> dict:
+    metrics = {"pretrain": "masked accuracy", "finetune": "accuracy"}
+    study = study_of(9, 6, metric="accuracy", metrics=metrics, has_one_task=False)
+    for one in (*study["trials"], study["best"]):
+        one["change"] = None
+    study["best"]["pretrain_validation"] = None
+    return study
+
+
 STUDIES = {
     "nothing": lambda: study_of(0, 0, plan=[], next=[], commands=[]),
     "one trial": lambda: study_of(1, 0),
@@ -43,6 +52,7 @@ STUDIES = {
     "one stage has knobs": lambda: study_of(0, 12, knobs={"finetune": KNOBS["finetune"]}),
     "accidents": with_accidents,
     "strange values": with_strange_values,
+    "a task for each stage": with_a_task_for_each_stage,
     "500 trials": lambda: study_of(240, 180),
 }
 WITH_PICTURE = ("nothing", "one stage has knobs", "accidents", "500 trials")  # of the very panels of the page
@@ -70,6 +80,15 @@ def test_every_study_can_be_drawn(name, tmp_path, monkeypatch):
         assert picture.startswith(b"\x89PNG\r\n\x1a\n")
         assert [int.from_bytes(picture[place : place + 4], "big") for place in (16, 20)] == [1600, 1900]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "report.png"]
+
+
+def test_a_stage_with_a_task_of_its_own_is_judged_by_its_own_metric(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "study_png", lambda *_: b"")
+    study = with_a_task_for_each_stage()
+    text = write_report(study, tmp_path).read_text(encoding="utf-8")
+    assert all(f"masked accuracy {one['validation']:.2f}" in text for one in study["trials"][:9])
+    assert ">change<" not in text and ">change<" in write_report(study_of(9, 6), tmp_path).read_text(encoding="utf-8")
+    assert f"-> validation accuracy {study['best']['validation']:.2f}" in terminal_summary(study)
 
 
 @pytest.mark.parametrize("name", STUDIES)

@@ -9,8 +9,21 @@ from league.report.drawing import as_png, marked, say_empty
 from league.report.look import LIGHT
 from league.report.texts import say
 
-from .effects import Effect, Expectation, complete_trials, worth_of
-from .reading import LOST, TITLES, Study, Trial, best_so_far, best_trial, best_value, is_full, trials_of, worth_label
+from .effects import Effect, Expectation, complete_trials
+from .jobs import worth_of
+from .reading import (
+    LOST,
+    TITLES,
+    Study,
+    Trial,
+    best_so_far,
+    best_trial,
+    best_value,
+    is_full,
+    metrics_of,
+    trials_of,
+    worth_label,
+)
 from .scale import Scale, scale_of
 
 MARKERS = {"pretrain": "o", "finetune": "^"}
@@ -57,7 +70,7 @@ def draw_progress(axes: Axes, study: Study) -> None:
     draw_lost(axes, study)
     draw_end(axes, study)
     axes.set_xlabel(say("tune.axis.minutes"))
-    axes.set_ylabel(say("tune.axis.validation", metric=study["metric"], domain=study["domain"]))
+    axes.set_ylabel(say("tune.axis.validation", metric=metrics_of(study), domain=study["domain"]))
     if not any(complete_trials(study, stage) for stage in TITLES):
         axes.text(0.5, 0.5, say("tune.no_trial"), ha="center", transform=axes.transAxes, color=LIGHT["muted"])
         axes.set_yticks([])
@@ -211,7 +224,7 @@ def draw_knob(axes: Axes, study: Study, stage: str, knob: str) -> None:
     axes.set_ylabel(worth_label(study, stage))
 
 
-def draw_effects(axes: Axes, study: Study, effects: list[Effect]) -> None:
+def draw_effects(axes: Axes, study: Study, stage: str, effects: list[Effect]) -> None:
     """Draw how far each knob moves the metric, or say that it is not known."""
     if not effects:
         return say_empty(axes, say("tune.no_knob"))
@@ -227,7 +240,7 @@ def draw_effects(axes: Axes, study: Study, effects: list[Effect]) -> None:
     axes.set_ylim(len(effects) - 0.4, -0.6)
     axes.set_xlim(0, reach)
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel(say("tune.axis.effect", metric=study["metric"]))
+    axes.set_xlabel(say("tune.axis.effect", metric=study["metrics"][stage]))
     if not known:
         axes.set_xticks([])
 
@@ -285,7 +298,7 @@ def draw_all(figure: Figure, study: Study, effects: dict[str, list[Effect]], exp
     for place, stage in enumerate(TITLES):
         draw_curves(middle[2 * place], study, stage)
         middle[2 * place].set_title(f"{TITLES[stage]}: learning curves")
-        draw_effects(middle[2 * place + 1], study, effects[stage])
+        draw_effects(middle[2 * place + 1], study, stage, effects[stage])
         middle[2 * place + 1].set_title("which knob mattered")
         draw_parallel(paths[place], study, stage)
         paths[place].set_title(f"{TITLES[stage]}: from values to score")

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .jobs import worth_of
+
 LEVEL = 0.90  # of all intervals here
 MOST_GROUPS = 5  # of a knob with numbers: fewer leave much of its effect to be taken for that of another
 FEWEST_LEFT = 3  # degrees of freedom that the noise is estimated from
@@ -47,11 +49,6 @@ def complete_trials(study: dict[str, Any], stage: str) -> list[dict[str, Any]]:
         for trial in study["trials"]
         if trial["stage"] == stage and trial["state"] == "complete" and worth_of(trial) is not None
     ]
-
-
-def worth_of(trial: dict[str, Any]) -> float | None:
-    """Return what a trial is judged by: the validation metric, or for a fine-tune the change in it."""
-    return trial["change"] if trial["stage"] == "finetune" else trial["validation"]
 
 
 # Which knob mattered
@@ -209,13 +206,13 @@ def span(columns: np.ndarray) -> np.ndarray:
 def expectation(study: dict[str, Any]) -> Expectation | None:
     """Return what the picked values score on average over seeds, or None where the noise is not known.
 
-    Both picks flatter: that of the structure, and that of the fine-tune by its change. The published deviation is that
+    Both picks flatter: that of the structure, and that of the fine-tune. The published deviation is that
     of the whole score, so only one of the two widens the interval.
     """
     best, noise = study["best"], noise_of(study)
     if best is None or noise is None:
         return None
-    picks = {"pretrain": best["pretrain_validation"], "finetune": best["change"]}
+    picks = {"pretrain": best["pretrain_validation"], "finetune": worth_of(best)}
     value = best["validation"]
     if value is None:
         value = None if picks["pretrain"] is None else picks["pretrain"] + (picks["finetune"] or 0.0)

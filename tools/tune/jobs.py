@@ -1,8 +1,14 @@
 """What the plan, the study and the search hand to each other: a trial as it was run, and the next one."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+
+def worth_of(trial: Mapping[str, Any]) -> float | None:
+    """Return what a trial is judged by: its validation, or the change in it where there is one."""
+    return trial["validation"] if trial.get("change") is None else trial["change"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +22,7 @@ class Tried:
     fidelity: float
     state: str  # running, complete, cut, diverged or failed
     validation: float | None = None
-    change: float | None = None  # of a fine-tune, to the validation of the checkpoint that it started from
+    change: float | None = None  # of a fine-tune in the task of stage A, to the validation that it started from
     promoted_from: int | None = None
     base: int | None = None  # the trial of stage A that a fine-tune started from
 
@@ -31,7 +37,7 @@ class Tried:
 
     @property
     def worth(self) -> float:
-        return self.validation if self.stage == "pretrain" else self.change
+        return worth_of(vars(self))
 
 
 @dataclass(frozen=True)

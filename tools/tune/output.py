@@ -31,7 +31,7 @@ class Output:
 
     def __init__(self, search):
         self.search, self.folder = search, search.folder
-        self.planned_for, self.next_page = "", time.monotonic() + FIRST_PAGE
+        self.planned_for, self.planned, self.next_page = "", "", time.monotonic() + FIRST_PAGE
         self.lines = Lines(self.folder, not search.team.is_alone)
 
     def say(self, text: str) -> None:
@@ -48,7 +48,10 @@ class Output:
         if occasion == self.planned_for:
             return
         self.planned_for = occasion
-        text = describe(planner, tried, search.left)
+        text, before = describe(planner, tried, search.left), self.planned
+        self.planned = text
+        if text == before:  # of another worker that begins at the same time
+            return
         self.say(f"plan at minute {search.used / 60:.1f} of {search.budget / 60:.4g}: {text}")
         with_this = [*search.study.noted("plan", []), {"minute": round(search.used / 60, 2), "text": text}]
         search.study.note("plan", with_this[-MOST_PLANS:])

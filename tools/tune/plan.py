@@ -97,7 +97,7 @@ class Planner(Budget):
     def _proven(self, tried: list[Tried]) -> Values:
         """Return the fine-tune that did best on any structure, or the one that forgets least."""
         known = [one for one in tried if one.stage == "finetune" and one.state == "complete"]
-        best = max(known, key=lambda one: one.change, default=None)
+        best = max(known, key=lambda one: one.worth, default=None)
         return best.values if best else safest(self.rules, self.candidates["finetune"])
 
     def _unproven(self, tried: list[Tried], left: float) -> Tried | None:
@@ -140,7 +140,7 @@ class Planner(Budget):
             return Wait()
         if self.margin * self.speed.trial("finetune", base.structure, 1.0) > left - self.scoring(base.structure):
             return None  # the entry itself trains it, and is stopped in time where a trial would be given up
-        shorts = sorted((one for one in mine if one.state == "complete"), key=lambda one: -one.change)
+        shorts = sorted((one for one in mine if one.state == "complete"), key=lambda one: -one.worth)
         values, number = (shorts[0].values, shorts[0].number) if shorts else (self.fixed["finetune"], None)
         origin = "untried" if number is None else "promoted"
         return Job("finetune", 1.0, origin, left - self.scoring(base.structure), values, base, number)

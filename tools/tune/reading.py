@@ -5,7 +5,8 @@ from typing import Any
 
 from league.report.texts import Text, joined, say
 
-from .effects import Effect, Expectation, complete_trials, worth_of
+from .effects import Effect, Expectation, complete_trials
+from .jobs import worth_of
 
 Study = dict[str, Any]
 Trial = dict[str, Any]
@@ -16,7 +17,13 @@ LOST = ("cut", "diverged", "failed")
 
 def worth_label(study: Study, stage: str) -> str:
     """Return what the trials of a stage are judged by."""
-    return say("tune.change_in", metric=study["metric"]) if stage == "finetune" else study["metric"]
+    metric = study["metrics"][stage]
+    return say("tune.change_in", metric=metric) if stage == "finetune" and study["has_one_task"] else metric
+
+
+def metrics_of(study: Study) -> str:
+    """Return the metrics of both stages in one word, if they have the same."""
+    return " / ".join(dict.fromkeys(study["metrics"].values()))
 
 
 def trials_of(study: Study, stage: str) -> list[Trial]:
@@ -69,7 +76,7 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def about_effects(study: Study, effects: list[Effect]) -> str:
+def about_effects(study: Study, stage: str, effects: list[Effect]) -> str:
     """Say which knobs of a stage mattered."""
     known = [effect for effect in effects if effect.is_known]
     if not known:
@@ -77,7 +84,7 @@ def about_effects(study: Study, effects: list[Effect]) -> str:
     sizes = []
     for effect in known:
         values = {"size": f"{effect.size:.1f}", "low": f"{effect.low:.1f}", "high": f"{effect.high:.1f}"}
-        sizes.append(say("tune.effect", knob=effect.knob, metric=study["metric"], **values))
+        sizes.append(say("tune.effect", knob=effect.knob, metric=study["metrics"][stage], **values))
     rest = [say("tune.others_unknown")] if len(known) < len(effects) else []
     return joined([joined(sizes), *rest], "")
 

@@ -29,6 +29,7 @@ from .reading import (
     best_trial,
     best_value,
     is_full,
+    metrics_of,
     states_of,
     trials_of,
     worth_label,
@@ -51,6 +52,7 @@ def as_html(
         links=links or {},
         marks={mark_of(trial): about_trial(study, trial) for trial in study["trials"]},
         study=study,
+        metrics=metrics_of(study),
         setting=setting_of(study),
         numbers=first_numbers(study, expected),
         progress=progress(study),
@@ -89,7 +91,7 @@ def about_trial(study: Study, trial: Trial) -> Text:
     """Return what the marks of a trial say."""
     parts = [say("tune.trial", number=trial["number"], stage=say(f"stage.{trial['stage']}"))]
     if trial["validation"] is not None:
-        parts.append(f"{study['metric']} {trial['validation']:.2f}")
+        parts.append(f"{study['metrics'][trial['stage']]} {trial['validation']:.2f}")
     if trial["change"] is not None:
         parts.append(say("tune.change", change=f"{trial['change']:+.2f}"))
     parts.append(say("tune.steps", steps=trial["steps"], share=f"{trial['fidelity']:.0%}"))
@@ -126,7 +128,7 @@ def expectation_panel(study: Study, expected: Expectation | None) -> dict[str, s
 def stage_section(study: Study, stage: str, effects: list[Effect]) -> dict[str, Any]:
     """Return what there is to show of a stage: pictures, and a table of its trials."""
     knobs, trials = list(study["knobs"].get(stage, {})), trials_of(study, stage)
-    title, words, fine = say(f"tune.title.{stage}"), about_effects(study, effects), stage == "finetune"
+    title, words, fine = say(f"tune.title.{stage}"), about_effects(study, stage, effects), stage == "finetune"
     label, is_known = joined([title, words], ": "), any(effect.is_known for effect in effects)
     section = {
         "title": title,
@@ -134,7 +136,7 @@ def stage_section(study: Study, stage: str, effects: list[Effect]) -> dict[str, 
         "trials": [],
         "effects": {
             "words": words,
-            "picture": as_svg(f"effects-{stage}", label, SMALL, draw_effects, study, effects) if is_known else "",
+            "picture": is_known and as_svg(f"effects-{stage}", label, SMALL, draw_effects, study, stage, effects),
         },
     }
     if not trials:
@@ -142,10 +144,11 @@ def stage_section(study: Study, stage: str, effects: list[Effect]) -> dict[str, 
     best = best_trial(study, stage)
     num_finished = len(complete_trials(study, stage))
     section["few"] = say("tune.few", n=num_finished) if num_finished < FEW else ""
-    section["trials"] = [(trial, mark_of(trial), cells_of(trial, knobs, fine), trial is best) for trial in trials]
+    section["trials"] = [(trial, mark_of(trial), cells_of(study, trial, knobs), trial is best) for trial in trials]
     heads = {name: say(f"tune.head.{name}") for name in ("trial", "structure", "steps", "change", "minutes", "pace")}
-    section["heads"] = [heads["trial"], *knobs, *[heads["structure"]] * fine, heads["steps"], study["metric"]]
-    section["heads"] += [*[heads["change"]] * fine, heads["minutes"], heads["pace"]]
+    section["heads"] = [heads["trial"], *knobs, *[heads["structure"]] * fine, heads["steps"]]
+    section["heads"] += [study["metrics"][stage], *[heads["change"]] * (fine and study["has_one_task"])]
+    section["heads"] += [heads["minutes"], heads["pace"]]
     section["knobs"] = dict.fromkeys(knobs)
     if section["few"]:
         return section
@@ -161,15 +164,15 @@ def stage_section(study: Study, stage: str, effects: list[Effect]) -> dict[str, 
     }
 
 
-def cells_of(trial: Trial, knobs: list[str], fine: bool) -> list[str]:
+def cells_of(study: Study, trial: Trial, knobs: list[str]) -> list[str]:
     """Return the numbers of a trial as its row in the table has them."""
-    began, ended = trial["began_minute"], trial["ended_minute"]
+    began, ended, fine = trial["began_minute"], trial["ended_minute"], trial["stage"] == "finetune"
     numbers = [readable(trial["values"][knob]) for knob in knobs]
     if fine:
         numbers.append("/".join(map(readable, trial["structure"].values())))
     numbers.append(f"{trial['steps']}" + ("" if is_full(trial) else f" ({trial['fidelity']:.0%})"))
     numbers.append("" if trial["validation"] is None else f"{trial['validation']:.2f}")
-    if fine:
+    if fine and study["has_one_task"]:
         numbers.append("" if trial["change"] is None else f"{trial['change']:+.2f}")
     numbers.append(f"{began:.1f}–" + ("" if ended is None else f"{ended:.1f}"))
     return [*numbers, "" if trial["steps_per_second"] is None else f"{trial['steps_per_second']:.1f}"]

@@ -11,6 +11,7 @@ from league.record.wording import listed
 from league.rulebook import STAGES, League, Range
 from league.tasks.metric import metric_of
 
+from .jobs import worth_of
 from .outlook import outlook
 from .space import Values, flags, ranges, start_values
 
@@ -45,7 +46,7 @@ def winner_of(search) -> dict[str, Values]:
     if best["stage"] == "finetune":
         return {"pretrain": best["structure"], "finetune": best["values"]}
     shorts = [row for row in rows if row["base"] == best["number"] and row["state"] == "complete"]
-    tuned = max(shorts, key=lambda row: row["change"])["values"] if shorts else search.untried
+    tuned = max(shorts, key=worth_of)["values"] if shorts else search.untried
     return {"pretrain": best["structure"], "finetune": tuned}
 
 
@@ -92,6 +93,8 @@ def content_of(search, state: str) -> dict[str, Any]:
         "state": state,
         "device": listed(several_of(search.study.noted("at once", {}))) or device_name(),
         "metric": metric_of(rules).LABEL,
+        "metrics": {stage: metric_of(rules, stage).LABEL for stage in STAGES},
+        "has_one_task": rules.has_one_task,
         "domain": rules.validated("finetune")[0].domain,
         "knobs": {stage: knobs_of(rules, stage) for stage in STAGES},
         "trials": [facts_of(row) for row in rows],

@@ -48,6 +48,7 @@ class Search:
         self.waiting: list[Begun] = []  # trials to be run again, as their workers are gone
         self.seats: dict[int, Seat] = {}  # where each runs
         self.losses: Counter[int] = Counter()  # of workers, by the trial that they were at
+        self.probed: set[str] = set()  # kinds of device whose speed was measured, or is being measured
         self.shared: dict[int, Any] = {}  # stages A where all machines can fetch them
 
     # Before the first trial.
@@ -154,7 +155,9 @@ class Search:
             places += [point(self.rules, "pretrain", share) for share in (MIDDLE, LARGER)]
             if self.request.only == "finetune":
                 places = [self.request.fixed["pretrain"]]
-            self.output.say(f"measuring how fast {seat.kind} trains structures of {counted(len(places), 'size')}")
+            if seat.kind not in self.probed:
+                self.output.say(f"measuring how fast {seat.kind} trains structures of {counted(len(places), 'size')}")
+            self.probed.add(seat.kind)
             self.team.begin(seat, PROBE, "probe", places, self.budget)
         elif begun := self._next(seat):
             self._begin(seat, begun)
@@ -297,10 +300,9 @@ class Search:
         if files is not None:
             write_folder(begun.folder, files)
         outcome["device"] = seat.kind
-        if outcome["state"] == "complete" and asked["base"] is not None:
+        if outcome["state"] == "complete" and asked["base"] is not None and self.rules.has_one_task:
             before = next(row for row in self.study.rows() if row["number"] == asked["base"])
-            start = before["validation"] if self.rules.has_one_task else 0.0  # else the two are of different kinds
-            outcome["change"] = round(outcome["validation"] - start, 3)
+            outcome["change"] = round(outcome["validation"] - before["validation"], 3)
         self._finish(begun, outcome)
         if not self.team.is_alone:
             self.team.ask(seat, "forget", key)

@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 from league.errors import UserError
 from league.rulebook import STAGES
 
-from .jobs import Job, Tried
+from .jobs import Job, Tried, worth_of
 from .sampling import Sampling, distributions, from_params, to_params
 
 AGAIN = ", again after a kill"  # what such a trial has cost in all, nobody knows
@@ -178,7 +178,7 @@ class Study:
         asked, trial = begun.asked, begun.trial
         study = self.studies[asked["stage"]]
         trial.set_user_attr("outcome", outcome | {"origin": asked["origin"], "ended_minute": round(minute, 3)})
-        worth = outcome.get("change") if asked["stage"] == "finetune" else outcome.get("validation")
+        worth = worth_of(outcome)
         if outcome["state"] == "complete" and asked["fidelity"] == 1:
             study.tell(trial, worth)
         elif outcome["state"] == "complete":

@@ -24,9 +24,9 @@ def terminal_summary(study: Study, report: Path | None = None) -> str:
             value = best["pretrain_validation"] if stage == "pretrain" else best["validation"]
             values = ", ".join(f"{knob} {readable(picked)}" for knob, picked in best[part].items())
             lines.append(
-                f"  best: {values}" + ("" if value is None else f" -> validation {study['metric']} {value:.2f}")
+                f"  best: {values}" + ("" if value is None else f" -> validation {study['metrics'][stage]} {value:.2f}")
             )
-        lines.append(f"  what mattered: {about_effects(study, main_effects(study, stage))}")
+        lines.append(f"  what mattered: {about_effects(study, stage, main_effects(study, stage))}")
     lines.append(about_expectation(study, expectation(study)))
     if final := study["final"]:
         low, high = final["interval"]

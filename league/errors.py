@@ -4,9 +4,11 @@ import math
 import os
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 from league import threads
 
+PIPE_CLOSED = 141  # the exit code of a command whose reader has left, as a shell counts it
 MOST_LETTERS = 200  # of a foreign text in a line of ours
 
 
@@ -49,16 +51,33 @@ def run_command(main: Callable[[], None]) -> None:
     threads.settle()
     try:
         main()
+    except OutOfMemory as error:  # which another process of the same command may not have
+        leave(f"error: {error}", 2, is_own=True)
     except UserError as error:
         leave(f"error: {error}", 2)
     except Interrupted as stop:
         leave(str(stop), 130)
+    except BrokenPipeError:
+        if not is_unread(sys.stdout):
+            raise
+        # What is still in the buffer would fail once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(PIPE_CLOSED)
     except KeyboardInterrupt:
         leave("Interrupted; the same command resumes from what was saved last.", 130)
 
 
-def leave(message: str, code: int) -> None:
-    """End the process; of several processes only the first one prints."""
-    if os.environ.get("RANK", "0") == "0":
+def is_unread(stream: TextIO) -> bool:
+    """Tell whether nobody reads any more what is printed, as with `| head`."""
+    try:
+        stream.flush()
+    except BrokenPipeError:
+        return True
+    return False
+
+
+def leave(message: str, code: int, is_own: bool = False) -> None:
+    """End the process; of several processes only the first one prints, unless it is something of their own."""
+    if is_own or os.environ.get("RANK", "0") == "0":
         print(" ".join(message.split()), file=sys.stderr)
     sys.exit(code)

@@ -7,8 +7,9 @@ python -m tools.keep /content/drive/MyDrive/league --once
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from league.cli.options import parse_options
@@ -31,8 +32,11 @@ def main(argv: list[str] | None = None) -> None:
     kept = Path(named.folder)
     if not kept.parent.is_dir():
         raise UserError(f"{kept.parent}: is not there; mount it first.")
-    for entry in bring_back(kept):
-        print(f"brought back: {entry}", flush=True)
+    try:
+        for entry in bring_back(kept):
+            print(f"brought back: {entry}", flush=True)
+    except OSError as error:
+        raise UserError(f"cannot bring back what is in {kept}: {error.strerror or error}.") from None
     while True:
         for folder in (*entries_in(RUNS), *games_in(RUNS)):
             try:
@@ -82,26 +86,46 @@ def written(entry: Path) -> float:
 
 def copy(source: Path, target: Path, removes: bool = True) -> None:
     """Make the files in `target` those in `source`, each written whole; what is being written comes next time."""
+    # What speaks of the others is read before they are listed, and written after them: they are then all there.
+    spoken = {name: read(source / name) for name in ("record.json", "clock.json") if (source / name).is_file()}
     found = set(files_in(source))
-    # The records last: what they speak of is then there.
-    for name in sorted(found, key=lambda name: (name.name in ("record.json", "clock.json"), name)):
+    for name in sorted(found - set(map(Path, spoken))):
         try:
             copy_file(source / name, target / name)
         except FileNotFoundError:
             continue  # renamed or removed meanwhile
-    for name in set(files_in(target)) - found if removes else ():
-        (target / name).unlink(missing_ok=True)
+    for name, (content, times) in spoken.items():
+        put(target / name, len(content), times[1], partial(write_again, content, times))
+    # Where a stage has ended meanwhile, its checkpoints stay until its record is here, too.
+    if removes and written(source) == spoken["record.json"][1][1]:
+        for name in set(files_in(target)) - found:
+            (target / name).unlink(missing_ok=True)
 
 
 def copy_file(source: Path, target: Path) -> None:
-    """Copy a file that is new or has changed, under a temporary name first."""
     now = source.stat()
-    if target.exists() and (target.stat().st_size, int(target.stat().st_mtime)) == (now.st_size, int(now.st_mtime)):
+    put(target, now.st_size, now.st_mtime, lambda path: shutil.copy2(source, path))
+
+
+def put(target: Path, size: int, changed: float, write: Callable[[Path], object]) -> None:
+    """Write a file under a temporary name first, unless it is there already, of this size and time."""
+    if target.exists() and (target.stat().st_size, int(target.stat().st_mtime)) == (size, int(changed)):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.keeping")
-    shutil.copy2(source, temporary)
+    write(temporary)
     os.replace(temporary, target)
+
+
+def read(path: Path) -> tuple[bytes, tuple[float, float]]:
+    """Return a file that others replace, and its times, no newer than its content."""
+    status = path.stat()
+    return path.read_bytes(), (status.st_atime, status.st_mtime)
+
+
+def write_again(content: bytes, times: tuple[float, float], path: Path) -> None:
+    path.write_bytes(content)
+    os.utime(path, times)
 
 
 def files_in(folder: Path) -> Iterator[Path]:

@@ -14,9 +14,8 @@ from league.cli.options import parse_options
 from league.data.corpora import splits_used
 from league.errors import UserError, run_command
 from league.files import write_json
-from league.record.folder import GIVEN
 from league.record.rules import PUBLISHED
-from league.rulebook import FILTERS, Corpus, Generated, League, Mixture
+from league.rulebook import FILTERS, GIVEN, Corpus, Generated, League, Mixture
 from league.tasks.task import task_of
 from league_config import LEAGUES
 

@@ -35,7 +35,6 @@ IDLE = 0.2  # seconds without another line after which a window is translated as
 READ_AHEAD = 100  # lines
 BLOCK = 65_536  # bytes
 MOST_TEMPERATURE = 10  # at which every token is as likely as any other
-PIPE_CLOSED = 141  # as other commands end whose reader is gone
 
 
 @dataclass
@@ -71,10 +70,6 @@ def main(argv: list[str] | None = None) -> None:
         run(named.model, options)
     except KeyboardInterrupt:
         raise Interrupted("Interrupted.") from None
-    except BrokenPipeError:
-        # What is still in the buffer would fail once more at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(PIPE_CLOSED)
 
 
 def run(where: str, options: TranslateOptions) -> None:
@@ -189,9 +184,11 @@ def _write(target: BinaryIO, content: bytes, number: int) -> None:
     try:
         target.write(content)
         target.flush()
-    except BrokenPipeError:
-        raise
     except OSError as error:
+        if isinstance(error, BrokenPipeError) and target is sys.stdout.buffer:
+            raise
+        with suppress(OSError):  # what is left in its buffer cannot be written either
+            target.close()
         raise UserError(f"cannot write the translations: {error.strerror}; {number:,} lines are written.") from None
 
 

@@ -55,14 +55,14 @@ def main(argv: list[str] | None = None) -> None:
                 print(proof.folder)
             judge(proof, options.data_dir)
         if options.retrain:
-            retrain([proof for proof in proofs if not proof.failed], options.data_dir, team)
+            retrain([proof for proof in proofs if not (proof.failed or proof.unproven)], options.data_dir, team)
     for proof in proofs:
         record = proof.record
         if proof.failed:
             print(f"REFUTED: {f'{proof.folder}, ' if len(proofs) > 1 else ''}{proof.failed} check(s) failed.")
             continue
         if proof.unproven:
-            print(f"NOT PROVEN: {proof.folder}, {proof.unproven}.")
+            print(f"NOT PROVEN: {proof.folder}, {proof.unproven.rstrip('.')}.")
             continue
         state = "official" if record.official else "open"
         print(f"PROVEN: {record.entry}, {metric_of(proof.league).LABEL} {record.score.value:.2f}, {state}.")
@@ -80,7 +80,7 @@ class Proof:
     record: Record
     league: League
     failed: int = 0
-    unproven: str = ""  # why playing it again has shown nothing
+    unproven: str = ""  # why it could not be judged, or why playing it again has shown nothing
 
     def show(self, check: Any) -> None:
         """Print a check, and count it where it failed."""
@@ -101,8 +101,8 @@ def judge(proof: Proof, data_dir: str | None) -> None:
     try:
         for check in checks(proof.folder, DataAtHand(data_dir)):
             proof.show(check)
-    except NotAtHand:
-        raise
+    except NotAtHand as unknown:
+        proof.unproven = str(unknown)
     except UserError as error:
         proof.show(Check("what is needed is there and whole", [str(error)]))
 

@@ -73,7 +73,7 @@ def after_nothing(facts: Facts) -> Iterator[Text]:
 
 def with_time_left(facts: Facts) -> Iterator[Text]:
     """A clock that is half full: the next larger structure."""
-    limit, used = facts.record.clock.limit, sum(facts.spent.values())
+    limit, used = facts.record.clock.limit, facts.minutes_used
     if not facts.score or facts.broken or used > (1 - UNUSED) * limit:
         return
     if larger := next_choice(facts, "pretrain", "d_model"):

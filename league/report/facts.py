@@ -15,6 +15,7 @@ from league.proof.checks import read_predictions
 from league.proof.noise import noise_of
 from league.record.clock import Clock
 from league.record.folder import last_step, read_entry, under_way
+from league.record.game import game_of
 from league.record.rules import broken_rules
 from league.record.shape import BrokenRule, CurvePoint, Record, ScoreFacts, StageFacts
 from league.report.reading import Reading, read
@@ -77,6 +78,12 @@ class Facts:
     @property
     def score(self) -> ScoreFacts | None:
         return self.record.score
+
+    @property
+    def minutes_used(self) -> float:
+        """Return what the entry's clock has used: its own minutes, or those of its game, whose clock they share."""
+        game = game_of(self.record)
+        return max(sum(self.spent.values()), game.minutes if game else 0.0)
 
     @property
     def stages(self) -> dict[str, StageFacts]:
@@ -171,7 +178,8 @@ def gather(
 def without_place(error: UserError, folder: Path, data_dir: str | None) -> str:
     """Return an error for a page that travels: where things lie on this machine is nobody's business."""
     words = str(error).replace(f"{folder}/", "")
-    return words.replace(str(data_dir), "DIR") if data_dir else words
+    where = Path(data_dir or ".")
+    return words if where == Path(".") else words.replace(f"{where}/", "DIR/")
 
 
 def spent_minutes(folder: Path, record: Record) -> dict[str, float]:

@@ -171,6 +171,10 @@ def draw_clock(axes: Axes, facts: Facts) -> None:
     limit, parts = max(0.0, facts.record.clock.limit), purposes(facts)
     used = sum(minutes for *_, minutes in parts)
     rows = [(title, name, begin, minutes) for (name, title, minutes), begin in zip(parts, begins(parts), strict=True)]
+    others = facts.minutes_used - used
+    if others > 0.05:
+        rows.append((say("clock.others"), "others", used, others))
+        used += others
     if used < limit:
         rows.append((say("clock.left"), "", used, limit - used))
     reach = max(limit, used) or 1.0

@@ -12,7 +12,7 @@ from play import TINY, play
 from safetensors.torch import load_file, save_file
 
 from league.data.corpora import load_split
-from league.errors import UserError
+from league.errors import NotAtHand, UserError
 from league.files import digest_of, digests_of
 from league.proof import checks as proof
 from league.proof.data import DataAtHand
@@ -316,6 +316,26 @@ def test_a_hyperparameter_changed_all_through_the_record_is_caught_by_training_a
         verify.main([str(entry), "--retrain"])
     out = capsys.readouterr().out
     assert end.value.code == 2 and "NOT PROVEN" in out and "the weights differ" in out
+
+
+def test_an_entry_that_cannot_be_judged_here_hides_no_other(entry, tmp_path, monkeypatch, capsys):
+    shutil.copytree(entry, tmp_path / "two")
+    checks = proof.checks
+
+    def known(folder, data):
+        if folder.name == "two":
+            raise NotAtHand("its data are not here.")
+        return checks(folder, data)
+
+    monkeypatch.setattr(proof, "checks", known)
+    with pytest.raises(SystemExit) as end:
+        verify.main([str(tmp_path / "two"), str(entry)])
+    out = capsys.readouterr().out
+    assert end.value.code == 2 and "two, its data are not here.\n" in out and "\nPROVEN: one" in out
+    (entry / "translations.txt").write_text("")
+    with pytest.raises(SystemExit) as end:
+        verify.main([str(tmp_path / "two"), str(entry)])
+    assert end.value.code == 1
 
 
 def test_an_entry_without_a_score_has_nothing_to_prove(played, tmp_path, monkeypatch):

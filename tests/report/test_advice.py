@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from league.record.shape import GameFacts
 from league.report.advice import MOST_ADVICE, advice, next_choice, tuned_to
 from league.report.facts import Facts, UnderWay
 from league_config import AING
@@ -28,6 +29,7 @@ def facts_of(before=(38.0, 1.1), after=None, score=30.0, minutes=100.0, **more) 
         diverged=more.pop("diverged", None),
         clock=SimpleNamespace(limit=120.0),
         league=SimpleNamespace(name="aing"),
+        game=more.pop("game", None),
     )
     return Facts("mine", record, AING, more.pop("broken", []), {"pretrain": minutes}, noise=NOISE, **more)
 
@@ -63,6 +65,11 @@ def test_a_stage_that_was_cut_asks_for_a_smaller_structure():
     facts = facts_of(after=(20.0, 2.0))
     facts.record.stages["finetune"].out_of_time = True
     assert "try a smaller structure" in advice(facts)[0] and len(advice(facts)) <= MOST_ADVICE
+
+
+def test_what_the_other_entries_of_a_game_took_is_not_left():
+    game = GameFacts("day", "0" * 12, 115.0, 3, 1)
+    assert advice(facts_of(after=(41.0, 3.0), minutes=20.0, game=game)) == []
 
 
 def test_an_open_entry_is_not_told_to_grow():

@@ -159,4 +159,7 @@ def test_the_overview_of_the_attention_picks_a_head(addresses):
         thumbs.nth(1).click()
         assert page.locator("#attention select[name=head]").input_value() == "1"
         assert thumbs.nth(1).get_attribute("aria-pressed") == "true"
+        page.keyboard.press("Shift+Tab")
+        page.keyboard.press("Enter")
+        assert thumbs.nth(0).get_attribute("aria-pressed") == "true", "the focus stays where it was"
         assert page.said == []

@@ -25,6 +25,7 @@ FEW = [
     "league/run/moves.py",
     "league/run/watch.py",
     "tools/app/folder.py",
+    "tools/app/history.py",
 ]
 FEW += ["tools/app/server.py", *(f"tools/tune/{name}.py" for name in ("plan", "study", "search"))]
 # What is said to a terminal alone, or is an example.

@@ -126,6 +126,10 @@ def test_the_best_ten_are_ranked_and_a_games_clock_is_seen(runs):
     clock = GameClock("day", TINY, runs=runs)
     clock.take("a" * 64, 90.0)
     page = live_page(look(Folder(runs)), games(Folder(runs)))
+    record = json.loads((runs / "one" / "record.json").read_text())
+    record["game"] = {"name": "day", "id": "0" * 12, "minutes": 1.0, "entries": 2, "test_openings": 1}
+    (runs / "one" / "record.json").write_text(json.dumps(record))
+    assert row(runs).minutes_left == pytest.approx(3.5), "which the entries of a game share"
     assert page.count('class="place"') == 10
     assert "game day: 1.5 of 5 min used, 4 min left" in page
 
@@ -135,6 +139,8 @@ def test_scores_of_another_league_are_not_ranked_beside_these():
     rows += [LiveEntry("reader", "done", score=99.0, league="demo-readers", metric="accuracy")]
     page = live_page(rows)
     assert page.count('class="place"') == 3 and "reader" not in page and "Best scores: demo, BLEU" in page
+    rows += [LiveEntry(f"damaged {number}", "its record is damaged") for number in range(9)]
+    assert "Best scores: demo, BLEU" in live_page(rows)
     rows.append(LiveEntry("other", "training", is_running=True, league="demo-readers"))
     assert "Best scores: demo-readers, accuracy" in live_page(rows)
 

@@ -17,6 +17,7 @@ from conftest import FIXED, ROOT, SMALL, command
 from league.report.look import render
 from league.report.texts import say
 from league.run.progress import WRITE_EVERY
+from tools.app.folder import Folder
 from tools.app.live import LiveEntry
 from tools.app.live_page import live_page
 
@@ -99,6 +100,24 @@ def test_a_damaged_entry_has_no_report_and_says_why(site, runs):
     assert status == 404 and "broken/record.json is damaged" in text and str(runs) not in text
 
 
+def test_a_report_and_the_board_are_made_again_when_something_has_changed(runs, tmp_path):
+    from tools.app.server import Files
+
+    shutil.copytree(runs / "one", tmp_path / "team" / "one")
+    shutil.copytree(runs / "one", tmp_path / "begun")
+    files, record = Files(Folder(tmp_path), None), json.loads((tmp_path / "begun" / "record.json").read_text())
+    files.board("index.html")
+    record["stages"], record["score"], record["official"] = {}, None, False
+    (tmp_path / "begun" / "record.json").write_text(json.dumps(record))
+    assert "Resume from step 7" not in files.report("begun").read_text()
+    checkpoint = tmp_path / "begun" / "under_way" / "pretrain" / "checkpoint-7"
+    checkpoint.mkdir(parents=True)
+    assert "Resume from step 7" in files.report("begun").read_text()
+    before = files.board("index.html").read_text()
+    shutil.rmtree(tmp_path / "team" / "one")
+    assert files.board("index.html").read_text() != before
+
+
 @needs_browser
 def test_the_board_sorts_filters_and_compares(site):
     with visiting(site) as page:
@@ -120,6 +139,8 @@ def test_the_board_sorts_filters_and_compares(site):
         assert board.locator("body").get_by_text("broken").count() >= 1
         board.locator("a[href^=reports]").first.evaluate("link => link.click()")
         board.get_by_role("heading", name="Entry one").wait_for()
+        board.get_by_role("link", name="Board").click()
+        board.get_by_label("Search").wait_for()
 
 
 @needs_browser

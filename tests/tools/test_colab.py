@@ -60,6 +60,10 @@ def write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
+def full(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def files_in(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
 
@@ -83,6 +87,35 @@ def test_changes_and_removals_follow_and_nothing_half_written_is_kept(machine, t
     write(entry / ".record.json.tmp", "half")
     keep.main([str(kept), "--once"])
     assert files_in(kept) == {"mine/record.json": '{"longer": 1}', "mine/pretrain/model.safetensors": "weights"}
+
+
+def test_a_stage_that_ends_while_its_entry_is_copied_is_kept_whole_or_not_at_all(machine, tmp_path, monkeypatch):
+    kept, entry, copy_file = tmp_path / "drive", machine / "runs" / "mine", keep.copy_file
+    write(entry / "under_way" / "finetune" / "checkpoint-1" / "complete.json", "1")
+    keep.main([str(kept), "--once"])
+    before = files_in(kept)
+
+    def ends(source, target):
+        copy_file(source, target)
+        write(entry / "finetune" / "model.safetensors", "more weights")
+        write(entry / "record.json", '{"finetune": "complete"}')
+        shutil.rmtree(entry / "under_way", ignore_errors=True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keep, "copy_file", ends)
+        keep.main([str(kept), "--once"])
+    assert files_in(kept) == before
+    keep.main([str(kept), "--once"])
+    assert files_in(kept / "mine") == files_in(entry) != before
+
+
+def test_a_place_that_fails_while_entries_are_brought_back_is_told(machine, tmp_path, monkeypatch):
+    kept = tmp_path / "drive"
+    keep.main([str(kept), "--once"])
+    (machine / "runs").rename(tmp_path / "gone")
+    monkeypatch.setattr(keep, "copy_file", full)
+    with pytest.raises(UserError, match="cannot bring back what is in .*drive: No space left on device"):
+        keep.main([str(kept), "--once"])
 
 
 def test_a_newer_entry_is_not_overwritten_by_an_older_one_of_its_name(machine, tmp_path):
@@ -133,9 +166,6 @@ def test_a_kill_while_entries_are_brought_back_costs_nothing(machine, tmp_path):
 
 
 def test_a_second_place_that_fails_is_told_and_tried_again(machine, tmp_path, monkeypatch, capsys):
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     def stop(_):
         raise KeyboardInterrupt
 

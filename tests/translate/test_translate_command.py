@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from play import TINY
 from translating import LONG
 
-from league.errors import UserError
+from league.errors import PIPE_CLOSED, UserError
 from league.translate.translator import Hypothesis
 from tools import translate as tool
 from tools.translate import TranslateOptions
@@ -108,6 +108,15 @@ def test_the_command_translates_a_file(played, tmp_path, translator):
         tool.main([words[0], "--input", str(tmp_path)])
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+def test_a_full_disk_is_told_in_a_line():
+    with (
+        pytest.raises(UserError, match="cannot write the translations: No space left"),
+        open("/dev/full", "wb") as full,
+    ):
+        tool._write(full, b"A dog.\n", 0)
+
+
 def test_a_reader_that_goes_away_ends_it_quietly(played):
     words = command(str(played / "runs" / "one"))
     with subprocess.Popen(
@@ -119,7 +128,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(played):
         process.stdout.close()
         process.stdin.write(b"Ein Mann.\n" * 3)
         process.stdin.flush()
-        assert process.wait(60) == tool.PIPE_CLOSED
+        assert process.wait(60) == PIPE_CLOSED
         assert process.stderr.read() == b""
 
 

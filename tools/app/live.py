@@ -74,6 +74,7 @@ class LiveEntry:
     score: float | None = None
     metric: str = "score"
     validated_by: str = "score"  # the metric of the last complete stage
+    tried_by: str = "score"  # the metrics of a search's trials, of both stages
     is_official: bool = False
     minutes: float = 0.0
     game: str = ""
@@ -92,7 +93,10 @@ def look(folder: Folder) -> list[LiveEntry]:
             rows.append(LiveEntry(name, say("live.damaged"), changed=changed(path)))
         except OSError:
             continue
+    left = {game.name: game.left / 60 for game in games(folder)}
     for row in rows:
+        if row.minutes_left is not None:
+            row.minutes_left = max(0.0, min(row.minutes_left, left.get(row.game, row.minutes_left)))
         if row.progress:
             row.behind = earlier(rows, row)
     return rows
@@ -128,10 +132,16 @@ def row_of(folder: Path) -> LiveEntry:
         game=game.name if game else "",
         league=league,
         curves={name: curve_of(facts) for name, facts in stages.items() if facts.steps},
-        metric=metric_of(LEAGUES[league]).LABEL if league in LEAGUES else "score",
-        validated_by=metric_of(LEAGUES[league], last_stage(record)).LABEL if league in LEAGUES else "score",
+        metric=label_of(league),
+        validated_by=label_of(league, last_stage(record)),
+        tried_by=" / ".join(dict.fromkeys(label_of(league, stage) for stage in STAGES)),
         is_official=record.official,
     )
+
+
+def label_of(league: str, stage: str = "") -> str:
+    """Return what pages call a stage's metric, or the score."""
+    return metric_of(LEAGUES[league], stage).LABEL if league in LEAGUES else "score"
 
 
 def state_of(folder: Path, record: Record, clock: State | None, running: bool, progress, search) -> str:

@@ -44,7 +44,7 @@ def live_page(rows: list[LiveEntry], games: Iterable[GameClock] = ()) -> str:
 
 def league_shown(rows: list[LiveEntry]) -> str:
     """Return the league whose scores are ranked, as they compare with no other's: one at work, or the most played."""
-    played = [row.league for row in rows if row.is_running and row.league] or [row.league for row in rows]
+    played = [row.league for row in rows if row.is_running and row.league] or [row.league for row in rows if row.league]
     return max(dict.fromkeys(played), key=played.count, default="")
 
 

@@ -21,8 +21,10 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from league.errors import UserError
 from league.files import write_text
+from league.record.folder import last_step
 from league.report.look import render
 from league.report.texts import say, translated
+from league.rulebook import STAGES
 from league.tasks.predictions import predictions_files
 
 from .folder import Folder, stamp
@@ -133,8 +135,7 @@ class Files:
         from tools.board import build, write
         from tools.board.cache import Cache
 
-        now = {name: [stamp(self.folder.path / name / file) for file in WATCHED] for name in self.folder.names()}
-        now |= {path.name: [stamp(path)] for path in self.folder.path.glob("*") if path.name not in now}
+        now = self._handed_in()
         if self._shown.get("board") != now:
             # Kept for as long as the app runs: nothing is written where it was started.
             cache = Cache(Path(self._made.name) / "cache")
@@ -142,6 +143,20 @@ class Files:
             write(board, out, reports=None)
             self._rows = {row.id: row for row in (*board.entries, *board.unranked)}
             self._shown["board"] = now
+
+    def _handed_in(self) -> dict[str, object]:
+        """Return what changes when an entry does, as deep as the board looks for them."""
+        from tools.board.handed_in import MOST_DEPTH
+
+        top = self.folder.path
+        found = {str(path): stamp(path) for path in top.glob("*")}
+        for place, folders, files in os.walk(top):
+            is_entry = "record.json" in files
+            is_deep = is_entry or len(Path(place).relative_to(top).parts) >= MOST_DEPTH
+            folders[:] = [] if is_deep else [name for name in folders if not name.startswith(".")]
+            shown = [name for name in files if (name in WATCHED if is_entry else name.lower().endswith(".zip"))]
+            found |= {path: stamp(Path(path)) for path in (os.path.join(place, name) for name in shown)}
+        return found
 
     def _report_of_row(self, row_id: str) -> Path:
         row = self._rows.get(row_id)
@@ -153,7 +168,8 @@ class Files:
     def report(self, name: str | None) -> Path:
         """Return the report of an entry: one that is made here, never one that lies there."""
         entry = self.folder.entry(name)
-        return self._report(f"reports/{name}", [stamp(entry / file) for file in WATCHED], lambda: nullcontext(entry))
+        version = [stamp(entry / file) for file in WATCHED], [last_step(entry, stage) for stage in STAGES]
+        return self._report(f"reports/{name}", version, lambda: nullcontext(entry))
 
     def _report(self, place: str, version: object, opened: Callable[[], AbstractContextManager[Path]]) -> Path:
         from league.hardware import prepare_process
@@ -166,7 +182,8 @@ class Files:
             if self._shown.get(place) != version:
                 with opened() as folder:
                     out.mkdir(parents=True, exist_ok=True)
-                    page = entry_page(gather(folder, self.data_dir), {"board": "../board/index.html"})
+                    # Right at /board/reports/NAME.html and at /reports/NAME, which has nothing above /.
+                    page = entry_page(gather(folder, self.data_dir), {"board": "../../board/index.html"})
                     write_text(out / "report.html", page)
                 self._shown[place] = version
         return out / "report.html"

@@ -46,7 +46,8 @@ def _code() -> list[str]:
     """Return the digests of what makes a report."""
     from league.record.code import code_digest
 
-    files = [*ROOT.glob("league/report/*.*"), *ROOT.glob("league/report/templates/*")]
+    places = ("league/report/*.*", "league/report/templates/*", "league/proof/noise.*")
+    files = [path for place in places for path in ROOT.glob(place)]
     return [*map(code_digest, LEAGUES.values()), *map(digest_of, sorted(files))]
 
 

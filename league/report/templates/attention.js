@@ -114,6 +114,7 @@
           if (layers > 1) picks.layer.value = layer;
           if (sentence.heads > 1) picks.head.value = head;
           draw();
+          part("overview").children[layer * sentence.heads + head].focus();
         });
       }
     }

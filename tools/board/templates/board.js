@@ -114,9 +114,15 @@ class Table {
     const values = folded.map((column) => `${column.title} ${plainText(column.show(this.rows[0]))}`);
     const fold = folded.length ? make("p", { class: "quiet folded" },
       this.isUnfolded ? null : `${say("b.same", { n: this.rows.length })} ${values.join(", ")}. `,
-      make("button", { type: "button", onclick: () => { this.isUnfolded = !this.isUnfolded; this.show(this.rows); } },
+      make("button", { type: "button", onclick: () => this.unfold() },
         say(this.isUnfolded ? "b.fold" : "b.unfold"))) : null;
     this.place.replaceChildren(...[make("h2", {}, title), scroll, fold].filter(Boolean));
+  }
+
+  unfold() {
+    this.isUnfolded = !this.isUnfolded;
+    this.show(this.rows);
+    this.place.querySelector(".folded button").focus();
   }
 
   sortBy(column) {

@@ -41,7 +41,7 @@ def evaluate(entry, again: bool = False, finetuned: str | None = None) -> None:
 
     from league import hardware
     from league.cli import ending
-    from league.files import digest_of, digests_of, write_text
+    from league.files import digest_of, write_text
     from league.record.rules import clock_problems
     from league.record.shape import ScoreFacts
     from league.run import moves, takeover
@@ -55,6 +55,9 @@ def evaluate(entry, again: bool = False, finetuned: str | None = None) -> None:
     if finetuned:
         with state.main_process_first():
             takeover.reuse(entry, "--finetuned", finetuned, "pretrain", "finetune")
+    if not entry.record.score or again:
+        with state.main_process_first():  # and reads what another command may have written meanwhile
+            entry.demand_lock() if entry.writes else entry.read()
     rules = entry.rules.as_tuned(entry.record.asked)
     task = task_of(rules)
     moves.require(entry, "finetune", "train_finetune.py")
@@ -68,7 +71,8 @@ def evaluate(entry, again: bool = False, finetuned: str | None = None) -> None:
 
     model, tokenizer = task.load_checkpoint(entry.checkpoint("finetune"))
     task.prepare(model)
-    model.to(state.device)
+    with clear_failures(entry, state.device):
+        model.to(state.device)
     test = task.load_split(rules.test_corpus, "test", entry.options.data_dir)
     moves.open_test_set(entry, test)
     try:
@@ -84,7 +88,7 @@ def evaluate(entry, again: bool = False, finetuned: str | None = None) -> None:
         write_text(file, content_of(file.name, predictions))
         evidence = {
             "decoding": task.decoding_in_effect(model),
-            "weights": digests_of(entry.checkpoint("finetune")),
+            "weights": entry.digests("finetune"),
             "device": hardware.device_name(),
             "precision": {"torch.float32": "fp32"}.get(str(model.dtype), str(model.dtype)),
             "num_processes": state.num_processes,

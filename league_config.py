@@ -379,6 +379,7 @@ DIALOGUES = _from_checkpoint(
             "knkarthick/dialogsum", "main", {split: f"{split}.csv" for split in ("train", "validation", "test")}
         ),
         num_validation_pairs=250,
+        num_test_pairs=500,
         columns=("dialogue", "summary"),
         filters=_SUMMARIES,
     ),
@@ -408,6 +409,7 @@ NEWS_KO = _from_checkpoint(
             {split: f"{split}.csv" for split in ("train", "validation", "test")},
         ),
         num_validation_pairs=250,
+        num_test_pairs=2740,
         columns=("document", "summary"),
         filters=_SUMMARIES,
     ),

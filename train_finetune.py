@@ -79,7 +79,7 @@ def finetune(entry, finetune_hp: Any, splits=None) -> bool:
 
     order = TrainingOrder(tokens, rules.batch_size, args.max_steps, options.seed)
     watch = training.StageWatch(entry, "finetune")
-    with entry.tracked("finetune"):
+    with entry.tracked("finetune"), training.failures(entry, args):
         trainer = Seq2SeqTrainer(
             model=model,
             args=args,

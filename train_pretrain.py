@@ -66,7 +66,7 @@ def pretrain(entry, model_hp: Any, splits=None) -> bool:
 
     order = TrainingOrder(tokens, rules.batch_size, args.max_steps, options.seed)
     watch = training.StageWatch(entry, "pretrain")
-    with entry.tracked("pretrain"):
+    with entry.tracked("pretrain"), training.failures(entry, args):
         trainer = Seq2SeqTrainer(
             model=model,
             args=args,

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,7 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def digests_of(folder: Path) -> dict[str, str]:
-    """Return file name -> sha256 of the content, for every file of a folder."""
-    return {path.name: digest_of(path) for path in sorted(folder.iterdir()) if path.is_file()}
+def digests_of(folder: Path, names: Iterable[str] | None = None) -> dict[str, str]:
+    """Return file name -> sha256 of the content, for every file of a folder, or for those of these names."""
+    paths = folder.iterdir() if names is None else (folder / name for name in names)
+    return {path.name: digest_of(path) for path in sorted(paths) if path.is_file()}

@@ -13,6 +13,7 @@ from league.errors import UserError
 
 YES = ("1", "on", "t", "true", "y", "yes")  # in accelerate's variables
 NO_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+NO_MEMORY += ("MPS backend out of memory", "Invalid buffer size")
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 
 

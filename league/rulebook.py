@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
 STAGES = ("pretrain", "finetune")
+GIVEN = "checkpoint.json"  # in the place of a stage A that lies on the Hub: its name, its commit, its digests
 SCRIPTS = {"pretrain": "train_pretrain.py", "finetune": "train_finetune.py", "score": "evaluate_bleu.py"}
 # What a stage tunes that says nothing else: league_config.py fills it with MODEL_HP's and FT_HP's classes.
 DEFAULT_TUNED: dict[str, type] = {}
@@ -82,6 +83,7 @@ class Corpus:
     filters: dict[str, Any] = field(default_factory=dict)  # of the training split, see league/data/filters.py
     columns: tuple[str, ...] = ()  # of a table whose texts have several lines; else the league's, a line each
     num_other_pairs: int = 0  # of the other stage's corpus, which its training split has besides
+    num_test_pairs: int = 0  # about, where they are more than those of validation: no rule, only time to be kept free
 
 
 @dataclass(frozen=True)
@@ -192,6 +194,7 @@ class League:
                 del values[name]
         for stage, usual in DEFAULT_TUNED.items():
             tuned = self.tuned(stage)
+            del values[stage]["corpus"]["num_test_pairs"]
             values[stage] |= {"tuned": [item.name for item in fields(tuned)]}
             if tuned is usual:
                 del values[stage]["tuned"]

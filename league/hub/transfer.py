@@ -19,7 +19,6 @@ from league.hub.connection import (
 )
 from league.record.folder import (
     CHECKPOINT,
-    GIVEN,
     PICTURES,
     files_to_hand_in,
     last_stage,
@@ -28,6 +27,7 @@ from league.record.folder import (
     unnamed,
 )
 from league.record.shape import Record
+from league.rulebook import GIVEN
 from league.tasks.predictions import predictions_files
 from league.values import check_repo_name
 
@@ -91,7 +91,7 @@ def _upload(folder: Path, record: Record, name: str, private: bool) -> str:
 
 
 def _is_ours(name: str, results: str) -> bool:
-    return name in (*predictions_files(), "report.html", results) or Path(name).match(PICTURES)
+    return name in (GIVEN, *predictions_files(), "report.html", results) or Path(name).match(PICTURES)
 
 
 def _file_names(api, repo_id: str, revision: str) -> list[str]:
@@ -190,7 +190,7 @@ def _download(api, repo_id: str, revision: str, known: Path, most_bytes: float) 
     pieces = sorted(name for name in sizes if name.endswith(".spm"))  # of a tokenizer that is not one file
     others = ["generation_config.json", "record.json", *sorted(predictions_files())]  # a reader generates nothing
     others += [*pieces, "vocab.json"] if pieces else []
-    needed = (GIVEN,) if GIVEN in sizes else CHECKPOINT
+    needed = CHECKPOINT if "model.safetensors" in sizes else (GIVEN,)
     wanted = [name for name in (*needed, *others) if name in sizes]
     for name in wanted:
         if (sizes[name] or 0) > MAX_BYTES[Path(name).suffix]:

@@ -10,12 +10,12 @@ from msgspec.structs import replace
 from league.errors import UserError
 from league.files import digest_of
 from league.record.shape import Record, StageFacts, read_record
+from league.rulebook import GIVEN
 from league.values import check_entry_name
 
 RUNS = Path("runs")
 MODELING = Path(__file__).resolve().parents[2] / "modeling"
 CHECKPOINT = ("model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json")
-GIVEN = "checkpoint.json"  # in the place of a stage A that lies on the Hub: its name, its commit, its digests
 REPORT = "report.html"
 PICTURES = "plots/*.png"
 _CHECKPOINT = re.compile(r"checkpoint-([0-9]{1,12})")

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from league.errors import UserError
-from league.record.folder import GIVEN
 from league.record.game import game_of
 from league.record.shape import BrokenRule, Record, StageFacts
-from league.rulebook import FILTERS, Corpus, League, Stage, fingerprint
+from league.rulebook import FILTERS, GIVEN, Corpus, League, Stage, fingerprint
 from league.tasks.metric import metric_of
 from league.tasks.task import task_of
 from league_config import LEAGUES

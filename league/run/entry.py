@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import to_builtins
 
 from league.errors import UserError
-from league.files import lock, owner_of, sweep, write_json
+from league.files import digests_of, lock, owner_of, sweep, write_json
 from league.record.clock import Clock
 from league.record.code import code_digest
 from league.record.folder import RUNS, under_way
@@ -56,6 +56,7 @@ class Entry:
         self.folder = folder or RUNS / options.entry
         self.record_path = self.folder / "record.json"
         self._is_locked, self.game = False, None
+        self._made_by = _versions(), code_digest(self.rules)  # now: what is edited or installed later has no part in it
         self.read()
         played = self.record.asked["league"]
         if played != self.rules.name:
@@ -69,6 +70,10 @@ class Entry:
 
     def checkpoint(self, stage: str) -> Path:
         return self.folder / stage
+
+    def digests(self, stage: str) -> dict[str, str]:
+        """Return file name -> sha256 of a complete stage's checkpoint, whatever else has come to lie beside it."""
+        return digests_of(self.checkpoint(stage), self.record.stages[stage].sha256)
 
     def checkpoints(self, stage: str) -> Path:
         """Return the folder of the checkpoints that a stage writes under way."""
@@ -162,8 +167,8 @@ class Entry:
             clock=ClockFacts(minutes=0.0, limit=self.rules.minutes, spent={}, interruptions=0),
             trials=0,
             test_openings=0,
-            versions=_versions(),
-            code=code_digest(self.rules),
+            versions=self._made_by[0],
+            code=self._made_by[1],
             official=False,
             broken_rules=[],
         )
@@ -195,7 +200,7 @@ class Entry:
             spent={name: round(seconds / 60, 2) for name, seconds in self.clock.spent.items()},
             interruptions=self.clock.interruptions,
         )
-        record.versions, record.code = _versions(), code_digest(self.rules)
+        record.versions, record.code = self._made_by
         record.broken_rules = broken_rules(record)
         record.official = record.score is not None and not record.broken_rules
         if self.writes:

@@ -5,10 +5,9 @@ from typing import Any
 
 from league.data.corpora import Split
 from league.errors import Diverged, UserError
-from league.record.folder import GIVEN
 from league.record.rules import names_tuned
 from league.record.shape import DataFacts, Divergence, ScoreFacts, StageFacts
-from league.rulebook import STAGES
+from league.rulebook import GIVEN, STAGES
 from league.run.entry import Entry
 
 

@@ -4,8 +4,8 @@ import os
 import shutil
 import sys
 import time
+from contextlib import AbstractContextManager
 from dataclasses import fields
-from functools import partial
 from typing import Any
 
 import torch
@@ -89,6 +89,11 @@ def share_batch(batch_size: int, device_batch_size: int | None) -> tuple[int, in
     return device_batch_size, share // device_batch_size
 
 
+def failures(entry: Entry, args: Seq2SeqTrainingArguments) -> AbstractContextManager:
+    """Turn what the machine refuses a training into a user error."""
+    return clear_failures(entry, args.device, args.per_device_train_batch_size)
+
+
 def run_stage(trainer: Seq2SeqTrainer, watch: StageWatch, validation: dict[str, Split]) -> None:
     """Train, validate, save and record a stage. A stop by the user leaves a checkpoint to resume from."""
     entry, name = watch.entry, watch.name
@@ -96,17 +101,16 @@ def run_stage(trainer: Seq2SeqTrainer, watch: StageWatch, validation: dict[str, 
     watch.time_validation = lambda: _time_validation(entry, trainer, name, validation)
     if watch.progress and (entry.rules.has_one_task or name == "finetune"):  # whose predictions the metric judges
         watch.glimpses = Glimpses(entry, trainer, name, validation)
-    started_from = digests_of(entry.checkpoint("pretrain")) if name == "finetune" else None
+    started_from = entry.digests("pretrain") if name == "finetune" else None
     with trainer.args.main_process_first():
         checkpoint = last_complete_checkpoint(entry.checkpoints(name), trainer.args.world_size)
-    failures = partial(clear_failures, entry, trainer.args.device, trainer.args.per_device_train_batch_size)
     if trainer.accelerator.scaler is None:
         # A checkpoint that was written in fp16 has the state of a scaler, for which there is no place here.
         trainer._load_scaler = lambda checkpoint: None
     use_graphs(trainer)
     if num_left_out := trainer.train_dataset.tokens.num_left_out:
         introduce(entry, [f"{num_left_out:,} rows have more tokens than the corpus's filters want: left out"])
-    with entry.clock.charge(name), watch, failures():
+    with entry.clock.charge(name), watch:
         trainer.train(resume_from_checkpoint=checkpoint)
         watch.raise_if_stopped()
 

@@ -8,14 +8,14 @@ import torch
 from msgspec.structs import replace
 
 from league.errors import UserError
-from league.files import digests_of, new_folder, write_json
+from league.files import digest_of, digests_of, new_folder, write_json
 from league.hardware import device_name
 from league.record.clock import Clock
-from league.record.folder import GIVEN, MODELING, RUNS, is_plain, with_own_code
+from league.record.folder import MODELING, RUNS, is_plain, with_own_code
 from league.record.game import game_of
 from league.record.rules import names_tuned
 from league.record.shape import Record, StageFacts, read_record
-from league.rulebook import SCRIPTS
+from league.rulebook import GIVEN, SCRIPTS
 from league.run import moves
 from league.run.entry import Entry
 from league.run.failures import clear_disk
@@ -63,8 +63,9 @@ def take_over(entry: Entry, folder: Path, stage: str, what: str, downloaded: Pat
         return
     _refuse_other_rules(entry, other, what)
     facts = with_own_code(other.stages[stage]) if downloaded else other.stages[stage]
+    files = _files_of(downloaded or folder / stage, facts.sha256, f"{what}: its {stage} checkpoint")
     moves.start(entry, _asked(entry, other, stage, what))
-    _copy_checkpoint(entry.checkpoint(stage), downloaded or folder / stage, facts.sha256, what)
+    _copy(files, entry.checkpoint(stage))
     seconds, game = _charge(entry, folder, other, stage), game_of(other)
     is_own = folder.is_relative_to(entry.folder)  # of its own search, whose time is on the game's clock already
     if not is_own:
@@ -87,8 +88,9 @@ def build_on(entry: Entry, folder: Path, what: str) -> None:
     if not (other := _offered(entry, folder, "pretrain", what)):
         return
     facts = other.stages["pretrain"]
+    files = _files_of(folder / "pretrain", facts.sha256, f"{what}: its pretrain checkpoint")
     moves.start(entry, _asked(entry, other, "pretrain", what))
-    _copy_checkpoint(entry.checkpoint("pretrain"), folder / "pretrain", facts.sha256, what)
+    _copy(files, entry.checkpoint("pretrain"))
     _charge(entry, folder, other, "pretrain")
     moves.complete(entry, "pretrain", replace(facts, reused=True))
 
@@ -127,16 +129,18 @@ def _asked(entry: Entry, other: Record, stage: str, what: str) -> dict[str, Any]
     return asked
 
 
-def _copy_checkpoint(target: Path, folder: Path, digests: dict[str, str], what: str) -> None:
+def _files_of(folder: Path, digests: dict[str, str], which: str) -> list[Path]:
+    """Return the files of a checkpoint; of one that is not as its record describes it nothing is taken over."""
+    files = [folder / name if (folder / name).exists() else MODELING / name for name in digests]
+    if {path.name: digest_of(path) for path in files if is_plain(path)} != digests:
+        raise UserError(f"{which} is not the one that its record describes: put it back from a copy.")
+    return files
+
+
+def _copy(files: list[Path], target: Path) -> None:
     with clear_disk(target.parent), new_folder(target) as copy:
-        for source in (folder / name if (folder / name).exists() else MODELING / name for name in digests):
-            if is_plain(source):
-                shutil.copyfile(source, copy / source.name)
-        if digests_of(copy) != digests:
-            raise UserError(
-                f"{what}: its {target.name} checkpoint is not the one that its record describes: "
-                "put it back from a copy."
-            )
+        for path in files:
+            shutil.copyfile(path, copy / path.name)
 
 
 def _charge(entry: Entry, folder: Path, other: Record, stage: str) -> float:

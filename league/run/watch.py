@@ -1,6 +1,7 @@
 """The watch on a training stage: progress bar, clock, checkpoints, and every way in which a stage may stop early."""
 
 import math
+import os
 import signal
 import sys
 import time
@@ -11,6 +12,8 @@ from tqdm import tqdm
 from transformers import TrainerCallback
 
 from league.errors import Interrupted, TooSlow
+from league.hardware import device_name
+from league.record.shape import StageFacts
 from league.run import moves
 from league.run.checkpoints import seal
 from league.run.entry import Entry
@@ -19,7 +22,7 @@ from league.tasks.task import task_of
 
 SAVE_EVERY = 60.0  # seconds of training between checkpoints, or more where a checkpoint takes long
 MOST_FOR_CHECKPOINTS = 0.025  # share of the time
-PROBE_FROM = 0.1  # share of the clock, at its end, from which on the time for scoring is kept free
+PROBE_FROM = 0.1  # share of the clock, at its end, from which on the time for scoring is kept free; a usual test set
 EXPLODED, STEPS_EXPLODED = 2.0, 5  # loss, as a multiple of an even guess over the vocabulary; so many steps in a row
 CONTINUE, SAVE, STOP_FOR_TIME, STOP_FOR_USER, GIVE_UP = range(5)
 PACE_FROM = 5  # steps, the first ones are slower
@@ -127,17 +130,24 @@ class StageWatch(TrainerCallback):
     def _kept_for_scoring(self) -> float:
         """Return the seconds to keep for what comes after training, from how long a validation takes here."""
         if self._reserve is None:
-            before, rules, is_last = self.entry.record.stages.get("pretrain"), self.entry.rules, self.name == "finetune"
-            if is_last and before and rules.has_one_task and not (before.reused or rules.tunes("num_beams")):
-                # Its own validation, and scoring: the test set is not larger than both validation sets.
-                self._reserve = 2 * before.validation_seconds
-            elif self.entry.clock.left > PROBE_FROM * self.entry.clock.limit:
+            before, test = self.entry.record.stages.get("pretrain"), self.entry.rules.test_corpus
+            is_last = self.name == "finetune"
+            # In validations: the test set is not larger than all that a validation predicts, or the rule book says so.
+            scoring = max(1.0, test.num_test_pairs / test.num_validation_pairs)
+            if is_last and before and self._tells(before):
+                self._reserve = (1 + scoring) * before.validation_seconds
+            elif self.entry.clock.left > PROBE_FROM * scoring * self.entry.clock.limit:
                 return 0.0
             else:
-                # The same where stage A's tells nothing; after stage A, stage B's validation besides. A quarter on top
-                # for an estimate.
-                self._reserve = (2.5 if is_last else 3.75) * self.time_validation()
+                # After stage A, stage B's validation besides. A quarter on top for an estimate.
+                self._reserve = 1.25 * ((1 if is_last else 2) + scoring) * self.time_validation()
         return self._reserve
+
+    def _tells(self, before: StageFacts) -> bool:
+        """Tell whether what stage A took to validate is what stage B will take: as it does the same on the same."""
+        rules, num_processes = self.entry.rules, int(os.environ.get("WORLD_SIZE", "1"))
+        is_here = (before.device, before.num_processes) == (device_name(), num_processes) and not before.reused
+        return is_here and before.steps > 0 and rules.has_one_task and not rules.tunes("num_beams")
 
     def _warn_in_time(self, state) -> None:
         if self.has_warned or time.monotonic() - self.began < 20:

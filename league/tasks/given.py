@@ -11,6 +11,7 @@ from league.files import digest_of, json_bytes
 # Without folders, and without code: what a configuration, a tokenizer and its vocabulary are made of.
 SMALL = (".json", ".txt", ".model", ".spm")
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
+TOKENIZER, PIECES = ("tokenizer", "vocab"), (".spm", ".model")  # how the names of its files begin or end
 LAST = "config.json"  # to be downloaded: where it is, all else is
 
 
@@ -22,8 +23,10 @@ class Given:
     folder: Path
 
     def digests(self) -> dict[str, str]:
-        files = sorted(path for path in self.folder.iterdir() if path.name.endswith((*SMALL, ".safetensors", ".bin")))
-        return {path.name: digest_of(path) for path in files if not path.name.startswith(".")}
+        names = {path.name for path in self.folder.iterdir() if not path.name.startswith(".")}
+        # Another program may have fetched the weights in two forms, of which one is loaded.
+        weights = ".safetensors" if any(name.endswith(".safetensors") for name in names) else ".bin"
+        return {name: digest_of(self.folder / name) for name in sorted(names) if name.endswith((*SMALL, weights))}
 
     def description(self) -> dict[str, Any]:
         """Return what an entry keeps of it: its name, its commit, and the sha256 of each file."""
@@ -108,7 +111,10 @@ def _cached(repo_id: str, revision: str, with_weights: bool) -> Path | None:
     except LocalEntryNotFoundError:
         return None
     has_weights = any((folder / name).exists() for name in WEIGHTS)
-    return folder if (folder / LAST).exists() and (has_weights or not with_weights) else None
+    # Another program may have fetched the model alone.
+    has_tokenizer = any(path.name.startswith(TOKENIZER) or path.suffix in PIECES for path in folder.iterdir())
+    is_whole = (folder / LAST).exists() and has_tokenizer and (has_weights or not with_weights)
+    return folder if is_whole else None
 
 
 def _download(repo_id: str, revision: str, with_weights: bool) -> Path:

@@ -6,9 +6,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from league.errors import UserError
+from league.errors import UserError, printable
+from league.rulebook import GIVEN
 from league.tasks.given import Given, fetch
 from league.tasks.summarize import Summarize
+from league.untrusted import read_json
 
 # What a checkpoint says of its search, and no league: tokens that a text must begin or end with, or never has.
 OF_CHECKPOINT = ("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id", "forced_bos_token_id")
@@ -85,11 +87,22 @@ class Pretrained(Summarize):
         from league.tasks.freezing import check_depth, freeze
 
         given = self.given()
+        self._check_commit(given, folder)
         model, tokenizer = given.model(), given.tokenizer()
         self._check_fit(model, tokenizer)
         check_depth(model.get_encoder(), values["freeze"])
         freeze(model.get_encoder(), values["freeze"])
         return model, tokenizer
+
+    def _check_commit(self, given: Given, folder: Path) -> None:
+        """Refuse to begin with another commit than stage A noted: a branch of the Hub may have moved on."""
+        noted = read_json(folder / GIVEN)
+        commit = noted.get("commit") if isinstance(noted, dict) else None
+        if commit != given.folder.name:
+            raise UserError(
+                f"{given.repo_id} is at commit {given.folder.name} here, and stage A noted {printable(str(commit))}: "
+                "take another --entry."
+            )
 
     def _check_fit(self, model, tokenizer) -> None:
         rows = model.get_input_embeddings().weight.shape[0]

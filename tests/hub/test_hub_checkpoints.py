@@ -15,12 +15,12 @@ from tiny_checkpoints import KINDS, files_of
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 import league_config
-from league.errors import NotAtHand, UserError
-from league.files import digests_of
+from league.errors import UserError
+from league.files import digests_of, write_json
 from league.hub.transfer import fetch
 from league.record import rules
 from league.record.shape import read_record
-from league.rulebook import Generated
+from league.rulebook import GIVEN, Generated
 from league.tasks.task import task_of
 from league_config import DEMO_SUMMARIES, DIALOGUES
 
@@ -95,8 +95,9 @@ def test_it_is_played_proven_pushed_and_loaded_again(club, kind, capsys, monkeyp
     assert "PROVEN" in capsys.readouterr().out
     with monkeypatch.context() as offline:  # which is no fault of the entry
         offline.setattr("league.tasks.pretrained.fetch", Mock(side_effect=UserError("no network")))
-        with pytest.raises(NotAtHand, match="no network"):
+        with pytest.raises(SystemExit) as end:
             run("tools.verify", f"runs/{kind}")
+        assert end.value.code == 2 and f"NOT PROVEN: runs/{kind}, no network.\n" in capsys.readouterr().out
     with pytest.raises(UserError, match="is not a model of ours"):
         run("tools.translate", f"runs/{kind}", "--engine", "ctranslate2", "--input", f"runs/{kind}/record.json")
     capsys.readouterr()
@@ -136,9 +137,43 @@ def test_once_fetched_it_needs_no_network(club, monkeypatch):
     run("train_finetune", "--league", "tiny-bart", "--entry", "bart", "--warmup_steps", "2")
 
 
+def test_stage_b_begins_with_the_commit_that_stage_a_noted(club):
+    run("train_pretrain", "--league", "tiny-bart", "--entry", "bart")
+    club.files["club/bart/README.md"] = b"moved on"
+    shutil.rmtree("cache")
+    with pytest.raises(UserError, match="is at commit [0-9a-f]{40} here, and stage A noted [0-9a-f]{40}: take another"):
+        run("train_finetune", "--league", "tiny-bart", "--entry", "bart", "--warmup_steps", "2")
+
+
+def test_what_another_program_has_fetched_in_part_is_completed(club):
+    from huggingface_hub import hf_hub_download, snapshot_download
+
+    for name in ("config.json", "model.safetensors"):
+        hf_hub_download("club/bart", name, revision="main")
+    (Path(snapshot_download("club/bart", local_files_only=True)) / "pytorch_model.bin").write_bytes(b"another form")
+    run("train_pretrain", "--league", "tiny-bart", "--entry", "bart")
+    named = json.loads(Path("runs/bart/pretrain/checkpoint.json").read_text())["sha256"]
+    assert "tokenizer.json" in named and "pytorch_model.bin" not in named
+
+
+def test_an_entry_that_is_pushed_after_each_stage_can_be_taken_over(club):
+    push = ("--push_to_hub", "--hub_model_id", "club/mine")
+    run("train_pretrain", "--league", "tiny-bart", "--entry", "bart", *push)
+    run("train_finetune", "--league", "tiny-bart", "--entry", "bart", "--warmup_steps", "2", *push)
+    assert "checkpoint.json" not in club.tree("club/mine")
+    run("evaluate_bleu", "--league", "tiny-bart", "--entry", "again", "--finetuned", "club/mine")
+
+
+def begun(task) -> Path:
+    """Return the folder of a stage A as one begins it."""
+    Path("begun").mkdir(exist_ok=True)
+    write_json(Path("begun") / GIVEN, task.given().description())
+    return Path("begun")
+
+
 def loaded(kind: str) -> tuple:
     task = task_of(league_of(kind))
-    model, tokenizer = task.start_from(Path(), {"freeze": "nothing"})
+    model, tokenizer = task.start_from(begun(task), {"freeze": "nothing"})
     task.prepare(model)
     return task, model, tokenizer
 
@@ -194,7 +229,7 @@ def test_mbarts_languages_stand_before_its_texts_and_before_what_it_writes(club)
 
 def test_a_prefix_is_read_and_t5_starts_with_its_padding(club):
     task = task_of(league_of("t5", prefix="read: "))
-    model, tokenizer = task.start_from(Path(), {"freeze": "nothing"})
+    model, tokenizer = task.start_from(begun(task), {"freeze": "nothing"})
     with_prefix = task.encode(tokenizer, ["Ben: Hello."])[0]
     assert tokenizer.decode(with_prefix, skip_special_tokens=True).startswith("read")
     batch = task.collator(model, 1)([{"input_ids": with_prefix, "labels": [7, 1]}])
@@ -205,9 +240,9 @@ def test_a_prefix_is_read_and_t5_starts_with_its_padding(club):
 
 
 def refused(kind: str, **settings) -> str:
-    league = league_of(kind, **settings)
+    task = task_of(league_of(kind, **settings))
     with pytest.raises(UserError) as error:
-        task_of(league).start_from(Path(), {"freeze": "nothing"})
+        task.start_from(begun(task), {"freeze": "nothing"})
     assert "\n" not in str(error.value)
     return str(error.value)
 

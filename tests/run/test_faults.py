@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +20,7 @@ from played_copy import a_copy, record_of  # noqa: F401
 from league import files
 from league.errors import UserError
 from league.files import digest_of
+from league.hardware import device_name
 from league.record.clock import Clock
 from league.record.rules import clock_problems
 from league.record.shape import as_record
@@ -116,17 +118,38 @@ def test_time_for_scoring_is_kept_free_and_measured_only_when_it_matters():
     assert stage._kept_for_scoring() == 0.0 and not asked
     stage.entry.clock.left = 700.0
     assert stage._kept_for_scoring() == stage._kept_for_scoring() == 75.0 and len(asked) == 1
-    before = {"pretrain": SimpleNamespace(validation_seconds=30.0, reused=False)}
+    before = {"pretrain": stage_a()}
     stage = watch.StageWatch(entry_with(7000.0, 7200.0, before), "finetune")
     assert stage._kept_for_scoring() == 60.0
 
 
-@pytest.mark.parametrize("change", ["another machine", "another task", "another search"])
+def stage_a(**others) -> SimpleNamespace:
+    facts = {"validation_seconds": 30.0, "reused": False, "device": device_name(), "num_processes": 1, "steps": 24}
+    return SimpleNamespace(**facts | others)
+
+
+CHANGES = {
+    "another machine": {"reused": True},
+    "another device": {"device": "NVIDIA H100"},
+    "other processes": {"num_processes": 4},
+    "a checkpoint of the Hub": {"steps": 0, "validation_seconds": 0.0},
+}
+
+
+@pytest.mark.parametrize("change", [*CHANGES, "another task", "another search"])
 def test_what_stage_a_took_to_validate_is_trusted_only_where_stage_b_does_the_same(change):
-    before = {"pretrain": SimpleNamespace(validation_seconds=30.0, reused=change == "another machine")}
-    entry = entry_with(700.0, 7200.0, before)
+    entry = entry_with(700.0, 7200.0, {"pretrain": stage_a(**CHANGES.get(change, {}))})
     entry.rules = {"another task": DEMO_READERS, "another search": AING_OPEN}.get(change, TINY)
     assert watch.StageWatch(entry, "finetune", lambda: 20.0)._kept_for_scoring() == 50.0
+
+
+def test_a_test_set_that_is_larger_than_validation_takes_its_time():
+    corpus = replace(TINY.pretrain.corpus, num_validation_pairs=250, num_test_pairs=2750)
+    for before, kept in (({}, 1.25 * 12 * 20.0), ({"pretrain": stage_a()}, 12 * 30.0)):
+        entry = entry_with(700.0, 7200.0, before)
+        entry.rules = replace(TINY, pretrain=replace(TINY.pretrain, corpus=corpus))
+        assert watch.StageWatch(entry, "finetune", lambda: 20.0)._kept_for_scoring() == pytest.approx(kept)
+    assert "num_test_pairs" not in str(entry.rules.fixed())
 
 
 def test_a_stage_stops_in_time_for_its_validation_and_the_score(here, tmp_path):

@@ -107,6 +107,21 @@ def test_an_upload_that_fails_does_not_fail_the_command(copy):
     assert "not uploaded" in done.stderr and "Traceback" not in done.stderr and "hf_secret" not in done.stderr
 
 
+def test_what_else_lies_in_a_checkpoints_folder_changes_nothing(copy, monkeypatch):
+    monkeypatch.chdir(copy)
+    for name in ("finetune", "translations.txt", "report.html"):
+        path = copy / "runs/one" / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    record = record_of(copy, "one")
+    del record["stages"]["finetune"], record["score"], record["data"]["talks.train"], record["data"]["captions.test"]
+    (copy / "runs/one/record.json").write_text(json.dumps(record))
+    (copy / "runs/one/pretrain/.DS_Store").write_bytes(b"opened in a file manager")
+    play("train_finetune", "--entry", "one", "--warmup_steps", "2")
+    (copy / "runs/one/finetune/notes.txt").write_text("mine")
+    play("evaluate_bleu", "--entry", "one")
+    assert record_of(copy, "one")["official"]
+
+
 def test_scoring_again_opens_the_test_set_only_on_demand(copy):
     first = run(command("evaluate_bleu", "--entry", "one"), copy).stdout.splitlines()[-1]
     assert record_of(copy, "one")["test_openings"] == 1

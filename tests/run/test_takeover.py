@@ -45,7 +45,7 @@ def test_a_stage_a_that_cannot_be_taken_over_is_refused(here, flags, told):
     (here / "runs/empty/pretrain/model.safetensors").unlink()
     with pytest.raises(UserError, match=told):
         play("train_finetune", "--entry", "two", "--warmup_steps", "2", *flags)
-    assert not (here / "runs/two/pretrain").exists()
+    assert not (here / "runs/two/pretrain").exists() and not (here / "runs/two/record.json").exists()
 
 
 def test_an_entry_that_took_over_one_stage_a_does_not_take_another(here):

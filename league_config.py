@@ -320,15 +320,7 @@ DEMO_SUMMARIES = League(
             origin=Generated("conversations", {"train": 12_000, "validation": 100}, seed=6),
             columns=("document",),
         ),
-        {
-            "max_steps": 400,
-            "learning_rate": 1.5e-3,
-            "warmup_steps": 50,
-            "lr_scheduler_kwargs": {"num_decay_steps": 200, "decay_type": "linear"},
-            "optim": "adamw_torch_fused",
-            "adam_epsilon": 1e-8,
-            **_PRETRAIN,
-        },
+        DEMO.pretrain.arguments | {"optim": "adamw_torch_fused", "adam_epsilon": 1e-8},
         task="denoise",
         metric="masked_accuracy",
         settings=_DENOISING,
@@ -368,6 +360,8 @@ def _from_checkpoint(repo_id: str, corpus: Corpus, steps: int, **others: Any) ->
 
 # The numbers of training pairs leave room for what these leave out.
 _SUMMARIES = {"fewest_words": 2, "is_shorter": True, "duplicates": False}
+_TABLES = {split: f"{split}.csv" for split in ("train", "validation", "test")}
+_WRITING = {"num_beams": 4, "length_penalty": 1.0, "early_stopping": False, "min_length": 8, "no_repeat_ngram_size": 3}
 
 DIALOGUES = _from_checkpoint(
     "facebook/bart-base",
@@ -375,9 +369,7 @@ DIALOGUES = _from_checkpoint(
         name="dialogsum",
         domain="dialogues",
         num_train_pairs=12_000,
-        origin=HubFiles(
-            "knkarthick/dialogsum", "main", {split: f"{split}.csv" for split in ("train", "validation", "test")}
-        ),
+        origin=HubFiles("knkarthick/dialogsum", "main", _TABLES),
         num_validation_pairs=250,
         num_test_pairs=500,
         columns=("dialogue", "summary"),
@@ -386,15 +378,7 @@ DIALOGUES = _from_checkpoint(
     steps=1200,
     name="dialogues",
     max_length=512,
-    decoding={
-        "num_beams": 4,
-        "length_penalty": 1.0,
-        "early_stopping": False,
-        "min_length": 8,
-        "max_length": 100,
-        "no_repeat_ngram_size": 3,
-        "batch_size": 32,
-    },
+    decoding=_WRITING | {"max_length": 100, "batch_size": 32},
 )
 
 NEWS_KO = _from_checkpoint(
@@ -403,11 +387,7 @@ NEWS_KO = _from_checkpoint(
         name="naver-news",
         domain="news",
         num_train_pairs=21_000,
-        origin=HubFiles(
-            "daekeun-ml/naver-news-summarization-ko",
-            "main",
-            {split: f"{split}.csv" for split in ("train", "validation", "test")},
-        ),
+        origin=HubFiles("daekeun-ml/naver-news-summarization-ko", "main", _TABLES),
         num_validation_pairs=250,
         num_test_pairs=2740,
         columns=("document", "summary"),
@@ -416,15 +396,7 @@ NEWS_KO = _from_checkpoint(
     steps=2000,
     name="news-ko",
     max_length=1024,
-    decoding={
-        "num_beams": 4,
-        "length_penalty": 1.0,
-        "early_stopping": False,
-        "min_length": 8,
-        "max_length": 160,
-        "no_repeat_ngram_size": 3,
-        "batch_size": 16,
-    },
+    decoding=_WRITING | {"max_length": 160, "batch_size": 16},
 )
 
 _TWEETS = Divided(

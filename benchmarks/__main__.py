@@ -3,7 +3,7 @@
     python -m benchmarks                    # all parts but busy, league and tuning
     python -m benchmarks training --rounds 8 --output bench.json
 
-Parts: training, scoring, translating, readers, data, startup, growth, busy, league, tuning. The arms of a part
+Parts: training, scoring, translating, readers, data, startup, busy, league, tuning. The arms of a part
 alternate round by round, each in a process of its own, and every ratio is to the arm named as its baseline. Models that
 it has to train are kept in .cache/bench/.
 """
@@ -21,7 +21,7 @@ from benchmarks.shared import progress, table
 from league.cli.options import parse_options
 from league.errors import Interrupted, UserError, run_command
 
-PARTS = ("training", "scoring", "translating", "readers", "data", "startup", "growth", "busy", "league", "tuning")
+PARTS = ("training", "scoring", "translating", "readers", "data", "startup", "busy", "league", "tuning")
 ON_REQUEST = ("busy", "league", "tuning")
 
 

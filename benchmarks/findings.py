@@ -17,7 +17,7 @@ from typing import Any
 from league.cli.options import parse_options
 from league.errors import UserError, run_command
 from league.rulebook import League
-from league.values import TrainingOptions, as_values, check_data_dir
+from league.values import DataDirOptions, TrainingOptions, as_values
 from league_config import LEAGUES, ReaderFinetuneHP, ReaderHP
 from tools.scratch import untaught
 
@@ -69,17 +69,15 @@ FINDINGS = {
 
 
 @dataclass
-class FindingsOptions:
+class FindingsOptions(DataDirOptions):
     league: str = field(default="demo-readers", metadata={"help": "a readers' league", "choices": LEAGUES.keys()})
     seeds: int = field(default=3, metadata={"help": "how many seeds each arm is played with"})
-    data_dir: str | None = field(default=None, metadata={"help": "folder with local text files, as for the scripts"})
 
 
 def main(argv: list[str] | None = None) -> None:
     words = {"findings": {"nargs": "*", "help": f"{', '.join(FINDINGS)} (none named: all)"}}
     start, structure, tuned = LEARNS, ReaderHP, ReaderFinetuneHP
     options, values, named = parse_options(__doc__, FindingsOptions, structure, argv=argv, words=words)
-    check_data_dir(options.data_dir)
     if options.seeds < 1:
         raise UserError(f"--seeds {options.seeds}: must be 1 or more.")
     rules = LEAGUES[options.league]

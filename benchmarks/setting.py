@@ -47,7 +47,6 @@ class BenchOptions:
     pairs: list[int] = field(
         default_factory=lambda: [20_000, 200_000, 2_000_000], metadata={"help": "data: sizes to measure"}
     )
-    compile: bool = _help("training: torch_compile among Marian's best flags", False)
     output: str | None = _help("where to write the result (default: .cache/bench/bench.json)")
 
     @property

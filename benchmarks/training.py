@@ -18,9 +18,9 @@ def measure(bench: Bench) -> dict[str, Any]:
     marian = shared | {"max_steps": options.warm_up + (options.rounds + 1) * options.steps}
     jobs = {
         OURS: ("training.ours", shared),
-        BASELINE: ("training.marian_arm", marian | {"flags": None}),
+        BASELINE: ("training.marian_arm", marian | {"is_best": False}),
         PRODUCTS: ("products.alone", shared | {"steps": options.steps}),
-        BEST_FLAGS: ("training.marian_arm", marian | {"flags": {"torch_compile": options.compile}}),
+        BEST_FLAGS: ("training.marian_arm", marian | {"is_best": True}),
     }
     if has_gpu():
         jobs[ONE_BY_ONE] = ("training.kernel_by_kernel", shared)
@@ -33,14 +33,8 @@ def measure(bench: Bench) -> dict[str, Any]:
 
 
 def notes_of(options: BenchOptions) -> list[str]:
-    from importlib.util import find_spec
-
     notes = [f"batch 64, {options.rounds} rounds of {options.steps} steps, tokens of both sides without padding"]
     notes.append(f"{PRODUCTS}: our steps' matrix products and nothing else, which no such step can do without")
-    if options.compile:
-        notes.append("marian-best-flags with torch_compile")
-    if find_spec("joeynmt") is None:
-        notes.append("joeynmt is not installed: no such arm")
     return notes
 
 
@@ -94,13 +88,13 @@ def play_stage_a(entry: str, structure: dict[str, int], data_dir: str) -> None:
     train_pretrain.main(["--entry", entry, "--data_dir", data_dir, *flags_of(structure)])
 
 
-def marian_arm(channel, structure: dict[str, int], data_dir: str, max_steps: int, flags: dict[str, Any] | None) -> None:
-    """Job: the library's translator under its own Trainer, step by step; with flags, its best ones and these."""
+def marian_arm(channel, structure: dict[str, int], data_dir: str, max_steps: int, is_best: bool) -> None:
+    """Job: the library's translator under its own Trainer, step by step, by its defaults or its best flags."""
     from benchmarks import marian, pacer
     from league_config import AING
 
     tokenizer, pairs = marian.prepare(data_dir)
     model = marian.build(tokenizer, structure, AING)
-    fast = {} if flags is None else marian.best_flags() | flags
+    fast = marian.best_flags() if is_best else {}
     pacer.install(channel)
     marian.trainer(model, tokenizer, pairs, max_steps=max_steps, **fast).train()

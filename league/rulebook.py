@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 STAGES = ("pretrain", "finetune")
 GIVEN = "checkpoint.json"  # in the place of a stage A that lies on the Hub: its name, its commit, its digests
@@ -160,6 +160,11 @@ class League:
     def tunes(self, *names: str) -> bool:
         """Tell whether any of these is a TUNE value of stage B."""
         return any(item.name in names for item in fields(self.tuned("finetune")))
+
+    def ranges(self, stage: str) -> dict[str, Range | tuple]:
+        """Return the search range of each TUNE value of a stage that has one."""
+        hints = get_type_hints(self.tuned(stage), include_extras=True)
+        return {name: get_args(hint)[1] for name, hint in hints.items() if get_origin(hint) is Annotated}
 
     def as_tuned(self, values: dict[str, Any], stage: str = "finetune") -> "League":
         """Return the rule book as a stage plays it: with another batch size it sees as many examples in other steps.

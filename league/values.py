@@ -99,6 +99,16 @@ def check_data_dir(data_dir: str | None) -> None:
         raise UserError(f"--data_dir {data_dir!r}: is not a folder.")
 
 
+@dataclass
+class DataDirOptions:
+    """What tools share that read the data."""
+
+    data_dir: str | None = field(default=None, metadata=_help("folder with local text files, as for the scripts"))
+
+    def __post_init__(self):
+        check_data_dir(self.data_dir)
+
+
 def check_options(options: Options) -> None:
     """Refuse what cannot be a run, naming the flag, the value and the rule."""
     check_entry_name("--entry", options.entry)

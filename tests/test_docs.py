@@ -69,7 +69,8 @@ def test_tools_exist_and_have_these_flags(path):
         files = [ROOT / "tools" / f"{name}.py", *(ROOT / "tools" / name).glob("*.py")]
         source = "".join(file.read_text(encoding="utf-8") for file in files if file.exists())
         assert source, f"there is no tools.{name}"
-        for kind, home in (("TrainingOptions", "league/values.py"), ("WorkerOptions", "tools/workers.py")):
+        homes = {"TrainingOptions": "league/values.py", "DataDirOptions": "league/values.py"}
+        for kind, home in (homes | {"WorkerOptions": "tools/workers.py"}).items():
             if kind in source:
                 source += (ROOT / home).read_text(encoding="utf-8")
         for flag in re.findall(r"--(\w+)", words):

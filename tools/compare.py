@@ -7,23 +7,16 @@ over the test set answers that. Could another seed turn the order round? The dev
 for the league, answers that.
 """
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from league.cli.options import parse_options
 from league.errors import run_command
-from league.values import check_data_dir
-
-
-@dataclass
-class CompareOptions:
-    data_dir: str | None = field(default=None, metadata={"help": "folder with local text files, as for the scripts"})
+from league.values import DataDirOptions
 
 
 def main(argv: list[str] | None = None) -> None:
     words = {"entries": {"nargs": 2, "help": "folders of two scored entries"}}
-    options, named = parse_options(__doc__, CompareOptions, argv=argv, words=words)
-    check_data_dir(options.data_dir)
+    options, named = parse_options(__doc__, DataDirOptions, argv=argv, words=words)
 
     from league.proof.comparison import compare
 

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from league.cli.options import parse_options
 from league.errors import UserError, printable, run_command
 from league.rulebook import League
-from league.values import check_data_dir
+from league.values import DataDirOptions
 from league_config import LEAGUES
 
 NUM_BARS, WIDTH = 8, 30  # of a histogram
@@ -23,22 +23,20 @@ MOST_EXAMPLES = 2  # of what a filter leaves out
 
 
 @dataclass
-class DataOptions:
-    data_dir: str | None = field(default=None, metadata={"help": "folder with local text files, as for the scripts"})
+class ShownOptions(DataDirOptions):
     examples: int = field(default=2, metadata={"help": "rows of each split to show (default: 2)"})
 
 
 def main(argv: list[str] | None = None) -> None:
     words = {"league": {"help": f"one of {', '.join(LEAGUES)}", "choices": list(LEAGUES)}}
-    options, named = parse_options(__doc__, DataOptions, argv=argv, words=words)
-    check_data_dir(options.data_dir)
+    options, named = parse_options(__doc__, ShownOptions, argv=argv, words=words)
     if not 0 <= options.examples <= 1000:
         raise UserError(f"--examples {options.examples}: must be between 0 and 1,000.")
     for line in about(LEAGUES[named.league], options):
         print(line, flush=True)
 
 
-def about(rules: League, options: DataOptions) -> Iterator[str]:
+def about(rules: League, options: ShownOptions) -> Iterator[str]:
     """Say of each corpus what is in it."""
     from league.tasks.task import task_of
 

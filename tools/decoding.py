@@ -65,7 +65,7 @@ def main(argv: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         raise Interrupted("Stopped; the choices above count as trials, and their minutes are on the clock.") from None
     shared = {name: getattr(given, name) for name in ("league", "data_dir", "game", "seed")} | {"entry": options.entry}
-    values = {name: value for name, value in shared.items() if value is not None} | best
+    values = shared | best
     print(f"python train_finetune.py {flags(values)}")
 
 

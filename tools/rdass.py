@@ -12,15 +12,14 @@ from pathlib import Path
 
 from league.cli.options import parse_options
 from league.errors import UserError, run_command
-from league.values import check_data_dir
+from league.values import DataDirOptions
 
 
 @dataclass
-class RdassOptions:
+class RdassOptions(DataDirOptions):
     embedding_model: str | None = field(
         default=None, metadata={"help": "name on the Hub, or folder, of the model that embeds the texts"}
     )
-    data_dir: str | None = field(default=None, metadata={"help": "folder with local text files, as for the scripts"})
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -30,7 +29,6 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError(
             "there is no RDASS without a model that embeds texts: --embedding_model NAME_ON_THE_HUB or a folder."
         )
-    check_data_dir(options.data_dir)
     print(judge(Path(named.entry), options))
 
 

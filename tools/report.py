@@ -7,23 +7,16 @@ Also of an entry that is not scored yet, or that a stranger made: nothing in it 
 hand, the page says so and shows the rest.
 """
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from league.cli.options import parse_options
 from league.errors import run_command
-from league.values import check_data_dir
-
-
-@dataclass
-class ReportOptions:
-    data_dir: str | None = field(default=None, metadata={"help": "folder with local text files, as for the scripts"})
+from league.values import DataDirOptions
 
 
 def main(argv: list[str] | None = None) -> None:
     words = {"entry": {"help": "folder of the entry: runs/NAME, or wherever it was unpacked"}}
-    options, named = parse_options(__doc__, ReportOptions, argv=argv, words=words)
-    check_data_dir(options.data_dir)
+    options, named = parse_options(__doc__, DataDirOptions, argv=argv, words=words)
 
     from league import hardware
     from league.report.write import write_entry_report

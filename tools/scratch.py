@@ -6,7 +6,7 @@ Stage A of that entry takes one step of no length, so that its record is open: i
 report of the entry shows both: python -m tools.report runs/mine.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from league.cli.options import parse_options
@@ -14,19 +14,13 @@ from league.errors import UserError, run_command
 from league.record.folder import read_entry
 from league.record.rules import values_asked
 from league.rulebook import STAGES, League
-from league.values import check_data_dir
+from league.values import DataDirOptions
 from league_config import LEAGUES
-
-
-@dataclass
-class ScratchOptions:
-    data_dir: str | None = field(default=None, metadata={"help": "folder with local text files, as for the scripts"})
 
 
 def main(argv: list[str] | None = None) -> None:
     words = {"entry": {"help": "the entry, runs/ENTRY"}}
-    options, named = parse_options(__doc__, ScratchOptions, argv=argv, words=words)
-    check_data_dir(options.data_dir)
+    options, named = parse_options(__doc__, DataDirOptions, argv=argv, words=words)
     folder = Path("runs") / Path(named.entry).name
     record = read_entry(folder)
     rules = LEAGUES.get(record.league.name)

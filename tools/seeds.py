@@ -14,21 +14,19 @@ from pathlib import Path
 
 from league.cli.options import parse_options
 from league.errors import UserError, run_command
-from league.values import check_data_dir
+from league.values import DataDirOptions
 from tools.workers import WorkerOptions, open_team
 
 
 @dataclass
-class SeedOptions:
+class SeedOptions(DataDirOptions):
     seeds: int = field(default=5, metadata={"help": "how many seeds in all, the entry's own included"})
-    data_dir: str | None = field(default=None, metadata={"help": "folder with local text files, as for the scripts"})
     publish: bool = field(default=False, metadata={"help": "keep the result as the noise of this league"})
 
 
 def main(argv: list[str] | None = None) -> None:
     words = {"entry": {"help": "folder of a scored entry, runs/NAME"}}
     options, several, named = parse_options(__doc__, SeedOptions, WorkerOptions, argv=argv, words=words)
-    check_data_dir(options.data_dir)
     if not 2 <= options.seeds <= 100:
         raise UserError(f"--seeds {options.seeds}: must be between 2 and 100.")
 

@@ -20,7 +20,7 @@ from league.cli.options import parse_options
 from league.errors import NotAtHand, UserError, run_command
 from league.record.shape import Record, read_record
 from league.rulebook import League
-from league.values import check_data_dir
+from league.values import DataDirOptions
 from tools.workers import WorkerOptions, open_team
 
 # Times as far apart as two runs may be 19 times out of 20: with a deviation that five seeds have shown, chance reaches
@@ -29,15 +29,13 @@ BEYOND_CHANCE = 3.1
 
 
 @dataclass
-class VerifyOptions:
-    data_dir: str | None = field(default=None, metadata={"help": "folder with local text files, as for the scripts"})
+class VerifyOptions(DataDirOptions):
     retrain: bool = field(default=False, metadata={"help": "also play the whole entry again, from its record"})
 
 
 def main(argv: list[str] | None = None) -> None:
     words = {"entry": {"nargs": "+", "help": "folder of an entry: runs/NAME, or wherever it was unpacked"}}
     options, several, named = parse_options(__doc__, VerifyOptions, WorkerOptions, argv=argv, words=words)
-    check_data_dir(options.data_dir)
     if several.are_several and not options.retrain:
         raise UserError("--workers and --cluster share out what --retrain plays: without it there is nothing to share.")
 

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,25 @@ from league.untrusted import Count, Key, Name, read_as
 
 MOST_SECONDS = 1e9
 SAVE_EVERY = 2.0  # seconds between two saves while something runs; a kill is charged as much as it may have hidden
+
+
+@contextmanager
+def beating(save: Callable[[], None], every: float):
+    """Save every so many seconds while the block runs, from a second thread."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(every):
+            with suppress(UserError):  # a full disk: the save at the end of the block reports it
+                save()
+
+    heart = threading.Thread(target=beat, daemon=True)
+    heart.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        heart.join()
 
 
 class State(Struct, forbid_unknown_fields=True):
@@ -70,28 +90,17 @@ class Clock:
         with self.game.charge(self.entry, purpose) if self.game else nullcontext():
             self.running, self._since = purpose, time.monotonic()
             self.save()
-            ended = threading.Event()
-            heart = threading.Thread(target=self._beat, args=(ended,), daemon=True)
-            heart.start()
             try:
-                yield self
+                with beating(self.save, SAVE_EVERY):
+                    yield self
             except BaseException:
                 self.interruptions += 1
                 raise
             finally:
-                ended.set()
-                heart.join()
                 with self._lock:
                     self._tick()
                     self.running = None
                 self.save()
-
-    def _beat(self, ended: threading.Event) -> None:
-        while not ended.wait(SAVE_EVERY):
-            try:
-                self.save()
-            except UserError:
-                pass  # a full disk: the save at the end of the block reports it
 
     def _tick(self) -> None:
         now = time.monotonic()

@@ -15,7 +15,7 @@ from msgspec import Struct, to_builtins
 
 from league.errors import UserError
 from league.files import write_json
-from league.record.clock import SAVE_EVERY
+from league.record.clock import SAVE_EVERY, beating
 from league.record.folder import RUNS
 from league.record.game import LOG, Begun, GameLog, Share, Span, seconds_of
 from league.rulebook import League
@@ -89,14 +89,10 @@ class GameClock:
             self.own.spans.append(Span(entry, purpose, self._began, self._began))
             self.own.is_running = True
         self.save()
-        ended = threading.Event()
-        heart = threading.Thread(target=self._beat, args=(ended,), daemon=True)
-        heart.start()
         try:
-            yield
+            with beating(self.save, SAVE_EVERY / 2):
+                yield
         finally:
-            ended.set()
-            heart.join()
             with self._lock:
                 self._tick()
                 self.own.is_running = False
@@ -111,13 +107,6 @@ class GameClock:
                 if not (share.is_running and abs(now - last) < GONE):
                     ends.append(last + share.is_running * SAVE_EVERY)
         return max(now, *ends)
-
-    def _beat(self, ended: threading.Event) -> None:
-        while not ended.wait(SAVE_EVERY / 2):
-            try:
-                self.save()
-            except UserError:
-                pass  # a full disk: the save at the end of the block reports it
 
     def _tick(self) -> None:
         if self.own.is_running:

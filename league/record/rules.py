@@ -133,7 +133,9 @@ def broken_in_stage(name: str, record: Record, rules: League) -> list[BrokenRule
     tuned = {key: asked.get(key) for key in names_tuned(rules, name)}
     before = {key: asked.get(key) for key in names_tuned(rules, "pretrain")}
     if name == "pretrain" and task.is_given:
-        return _differences(name, task.expected_structure(before), facts.effective) + _steps_problems(name, 0, facts)
+        return _differences(name, task.expected_structure(before), facts.effective) + _differences(
+            f"{name}.steps", 0, facts.steps
+        )
     arguments = rules.training | (tuned if name == "finetune" else {}) | getattr(rules, name).arguments
     decay, is_adam = arguments["weight_decay"], str(arguments["optim"]).startswith("adam")
     expected = task.expected_structure(before | tuned) | {
@@ -150,7 +152,7 @@ def broken_in_stage(name: str, record: Record, rules: League) -> list[BrokenRule
         "label_smoothing_factor": arguments["label_smoothing_factor"],
     }
     broken = _differences(name, expected, facts.effective)
-    broken += _steps_problems(name, arguments["max_steps"], facts)
+    broken += _differences(f"{name}.steps", arguments["max_steps"], facts.steps)
     can_run = _can_run(task, name, rules, tuned)
     if not can_run:
         broken.append(BrokenRule(f"asked of {name}", "values that the script takes", tuned))
@@ -164,10 +166,6 @@ def broken_in_stage(name: str, record: Record, rules: League) -> list[BrokenRule
         if not task.is_given:
             broken += _differences(f"{name}.tokenizer", before.get(tokenizer), facts.sha256.get(tokenizer))
     return broken
-
-
-def _steps_problems(name: str, expected: int, facts: StageFacts) -> list[BrokenRule]:
-    return [] if facts.steps == expected else [BrokenRule(f"{name}.steps", expected, facts.steps)]
 
 
 def _off_schedule(name: str, facts: StageFacts, arguments: dict[str, Any]) -> list[BrokenRule]:

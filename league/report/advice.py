@@ -1,8 +1,6 @@
 """What to try next: each rule looks at an entry's facts and has something to say, or not."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import fields
-from typing import Annotated, get_args, get_origin, get_type_hints
 
 from league.report.facts import Facts
 from league.report.texts import Text, say
@@ -92,10 +90,7 @@ RULES: tuple[Callable[[Facts], Iterator[Text]], ...] = (
 
 def span_of(facts: Facts, stage: str, name: str):
     """Return the search range of a tuned value; None where the league does not tune it."""
-    if facts.rules is None or name not in {item.name for item in fields(facts.rules.tuned(stage))}:
-        return None
-    hint = get_type_hints(facts.rules.tuned(stage), include_extras=True)[name]
-    return get_args(hint)[1] if get_origin(hint) is Annotated else None
+    return facts.rules.ranges(stage).get(name) if facts.rules else None
 
 
 def tuned_to(facts: Facts, name: str, factor: float) -> float | None:

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from league.report.texts import korean_of, plain, say, texts_of, translated
+from league.report.texts import korean_of, say, texts_of, translated
 
 ROOT = Path(__file__).parents[2]
 LIGHT = {
@@ -54,8 +54,8 @@ def source(name: str) -> Markup:
 
 def attribute(name: str, text: str) -> Markup:
     """Return an attribute in English, and what lets page.js change it with the language."""
-    korean, english = korean_of(text), Markup('{}="{}"').format(name, plain(text))
-    return english if korean == plain(text) else english + Markup(" data-ko='{}'").format(json.dumps([name, korean]))
+    korean, english = korean_of(text), Markup('{}="{}"').format(name, str(text))
+    return english if korean == str(text) else english + Markup(" data-ko='{}'").format(json.dumps([name, korean]))
 
 
 def said(name: str, key: str, **values: Any) -> Markup:
@@ -65,7 +65,7 @@ def said(name: str, key: str, **values: Any) -> Markup:
 
 def in_both(texts: dict[str, str]) -> dict[str, list[str]]:
     """Return texts as a page's script reads them: English, Korean."""
-    return {key: [plain(text), korean_of(text)] for key, text in texts.items()}
+    return {key: [str(text), korean_of(text)] for key, text in texts.items()}
 
 
 def with_flags(text: str) -> Markup:
@@ -96,10 +96,10 @@ TEMPLATES.filters |= {
     "breakable": breakable,
     "digest": digest,
     "in_both": in_both,
-    "english": plain,
+    "english": str,
     "translated": translated,
     "with_flags": with_flags,
-    "as_json": lambda text: json.dumps([plain(text), korean_of(text)]),
+    "as_json": lambda text: json.dumps([str(text), korean_of(text)]),
     "as_label": partial(attribute, "aria-label"),
     "as_title": partial(attribute, "title"),
 }

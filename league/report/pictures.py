@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -169,8 +170,8 @@ def purposes(facts: Facts) -> list[tuple[str, str, float]]:
 def draw_clock(axes: Axes, facts: Facts) -> None:
     """Draw the minutes by purpose, each bar from where the one before ended, and what was left."""
     limit, parts = max(0.0, facts.record.clock.limit), purposes(facts)
-    used = sum(minutes for *_, minutes in parts)
-    rows = [(title, name, begin, minutes) for (name, title, minutes), begin in zip(parts, begins(parts), strict=True)]
+    *begins, used = accumulate((minutes for *_, minutes in parts), initial=0.0)
+    rows = [(title, name, begin, minutes) for (name, title, minutes), begin in zip(parts, begins, strict=True)]
     others = facts.minutes_used - used
     if others > 0.05:
         rows.append((say("clock.others"), "others", used, others))
@@ -195,11 +196,6 @@ def draw_clock(axes: Axes, facts: Facts) -> None:
     axes.set_xlim(0, 1.04 * reach)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel(say("clock.axis", limit=f"{limit:g}"))
-
-
-def begins(parts: list[tuple[str, str, float]]) -> list[float]:
-    """Return where each part begins."""
-    return [sum(minutes for *_, minutes in parts[:place]) for place in range(len(parts))]
 
 
 def marks_of(facts: Facts) -> dict[str, Text]:

@@ -24,20 +24,15 @@ PHRASES: ContextVar[dict[str, str] | None] = ContextVar("PHRASES", default=None)
 
 
 @cache
-def everything() -> dict[str, Any]:
+def table() -> dict[str, Any]:
+    """Return the texts by key, English and Korean; the key `said` has the Korean of other rooms' sentences."""
     return json.loads(TABLE.read_text(encoding="utf-8"))
-
-
-@cache
-def table() -> dict[str, list[str]]:
-    """Return the texts by key: English, Korean."""
-    return {key: forms for key, forms in everything().items() if key != "said"}
 
 
 @cache
 def said_elsewhere() -> list[tuple[list[str], str]]:
     """Return the sentences of other rooms, the fixed parts of each and its Korean, the most particular first."""
-    sentences = [(english.split("{}"), korean) for english, korean in everything()["said"].items()]
+    sentences = [(english.split("{}"), korean) for english, korean in table()["said"].items()]
     return sorted(sentences, key=lambda sentence: -sum(map(len, sentence[0])))
 
 
@@ -49,10 +44,7 @@ class Text(str):
     def __html__(self) -> str:
         if self.ko == str(self):
             return escape(str(self))
-        return Markup('<span lang="en">{}</span><span lang="ko">{}</span>').format(str.__str__(self), self.ko)
-
-    def __str__(self) -> str:
-        return str.__str__(self)
+        return Markup('<span lang="en">{}</span><span lang="ko">{}</span>').format(str(self), self.ko)
 
 
 @contextmanager
@@ -132,11 +124,6 @@ def joined(parts: list[str], between: str = ", ") -> Text:
 def texts_of(*prefixes: str) -> dict[str, list[str]]:
     """Return the part of the table that a page's script needs."""
     return {key: forms for key, forms in table().items() if key.startswith(prefixes)}
-
-
-def plain(text: str) -> str:
-    """Return a text's English alone, for an attribute."""
-    return str.__str__(text)
 
 
 def say_stage(name: str) -> str:

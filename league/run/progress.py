@@ -36,7 +36,6 @@ class Progress(Struct, forbid_unknown_fields=True):
     step: Count
     max_steps: Count
     loss: Number | None
-    learning_rate: Number | None
     seconds: Number
     curve: Annotated[list[Number], Meta(max_length=MOST_POINTS)]
     sentence: Text = ""  # whose prediction changes as the training goes on
@@ -56,13 +55,11 @@ class ProgressFile:
         if time.monotonic() < self._next:
             return
         losses = [log["loss"] for log in history if math.isfinite(log.get("loss", math.nan))]
-        rates = [log["learning_rate"] for log in history if "learning_rate" in log]
         progress = Progress(
             stage=self.stage,
             step=step,
             max_steps=max_steps,
             loss=losses[-1] if losses else None,
-            learning_rate=rates[-1] if rates else None,
             seconds=round(self.entry.clock.spent.get(self.stage, 0.0), 1),
             curve=[round(loss, 4) for loss in thinned(losses)],
             sentence=glimpses.sentence if glimpses else "",

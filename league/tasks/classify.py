@@ -31,9 +31,6 @@ class Classify(Reader):
         """Return what each label of the data is called, in the order of the model's outputs."""
         return self.rules.finetune.settings["labels"]
 
-    def columns(self) -> tuple[str, str]:
-        return self.rules.source, self.rules.target
-
     def load_split(self, corpus, name: str, data_dir: str | None):
         """Load a split whose labels are all known; what is trained on has two of them at least."""
         split = super().load_split(corpus, name, data_dir)
@@ -47,9 +44,6 @@ class Classify(Reader):
         if name == "train" and len(set(references)) < 2:
             raise UserError(f"{split.name} has one label alone: there is nothing to tell apart.")
         return split
-
-    def references(self, split) -> Sequence[str]:
-        return split.texts(self.rules.target)
 
     def about(self, train, *validation) -> list[str]:
         """Say how the labels are shared out, which are lacking, and what occurs in both splits."""
@@ -180,9 +174,7 @@ class Classify(Reader):
         from league.tasks.freezing import effective
 
         head = {name: values.get(name) for name in ("conv_filters", "kernel_sizes", "classifier_dropout")}
-        named, num_layers = values.get("freeze"), values.get("num_layers")
-        if isinstance(named, str) and isinstance(num_layers, int):
-            named = effective(named, num_layers)
+        named = effective(values.get("freeze"), values.get("num_layers"))
         return super().expected_structure(values) | head | {"num_labels": len(self.labels), "freeze": named}
 
     def predict_rows(self, model, tokenizer, rows: Sequence[list[int]]) -> list[str]:

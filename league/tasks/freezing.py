@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from typing import Any
 
 from league.errors import UserError
 
@@ -15,9 +16,9 @@ def check_freeze(name: str) -> None:
         )
 
 
-def effective(name: str, num_layers: int) -> str:
-    """Return what a name comes to in an encoder of so many layers."""
-    match = PATTERN.fullmatch(name)
+def effective(name: Any, num_layers: Any) -> Any:
+    """Return what a name comes to in an encoder of so many layers; a stranger's record may have anything for both."""
+    match = PATTERN.fullmatch(name) if isinstance(name, str) and isinstance(num_layers, int) else None
     return "embeddings" if match and match[1] and int(match[1]) >= num_layers else name
 
 

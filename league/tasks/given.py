@@ -1,6 +1,7 @@
 """A checkpoint from the Hub that a league starts from: fetched as data, and refused where it cannot summarize."""
 
 import hashlib
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,20 +81,19 @@ class Given:
         return in_one_line(f"{self.repo_id} is not a checkpoint to start from")
 
 
-class in_one_line:
+@contextmanager
+def in_one_line(about: str):
     """Turn whatever several libraries raise into one line."""
+    from league.hardware import is_out_of_memory
 
-    def __init__(self, about: str):
-        self.about = about
-
-    def __enter__(self):
-        pass
-
-    def __exit__(self, kind: type | None, error: BaseException | None, traceback: Any) -> None:
-        from league.hardware import is_out_of_memory
-
-        if isinstance(error, Exception) and not isinstance(error, UserError) and not is_out_of_memory(error):
-            raise UserError(f"{self.about}: {' '.join(str(error).split())[:300]}") from None
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        raise UserError(f"{about}: {' '.join(str(error).split())[:300]}") from None
 
 
 def fetch(repo_id: str, revision: str, with_weights: bool = True) -> Given:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from league.tasks.reading import Reader
@@ -32,11 +31,6 @@ class Mask(Reader):
 
         return Masks(seed, config.mask_token_id, config.vocab_size, self.rules.pretrain.settings)
 
-    def tokenize(self, split, tokenizer, cache_dir: Path):
-        from league.data.tokens import tokenize_split
-
-        return tokenize_split(split, tokenizer, self.rules.max_length, cache_dir)
-
     def check(self, stage: str, values: Any) -> None:
         self.check_structure(values)
 
@@ -48,9 +42,6 @@ class Mask(Reader):
 
         return AingForMaskedLM
 
-    def new_model(self, structure: dict[str, Any], tokenizer):
-        return self.model_class()(self.config_of(structure))
-
     def collator(self, model, seed: int):
         from league.data.batches import MaskCollator
 
@@ -60,9 +51,6 @@ class Mask(Reader):
         from league.tasks.loss import MaskedLoss
 
         return MaskedLoss(model, args)
-
-    def loss_of_a_guess(self) -> float:
-        return math.log(self.rules.vocab_size)
 
     def validate(self, model, tokenizer, split, progress: str | None = None) -> dict[str, float]:
         """Return how many hidden tokens the model names, and its perplexity on them; the masks are always the same."""

@@ -4,22 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from league.errors import UserError
-from league.tasks.task import Task, agreed, numbers_of
+from league.tasks.task import STRUCTURE, Task, agreed, numbers_of, shape_in_effect
 from league.values import check_model_hp
 from league_config import ReaderHP
 
-STRUCTURE = ("d_model", "nhead", "num_layers", "d_ff", "dropout")
 ACTIVATIONS = ("relu", "gelu", "silu")
 
 
 class Reader(Task):
     """An encoder that reads single sentences."""
-
-    def inputs(self, split) -> Sequence[str]:
-        return split.texts(self.rules.source)
-
-    def tokenizer_texts(self, split) -> Sequence[str]:
-        return self.inputs(split)
 
     def tokenizer_options(self) -> dict[str, Any]:
         loses = {name: self.rules.pretrain.settings.get(name) for name in ("lowercase", "rewritten")}
@@ -62,37 +55,18 @@ class Reader(Task):
         model.set_attn_implementation("sdpa" if (has_gpu() if on_gpu is None else on_gpu) else "eager")
 
     def structure_in_effect(self, trainer) -> dict[str, Any]:
-        from torch import nn
-
         encoder = trainer.model.model
-        attentions = [layer.self_attn for layer in encoder.layers]
-        lengths = (encoder.config.max_position_embeddings, trainer.train_dataset.tokens.max_length)
-        vocabularies = (encoder.embed_tokens.weight.shape[0], len(trainer.processing_class))
-        return {
-            "d_model": encoder.embed_tokens.weight.shape[1],
-            "nhead": agreed(module.o_proj.in_features // module.head_dim for module in attentions),
-            "num_layers": len(encoder.layers),
-            "d_ff": agreed(layer.feed_forward.up_proj.out_features for layer in encoder.layers),
-            "activation": agreed(layer.feed_forward.activation.__name__ for layer in encoder.layers),
-            "dropout": agreed(module.p for module in encoder.modules() if isinstance(module, nn.Dropout)),
-            "vocab_size": agreed(vocabularies),
-            "max_length": agreed(lengths),
-        }
+        activations = (layer.feed_forward.activation.__name__ for layer in encoder.layers)
+        shape = shape_in_effect(trainer, encoder, (encoder,), (encoder.embed_tokens.weight,))
+        return shape | {"activation": agreed(activations)}
 
     def expected_structure(self, values: dict[str, Any]) -> dict[str, Any]:
         expected = {name: values.get(name) for name in (*STRUCTURE, "activation")}
         return expected | {"vocab_size": self.rules.vocab_size, "max_length": self.rules.max_length}
 
-    def encode(self, tokenizer, inputs: Sequence[str]) -> list[list[int]]:
-        from league.data.tokens import encode
-
-        return [ids for ids, _ in encode(tokenizer, list(inputs), self.rules.max_length)]
-
     def read(self, tokenizer, texts: Sequence[str]) -> tuple[list[list[int]], list[bool]]:
         """Return the tokens of texts that somebody asks about, and whether each was cut."""
-        from league.data.tokens import encode
-
-        rows = encode(tokenizer, list(texts), self.rules.max_length)
+        rows = self.encode_or_cut(tokenizer, texts)
         return [ids for ids, _ in rows], [was_cut for _, was_cut in rows]
 
     def decoding_in_effect(self, model) -> dict[str, Any]:

@@ -66,9 +66,7 @@ class Summarize(Writer):
     def expected_structure(self, values: dict[str, Any]) -> dict[str, Any]:
         from league.tasks.freezing import effective
 
-        named, num_layers = values.get("freeze"), values.get("num_layers")
-        if isinstance(named, str) and isinstance(num_layers, int):
-            named = effective(named, num_layers)
+        named = effective(values.get("freeze"), values.get("num_layers"))
         return super().expected_structure(values) | {"freeze": named}
 
 

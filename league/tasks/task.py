@@ -1,5 +1,6 @@
 """What differs between objectives, behind one small class: scripts, rules, proof, report and tuner ask a task."""
 
+import math
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -7,6 +8,8 @@ from typing import Any, NamedTuple
 
 from league.errors import UserError
 from league.rulebook import Corpus, League
+
+STRUCTURE = ("d_model", "nhead", "num_layers", "d_ff", "dropout")  # TUNE values that shape our encoders and decoders
 
 
 class HubWords(NamedTuple):
@@ -45,7 +48,7 @@ class Task:
 
     def columns(self) -> tuple[str, ...]:
         """Return the columns of a row: what is read, then what is to be predicted."""
-        raise NotImplementedError
+        return self.rules.source, self.rules.target
 
     def load_split(self, corpus: Corpus, name: str, data_dir: str | None):
         """Load one split of a corpus: train, validation or test."""
@@ -55,11 +58,11 @@ class Task:
 
     def inputs(self, split) -> Sequence[str]:
         """Return what is read of each row."""
-        raise NotImplementedError
+        return split.sources
 
     def references(self, split) -> Sequence[str]:
         """Return what the predictions of a split are judged by."""
-        raise NotImplementedError
+        return split.targets
 
     def about(self, train, *validation) -> list[str]:
         """Return what is worth saying of the data before a stage trains on them, a line each."""
@@ -67,7 +70,7 @@ class Task:
 
     def tokenizer_texts(self, split) -> Iterable[str]:
         """Return what the tokenizer is trained on, of the data of stage A."""
-        raise NotImplementedError
+        return self.inputs(split)
 
     def tokenizer_options(self) -> dict[str, Any]:
         """Return what the tokenizer does besides: the options of `train_tokenizer`."""
@@ -89,7 +92,9 @@ class Task:
 
     def tokenize(self, split, tokenizer, cache_dir: Path):
         """Return the tokens of a split, which a cache keeps."""
-        raise NotImplementedError
+        from league.data.tokens import tokenize_split
+
+        return tokenize_split(split, tokenizer, self.rules.max_length, cache_dir)
 
     # The model.
 
@@ -110,7 +115,7 @@ class Task:
 
     def new_model(self, structure: dict[str, Any], tokenizer):
         """Return a model with fresh weights."""
-        raise NotImplementedError
+        return self.model_class()(self.config_of(structure))
 
     def model_class(self) -> type:
         raise NotImplementedError
@@ -151,7 +156,7 @@ class Task:
 
     def loss_of_a_guess(self) -> float:
         """Return the loss of an even guess: what is far above it has diverged."""
-        raise NotImplementedError
+        return math.log(self.rules.vocab_size)
 
     def structure_in_effect(self, trainer) -> dict[str, Any]:
         """Read the structure back from a trained model: the TUNE values that shape it, and what is fixed of it."""
@@ -173,7 +178,13 @@ class Task:
 
     def encode(self, tokenizer, inputs: Sequence[str]) -> list[list[int]]:
         """Return the tokens that the model reads of each input."""
-        raise NotImplementedError
+        return [ids for ids, _ in self.encode_or_cut(tokenizer, inputs)]
+
+    def encode_or_cut(self, tokenizer, inputs: Sequence[str]) -> list[tuple[list[int], bool]]:
+        """Return the tokens that the model reads of each input, and whether that is not all of it."""
+        from league.data.tokens import encode
+
+        return encode(tokenizer, list(inputs), self.rules.max_length)
 
     def divide(self, tokenizer, text: str) -> list[str]:
         """Return the windows of a text that is longer than the model."""
@@ -196,6 +207,24 @@ def task_of(rules: League, stage: str = "finetune") -> Task:
     """Return the task of a stage, from the module that the rule book names; that of stage B is what is scored."""
     name = rules.task_in(stage)
     return import_module(name if "." in name else f"league.tasks.{name}").TASK(rules, stage)
+
+
+def shape_in_effect(trainer, network, stacks: Sequence[Any], weights: Sequence[Any]) -> dict[str, Any]:
+    """Read the shape of our own layers back from a trained model: `weights` have a row for each token."""
+    from torch import nn
+
+    layers = [layer for stack in stacks for layer in stack.layers]
+    attentions = [module for module in network.modules() if hasattr(module, "o_proj")]
+    lengths = (trainer.model.config.max_position_embeddings, trainer.train_dataset.tokens.max_length)
+    return {
+        "d_model": agreed(weight.shape[1] for weight in weights),
+        "nhead": agreed(module.o_proj.in_features // module.head_dim for module in attentions),
+        "num_layers": agreed(len(stack.layers) for stack in stacks),
+        "d_ff": agreed(layer.feed_forward.up_proj.out_features for layer in layers),
+        "dropout": agreed(module.p for module in network.modules() if isinstance(module, nn.Dropout)),
+        "vocab_size": agreed((weights[0].shape[0], len(trainer.processing_class))),
+        "max_length": agreed(lengths),
+    }
 
 
 def agreed(values: Iterable[Any]) -> Any:

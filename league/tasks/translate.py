@@ -1,17 +1,14 @@
 """The task of the translation leagues: sentences into another language, by an encoder-decoder and beam search."""
 
-import math
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
-from league.tasks.task import HubWords, Task, agreed, numbers_of
+from league.tasks.task import STRUCTURE, HubWords, Task, numbers_of, shape_in_effect
 from league.values import check_finetune_hp, check_model_hp
 from league_config import ModelHP
 
 GENERATES = "tokenizer.batch_decode(model.generate(**batch), skip_special_tokens=True)"
-STRUCTURE = ("d_model", "nhead", "num_layers", "d_ff", "dropout")
 
 
 class Translate(Task):
@@ -19,22 +16,8 @@ class Translate(Task):
     report_parts = ("lengths", "examples", "attention")
     divides_long_texts = True
 
-    def columns(self) -> tuple[str, str]:
-        return self.rules.source, self.rules.target
-
-    def inputs(self, split) -> Sequence[str]:
-        return split.sources
-
-    def references(self, split) -> Sequence[str]:
-        return split.targets
-
     def tokenizer_texts(self, split) -> Iterable[str]:
         return chain(split.sources, split.targets)
-
-    def tokenize(self, split, tokenizer, cache_dir: Path):
-        from league.data.tokens import tokenize_split
-
-        return tokenize_split(split, tokenizer, self.rules.max_length, cache_dir)
 
     def check(self, stage: str, values: Any) -> None:
         if stage == "pretrain":
@@ -87,9 +70,6 @@ class Translate(Task):
         limits = {"vocab_size": self.rules.vocab_size, "max_position_embeddings": self.rules.max_length}
         return AingConfig(**limits, **structure)
 
-    def new_model(self, structure: dict[str, Any], tokenizer):
-        return self.model_class()(self.config_of(structure))
-
     def prepare(self, model, on_gpu: bool | None = None) -> None:
         """Give the model the league's decoding, which its checkpoint keeps, and the attention that is fastest here."""
         from league.hardware import has_gpu
@@ -109,40 +89,14 @@ class Translate(Task):
 
         return SmoothedLoss(model, args)
 
-    def loss_of_a_guess(self) -> float:
-        return math.log(self.rules.vocab_size)
-
     def structure_in_effect(self, trainer) -> dict[str, Any]:
-        from torch import nn
-
         model = trainer.model
-        stacks = (model.model.encoder, model.model.decoder)
-        layers = [layer for stack in stacks for layer in stack.layers]
-        attentions = [module for module in model.modules() if hasattr(module, "o_proj")]
         weights = (model.lm_head.weight, model.get_input_embeddings().weight)
-        lengths = (model.config.max_position_embeddings, trainer.train_dataset.tokens.max_length)
-        return {
-            "d_model": agreed(weight.shape[1] for weight in weights),
-            "nhead": agreed(module.o_proj.in_features // module.head_dim for module in attentions),
-            "num_layers": agreed(len(stack.layers) for stack in stacks),
-            "d_ff": agreed(layer.feed_forward.up_proj.out_features for layer in layers),
-            "dropout": agreed(module.p for module in model.modules() if isinstance(module, nn.Dropout)),
-            "vocab_size": agreed((model.lm_head.weight.shape[0], len(trainer.processing_class))),
-            "max_length": agreed(lengths),
-        }
+        return shape_in_effect(trainer, model, (model.model.encoder, model.model.decoder), weights)
 
     def expected_structure(self, structure: dict[str, Any]) -> dict[str, Any]:
         expected = {name: structure.get(name) for name in STRUCTURE}
         return expected | {"vocab_size": self.rules.vocab_size, "max_length": self.rules.max_length}
-
-    def encode(self, tokenizer, inputs: Sequence[str]) -> list[list[int]]:
-        return [ids for ids, _ in self.encode_or_cut(tokenizer, inputs)]
-
-    def encode_or_cut(self, tokenizer, inputs: Sequence[str]) -> list[tuple[list[int], bool]]:
-        """Return the tokens that the model reads of each input, and whether that is not all of it."""
-        from league.data.tokens import encode
-
-        return encode(tokenizer, list(inputs), self.rules.max_length)
 
     def predict_rows(self, model, tokenizer, rows: Sequence[list[int]]) -> list[str]:
         from league.tasks.decoding import search

@@ -41,7 +41,7 @@ class Writer(Translate):
         return getattr(self.rules, self.stage).corpus.columns
 
     def tokenizer_texts(self, split) -> Iterable[str]:
-        return split.sources
+        return self.inputs(split)
 
     def tokenizer_options(self) -> dict[str, Any]:
         return {"masks": True}

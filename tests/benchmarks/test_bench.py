@@ -201,12 +201,10 @@ def test_what_cannot_be_measured_is_refused(words, message):
 
 
 @pytest.mark.slow
-def test_scoring_translating_and_growth_run(texts, tmp_path, monkeypatch):
-    monkeypatch.setattr("benchmarks.growth.GROWN", {"batch": (8, 16)})
-    monkeypatch.setattr("benchmarks.growth.GROWN_BEAMS", (1, 4))
+def test_scoring_and_translating_run(texts, tmp_path):
     output = tmp_path / "bench.json"
     flags = ["--rounds", "2", "--marian_steps", "50", "--sentences", "10", "--data_dir", str(texts)]
-    bench.main(["scoring", "translating", "growth", *flags, "--output", str(output), *TINY])
+    bench.main(["scoring", "translating", *flags, "--output", str(output), *TINY])
     parts = json.loads(output.read_text())["parts"]
     arms = {row["arm"]: row for row in parts["scoring"]["rows"]}
     assert arms["ours-library-search"]["identical"] == "10 of 10 to ours"
@@ -214,7 +212,6 @@ def test_scoring_translating_and_growth_run(texts, tmp_path, monkeypatch):
         assert arms["ctranslate2-float32"]["identical"] == "10 of 10 to marian", "the conversion is right"
     rows = {row["arm"]: row for row in parts["translating"]["rows"]}
     assert rows["translate"]["identical"] == 10 and rows["translate"]["BLEU"] == rows["evaluate_bleu"]["BLEU"]
-    assert [row["value"] for row in parts["growth"]["rows"]] == [8, 16, 1, 4]
 
 
 @pytest.mark.slow

@@ -11,9 +11,9 @@ from league.proof.comparison import Comparison
 from league.proof.noise import Noise
 from league.record.shape import BrokenRule
 from league.record.wording import in_words
-from league.report.texts import everything, in_languages, translated
+from league.report.texts import in_languages, table, translated
 
-SAID = everything()["said"]
+SAID = table()["said"]
 # All of whose sentences come onto pages, and those of which a few do.
 ALL = ["league/record/wording.py", "league/record/game.py", "league/report/facts.py", "tools/app/models.py"]
 ALL += [f"league/proof/{name}.py" for name in ("checks", "claim", "source", "comparison")]

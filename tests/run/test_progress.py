@@ -20,7 +20,6 @@ GOOD = {
     "step": 3,
     "max_steps": 24,
     "loss": 5.5,
-    "learning_rate": 0.001,
     "seconds": 2.5,
     "curve": [6.0, 5.5],
     "sentence": "",

@@ -19,7 +19,7 @@ from league.tasks.resampling import interval, p_value
 
 def random_pairs(count: int) -> list[tuple[str, str]]:
     """Return English texts of one to four lines, each beside one that shares some of its words."""
-    generator, sentences = random.Random(4), [english for _, english in generate_pairs("talks", "train", 1000)]
+    generator, sentences = random.Random(4), [english for _, english in generate_pairs("talks", "train", 1000, seed=0)]
     pairs = []
     for _ in range(count):
         lines = generator.choices(sentences, k=generator.randint(1, 4))

@@ -26,7 +26,6 @@ PROGRESS = NOTHING | {
     "step": 5,
     "max_steps": 10,
     "loss": 4.25,
-    "learning_rate": 1e-4,
     "seconds": 60.0,
     "curve": [6.0, 5.0, 4.25],
 }

@@ -7,19 +7,19 @@ import gradio as gr
 
 from league.errors import UserError
 from league.report.look import render
-from league.report.texts import plain, say
+from league.report.texts import say
 
 from .api import PRIVATE
 from .history import RATINGS, History
 
 
 def history_page(history: History) -> None:
-    words = gr.Textbox(label=plain(say("g.words")), max_length=200)
+    words = gr.Textbox(label=str(say("g.words")), max_length=200)
     with gr.Row():
-        number = gr.Number(label=plain(say("g.number")), precision=0, min_width=160)
-        rating = gr.Radio(list(RATINGS), label=plain(say("g.rating")), min_width=240)
-        rate = gr.Button(plain(say("g.rate")), min_width=160)
-        delete = gr.Button(plain(say("g.delete")), min_width=160)
+        number = gr.Number(label=str(say("g.number")), precision=0, min_width=160)
+        rating = gr.Radio(list(RATINGS), label=str(say("g.rating")), min_width=240)
+        rate = gr.Button(str(say("g.rate")), min_width=160)
+        delete = gr.Button(str(say("g.delete")), min_width=160)
     shown = gr.HTML(elem_classes="ours", apply_default_css=False)
 
     def show(words: str, change: Callable[[], Any] = lambda: None) -> str:

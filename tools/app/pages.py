@@ -12,7 +12,7 @@ import gradio as gr
 from league.errors import UserError
 from league.report.facts import EXAMPLES
 from league.report.look import render
-from league.report.texts import Text, plain, say
+from league.report.texts import Text, say
 
 from . import live
 from .api import PRIVATE, endpoints
@@ -39,7 +39,7 @@ def pages(folder: Folder, models: Models, history: History | None = None) -> gr.
                 history.keep(answer.lines, answer.num_beams)
             except UserError as error:  # a full disk takes no answer from anybody
                 print(f"error: {error}", file=sys.stderr)
-                gr.Warning(plain(say("app.not_kept")))
+                gr.Warning(str(say("app.not_kept")))
         return answer
 
     with gr.Blocks(title="League", analytics_enabled=False, fill_width=True) as app:
@@ -94,22 +94,22 @@ def chosen(folder: Folder, request: gr.Request) -> tuple[list[str], str | None]:
 
 def translate_page(folder: Folder, models: Models, ask: Callable[..., Answer]) -> None:
     with gr.Row():
-        entry = chooser(choices(folder), plain(say("g.entry")))
-        other = chooser([NO_OTHER, *choices(folder)], plain(say("g.beside")))
+        entry = chooser(choices(folder), str(say("g.entry")))
+        other = chooser([NO_OTHER, *choices(folder)], str(say("g.beside")))
         hub_id = gr.Textbox(
             value="",  # what is not seen would send nothing at all
-            label=plain(say("g.hub")),
+            label=str(say("g.hub")),
             placeholder="name/model",
             max_length=100,
             min_width=240,
             visible=models.allows_hub,
         )
-        num_beams = gr.Slider(1, MOST_BEAMS, value=4, step=1, label=plain(say("g.beams")), min_width=240)
+        num_beams = gr.Slider(1, MOST_BEAMS, value=4, step=1, label=str(say("g.beams")), min_width=240)
     text = gr.Textbox(
-        EXAMPLES["de"][0], label=plain(say("g.text")), lines=3, max_lines=8, max_length=MOST_LETTERS_OF_DOCUMENT
+        EXAMPLES["de"][0], label=str(say("g.text")), lines=3, max_lines=8, max_length=MOST_LETTERS_OF_DOCUMENT
     )
     with gr.Row():
-        button = gr.Button(plain(say("g.translate")), variant="primary")
+        button = gr.Button(str(say("g.translate")), variant="primary")
         examples = [gr.Button(example, size="sm", min_width=160) for example in EXAMPLES["de"]]
     results = ours()
     attention = gr.HTML(elem_classes="framed low")
@@ -145,7 +145,7 @@ def translate_page(folder: Folder, models: Models, ask: Callable[..., Answer]) -
 
 
 def report_page(folder: Folder) -> None:
-    entry = chooser(folder.names(), plain(say("g.entry")))
+    entry = chooser(folder.names(), str(say("g.entry")))
     shown = gr.HTML(elem_classes="framed")
 
     def load(request: gr.Request):

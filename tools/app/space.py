@@ -8,11 +8,11 @@ from league.errors import UserError
 from league.files import new_folder, write_text
 from league.record.shape import read_record
 from league.tasks.predictions import predictions_files
+from tools.team import copy_code
 
 from .folder import Folder
 
 ROOT = Path(__file__).resolve().parents[2]
-CODE = ("league", "modeling", "tools")
 PARTS = {"README.md", "app.py", "requirements.txt", "source", "entries"}
 # What the app shows of an entry; no code of it, and stage A's model only where there is no other.
 FILES = ("record.json", "clock.json", "game.json", *sorted(predictions_files()))
@@ -71,10 +71,7 @@ def _write(folder: Path, out: Path, names: list[str], allows_hub: bool) -> None:
         write_text(space / "README.md", CARD.format(gradio=pins["gradio"]))
         write_text(space / "app.py", APP.format(allows_hub=allows_hub))
         write_text(space / "requirements.txt", as_text(pins))
-        for part in CODE:
-            shutil.copytree(ROOT / part, space / "source" / part, ignore=shutil.ignore_patterns("__pycache__"))
-        for script in ROOT.glob("*.py"):
-            shutil.copy(script, space / "source")
+        copy_code(space / "source")
         (space / "entries").mkdir()
         for name in names:
             copy_entry(folder / name, space / "entries" / name)

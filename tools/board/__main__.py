@@ -17,13 +17,12 @@ from pathlib import Path
 from league.cli.options import parse_options
 from league.errors import UserError, run_command
 from league.threads import cores
-from league.values import check_data_dir
+from league.values import DataDirOptions
 
 
 @dataclass
-class BoardOptions:
+class BoardOptions(DataDirOptions):
     out: str = field(default="board", metadata={"help": "folder to write to"})
-    data_dir: str | None = field(default=None, metadata={"help": "folder with local text files, as for the scripts"})
     verify: bool = field(default=False, metadata={"help": "prove each entry, as python -m tools.verify does"})
     reports: int = field(default=10, metadata={"help": "make the reports of so many entries, the best of each league"})
     no_references: bool = field(
@@ -36,7 +35,6 @@ class BoardOptions:
 def main(argv: list[str] | None = None) -> None:
     words = {"source": {"nargs": "?", "default": "runs", "help": "folder, zip archive or dataset on the Hub (runs)"}}
     options, named = parse_options(__doc__, BoardOptions, argv=argv, words=words)
-    check_data_dir(options.data_dir)
     if options.reports < 0:
         raise UserError(f"--reports {options.reports}: must be 0 or more.")
 

@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         raise Interrupted("Stopped; the trials above count, and the same command begins a new search.") from None
     shared["entry"] = trainer.entry.name
-    values = {name: value for name, value in shared.items() if value is not None} | best.hyperparameters
+    values = shared | best.hyperparameters
     print(f"best: trial {int(best.run_id) + 1}, {metric_of(rules).LABEL} {best.objective:.2f}; next:")
     print(f"python train_finetune.py {flags(values)}")
 

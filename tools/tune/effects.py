@@ -35,7 +35,6 @@ class Expectation:
     low: float
     high: float
     num_values: int  # how many it was picked from
-    noise: float  # deviation of one value over seeds
 
     @property
     def luck(self) -> float:
@@ -209,8 +208,8 @@ def expectation(study: dict[str, Any]) -> Expectation | None:
     Both picks flatter: that of the structure, and that of the fine-tune. The published deviation is that
     of the whole score, so only one of the two widens the interval.
     """
-    best, noise = study["best"], noise_of(study)
-    if best is None or noise is None:
+    best, noise = study["best"], study["seed_deviation"]  # as published: trials share one seed and cannot tell
+    if best is None or not noise:
         return None
     picks = {"pretrain": best["pretrain_validation"], "finetune": worth_of(best)}
     value = best["validation"]
@@ -226,13 +225,7 @@ def expectation(study: dict[str, Any]) -> Expectation | None:
         return None
     expected = value - sum(pick - mean for pick, mean, _, _ in shrunk.values())
     _, mean, low, high = next(iter(shrunk.values()))
-    return Expectation(value, expected, expected + low - mean, expected + high - mean, max(num_values), noise)
-
-
-def noise_of(study: dict[str, Any]) -> float | None:
-    """Return the deviation of a value over seeds: as published, else None; trials share one seed and cannot tell."""
-    deviation = study["seed_deviation"]
-    return deviation if deviation is not None and deviation > 0 else None
+    return Expectation(value, expected, expected + low - mean, expected + high - mean, max(num_values))
 
 
 def shrink(pick: float, values: np.ndarray, noise: float) -> tuple[float, float, float]:

@@ -3,7 +3,7 @@
 import math
 import shlex
 from dataclasses import fields
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_type_hints
 
 from league.errors import UserError
 from league.rulebook import League, Range
@@ -18,9 +18,7 @@ Values = dict[str, Any]
 
 def ranges(rules: League, stage: str) -> dict[str, Range | tuple]:
     """Return the search range of each knob of a stage."""
-    kind = rules.tuned(stage)
-    hints = get_type_hints(kind, include_extras=True)
-    return {item.name: get_args(hints[item.name])[1] for item in fields(kind)}
+    return rules.ranges(stage)
 
 
 def start_values(rules: League, stage: str) -> Values:
@@ -67,8 +65,8 @@ def why_not(rules: League, stage: str, values: Values) -> str | None:
 
 
 def flags(values: Values) -> str:
-    """Return values as the flags of a command line."""
-    return " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in values.items())
+    """Return values as the flags of a command line, those that are there."""
+    return " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in values.items() if value is not None)
 
 
 def short(rules: League, stage: str, values: Values) -> str:

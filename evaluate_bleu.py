@@ -55,12 +55,12 @@ def evaluate(entry, again: bool = False, finetuned: str | None = None) -> None:
     if finetuned:
         with state.main_process_first():
             takeover.reuse(entry, "--finetuned", finetuned, "pretrain", "finetune")
+    moves.require(entry, "finetune", "train_finetune.py")
     if not entry.record.score or again:
         with state.main_process_first():  # and reads what another command may have written meanwhile
             entry.demand_lock() if entry.writes else entry.read()
     rules = entry.rules.as_tuned(entry.record.asked)
     task = task_of(rules)
-    moves.require(entry, "finetune", "train_finetune.py")
     if entry.record.score and not again:
         if state.is_main_process:
             if any(clock_problems(entry.clock.spent, entry.record)):

@@ -23,7 +23,8 @@ from league.tasks.task import task_of
 SAVE_EVERY = 60.0  # seconds of training between checkpoints, or more where a checkpoint takes long
 MOST_FOR_CHECKPOINTS = 0.025  # share of the time
 PROBE_FROM = 0.1  # share of the clock, at its end, from which on the time for scoring is kept free; a usual test set
-EXPLODED, STEPS_EXPLODED = 2.0, 5  # loss, as a multiple of an even guess over the vocabulary; so many steps in a row
+EXPLODED, STEPS_EXPLODED = 2.0, 5  # loss, as a multiple of an even guess; so many steps in a row
+SURE_AND_WRONG = 2.0  # above that: of two labels an even guess is near, and a new classifier may be sure of the wrong one
 CONTINUE, SAVE, STOP_FOR_TIME, STOP_FOR_USER, GIVE_UP = range(5)
 PACE_FROM = 5  # steps, the first ones are slower
 # Of a pace, by which what is left may be faster: less, the less is left. Settled on the simulated machines of
@@ -34,7 +35,7 @@ HOPE = 0.2
 def highest_loss(history: list[dict], loss_of_a_guess: float) -> float:
     """Return the loss above which a run has exploded; a wide model begins far above an even guess, and comes down."""
     first = next((log["loss"] for log in history if "loss" in log), math.inf)
-    return max(EXPLODED * loss_of_a_guess, first)
+    return max(EXPLODED * loss_of_a_guess + SURE_AND_WRONG, first)
 
 
 def at_best(left: int, steps: int, pace: float) -> float:

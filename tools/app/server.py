@@ -149,7 +149,7 @@ class Files:
         from tools.board.handed_in import MOST_DEPTH
 
         top = self.folder.path
-        found = {str(path): stamp(path) for path in top.glob("*")}
+        found = {str(path): None if path.is_dir() else stamp(path) for path in top.glob("[!.]*")}
         for place, folders, files in os.walk(top):
             is_entry = "record.json" in files
             is_deep = is_entry or len(Path(place).relative_to(top).parts) >= MOST_DEPTH

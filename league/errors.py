@@ -2,6 +2,7 @@
 
 import math
 import os
+import select
 import sys
 from collections.abc import Callable
 from typing import TextIO
@@ -69,11 +70,9 @@ def run_command(main: Callable[[], None]) -> None:
 
 def is_unread(stream: TextIO) -> bool:
     """Tell whether nobody reads any more what is printed, as with `| head`."""
-    try:
-        stream.flush()
-    except BrokenPipeError:
-        return True
-    return False
+    poll = select.poll()
+    poll.register(stream.fileno(), select.POLLOUT)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 def leave(message: str, code: int, is_own: bool = False) -> None:

@@ -24,7 +24,7 @@ SAVE_EVERY = 60.0  # seconds of training between checkpoints, or more where a ch
 MOST_FOR_CHECKPOINTS = 0.025  # share of the time
 PROBE_FROM = 0.1  # share of the clock, at its end, from which on the time for scoring is kept free; a usual test set
 EXPLODED, STEPS_EXPLODED = 2.0, 5  # loss, as a multiple of an even guess; so many steps in a row
-SURE_AND_WRONG = 2.0  # above that: of two labels an even guess is near, and a new classifier may be sure of the wrong one
+SURE_AND_WRONG = 2.0  # above that: between two labels an even guess is near, and a new classifier may be sure and wrong
 CONTINUE, SAVE, STOP_FOR_TIME, STOP_FOR_USER, GIVE_UP = range(5)
 PACE_FROM = 5  # steps, the first ones are slower
 # Of a pace, by which what is left may be faster: less, the less is left. Settled on the simulated machines of

@@ -1,7 +1,6 @@
 """Stage A from the Hub: BART, mBART, T5, Marian and KoBART are fetched, fine-tuned, scored, proven and pushed."""
 
 import dataclasses
-import importlib
 import json
 import re
 import shutil
@@ -10,68 +9,20 @@ from unittest.mock import Mock
 
 import pytest
 import torch
+from hub_club import CORPUS, league_of, run
 from safetensors.torch import load_file, save_file
-from tiny_checkpoints import KINDS, files_of
+from tiny_checkpoints import KINDS
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
-import league_config
 from league.errors import UserError
 from league.files import digests_of, write_json
 from league.hub.transfer import fetch
-from league.record import rules
 from league.record.shape import read_record
-from league.rulebook import GIVEN, Generated
+from league.rulebook import GIVEN
 from league.tasks.task import task_of
-from league_config import DEMO_SUMMARIES, DIALOGUES
+from league_config import DIALOGUES
 
-pytest_plugins = "hub_entry"
-
-PAIRS = {"train": 150, "validation": 10, "test": 20}
-CORPUS = dataclasses.replace(
-    DEMO_SUMMARIES.finetune.corpus, num_train_pairs=120, origin=Generated("dialogues", PAIRS, seed=3)
-)
-
-
-def league_of(kind: str, **settings) -> league_config.League:
-    settings = {"checkpoint": f"club/{kind}", "revision": "main", "prefix": "", **settings}
-    return dataclasses.replace(
-        DIALOGUES,
-        name=f"tiny-{kind}",
-        max_length=64,
-        minutes=5.0,
-        pretrain=dataclasses.replace(DIALOGUES.pretrain, corpus=CORPUS, settings=settings),
-        finetune=dataclasses.replace(DIALOGUES.finetune, corpus=CORPUS, arguments={"max_steps": 6}),
-        decoding=DIALOGUES.decoding | {"max_length": 20, "min_length": 2, "num_beams": 2},
-    )
-
-
-@pytest.fixture(scope="session")
-def checkpoints(tmp_path_factory) -> dict[str, dict[str, bytes]]:
-    root = tmp_path_factory.mktemp("checkpoints")
-    return {kind: files_of(kind, root / kind) for kind in KINDS}
-
-
-@pytest.fixture
-def club(on_hub, checkpoints, monkeypatch, tmp_path):
-    """A Hub with the checkpoints on it, whose leagues are published, and an empty cache."""
-    for kind, files in checkpoints.items():
-        on_hub.files |= {f"club/{kind}/{name}": content for name, content in files.items()}
-        on_hub.files |= {f"club/{kind}/pytorch_model.bin.index.json.txt": b"", f"club/{kind}/modeling_evil.py": b"1/0"}
-        monkeypatch.setitem(league_config.LEAGUES, f"tiny-{kind}", league_of(kind))
-    published = rules.published
-
-    def published_here(name: str, version: int) -> dict | None:
-        league = league_config.LEAGUES.get(name)
-        return {"fixed": league.fixed(), "data": {}} if name.startswith("tiny-") else published(name, version)
-
-    monkeypatch.setattr(rules, "published", published_here)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.chdir(tmp_path)
-    return on_hub
-
-
-def run(module: str, *words: str) -> None:
-    importlib.import_module(module).main([*words])
+pytest_plugins = ("hub_entry", "hub_club")
 
 
 def play(kind: str, *flags: str) -> None:
@@ -118,50 +69,6 @@ def test_it_is_played_proven_pushed_and_loaded_again(club, kind, capsys, monkeyp
     text = list(task_of(league_of(kind)).inputs(task_of(league_of(kind)).load_split(CORPUS, "test", None)))[0]
     inputs = tokenizer(text, return_tensors="pt", truncation=True, max_length=64, return_token_type_ids=False)
     assert model.generate(**inputs).shape[1] > 1
-
-
-@pytest.mark.parametrize("kind", ["bart", "kobart"])
-def test_the_entry_refers_to_the_checkpoint_and_holds_no_copy(club, kind):
-    run("train_pretrain", "--league", f"tiny-{kind}", "--entry", kind)
-    (only,) = Path(f"runs/{kind}/pretrain").iterdir()
-    named = json.loads(only.read_text())
-    weights = "pytorch_model.bin" if kind == "kobart" else "model.safetensors"
-    assert named["repo_id"] == f"club/{kind}" and weights in named["sha256"]
-    assert named["commit"] == club.commit_of(f"club/{kind}", "main")
-    assert "modeling_evil.py" not in {path.rpartition("/")[2] for _, path in club.requests}
-
-
-def test_once_fetched_it_needs_no_network(club, monkeypatch):
-    run("train_pretrain", "--league", "tiny-bart", "--entry", "bart")
-    club.status = 500
-    run("train_finetune", "--league", "tiny-bart", "--entry", "bart", "--warmup_steps", "2")
-
-
-def test_stage_b_begins_with_the_commit_that_stage_a_noted(club):
-    run("train_pretrain", "--league", "tiny-bart", "--entry", "bart")
-    club.files["club/bart/README.md"] = b"moved on"
-    shutil.rmtree("cache")
-    with pytest.raises(UserError, match="is at commit [0-9a-f]{40} here, and stage A noted [0-9a-f]{40}: take another"):
-        run("train_finetune", "--league", "tiny-bart", "--entry", "bart", "--warmup_steps", "2")
-
-
-def test_what_another_program_has_fetched_in_part_is_completed(club):
-    from huggingface_hub import hf_hub_download, snapshot_download
-
-    for name in ("config.json", "model.safetensors"):
-        hf_hub_download("club/bart", name, revision="main")
-    (Path(snapshot_download("club/bart", local_files_only=True)) / "pytorch_model.bin").write_bytes(b"another form")
-    run("train_pretrain", "--league", "tiny-bart", "--entry", "bart")
-    named = json.loads(Path("runs/bart/pretrain/checkpoint.json").read_text())["sha256"]
-    assert "tokenizer.json" in named and "pytorch_model.bin" not in named
-
-
-def test_an_entry_that_is_pushed_after_each_stage_can_be_taken_over(club):
-    push = ("--push_to_hub", "--hub_model_id", "club/mine")
-    run("train_pretrain", "--league", "tiny-bart", "--entry", "bart", *push)
-    run("train_finetune", "--league", "tiny-bart", "--entry", "bart", "--warmup_steps", "2", *push)
-    assert "checkpoint.json" not in club.tree("club/mine")
-    run("evaluate_bleu", "--league", "tiny-bart", "--entry", "again", "--finetuned", "club/mine")
 
 
 def begun(task) -> Path:
@@ -358,26 +265,3 @@ def test_summaries_are_judged_by_the_embeddings_of_a_model_on_the_hub(club, caps
 def test_a_search_is_refused_in_a_line(club):
     with pytest.raises(UserError, match="try values by hand"):
         run("tools.tune.__main__", "--league", "tiny-bart", "--minutes", "1")
-
-
-def test_values_are_tried_by_hand_on_the_same_checkpoint(club):
-    run("train_pretrain", "--league", "tiny-t5", "--entry", "one")
-    named = ["--league", "tiny-t5", "--entry", "two", "--pretrained", "one", "--warmup_steps", "2"]
-    run("train_finetune", *named)
-    record = read_record(Path("runs/two/record.json"))
-    assert record.stages["pretrain"].reused and not record.broken_rules
-    assert record.stages["finetune"].started_from == record.stages["pretrain"].sha256
-
-
-def test_publishing_pins_the_checkpoint_itself(club, monkeypatch):
-    from tools.publish import digests_of_splits
-
-    league = league_of("bart")
-    pinned = digests_of_splits(league, from_hub=True)
-    assert set(pinned) == {"checkpoint.json", *(f"dialogues.{split}" for split in PAIRS)}
-    run("train_pretrain", "--league", "tiny-bart", "--entry", "bart")
-    record = read_record(Path("runs/bart/record.json"))
-    for digest, broken in ((pinned["checkpoint.json"], []), ("0" * 64, ["pretrain.checkpoint.json"])):
-        book = {"fixed": league.fixed(), "data": {"checkpoint.json": digest}}
-        monkeypatch.setattr(rules, "published", lambda *_, book=book: book)
-        assert [rule.rule for rule in rules.broken_rules(record)] == broken

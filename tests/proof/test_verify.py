@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -320,14 +321,8 @@ def test_a_hyperparameter_changed_all_through_the_record_is_caught_by_training_a
 
 def test_an_entry_that_cannot_be_judged_here_hides_no_other(entry, tmp_path, monkeypatch, capsys):
     shutil.copytree(entry, tmp_path / "two")
-    checks = proof.checks
-
-    def known(folder, data):
-        if folder.name == "two":
-            raise NotAtHand("its data are not here.")
-        return checks(folder, data)
-
-    monkeypatch.setattr(proof, "checks", known)
+    unknown, known = NotAtHand("its data are not here."), [proof.checks(entry, DataAtHand(None)) for _ in range(2)]
+    monkeypatch.setattr(proof, "checks", Mock(side_effect=[unknown, known[0], unknown, known[1]]))
     with pytest.raises(SystemExit) as end:
         verify.main([str(tmp_path / "two"), str(entry)])
     out = capsys.readouterr().out

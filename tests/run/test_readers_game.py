@@ -207,3 +207,18 @@ def test_a_checkpoint_with_another_vocabulary_is_refused(copy):
     path.write_text(json.dumps(json.loads(path.read_text()) | {"vocab_size": 401}))
     done = play_stage("train_finetune", "other", copy, *HEAD, "--pretrained", "one", expect=2)
     assert "its pretrain checkpoint is not the one that its record describes" in done.stderr
+
+
+def test_a_bag_of_words_is_chosen_on_validation_and_stands_beside_the_entry(copy, capsys):
+    from benchmarks import words
+    from league.errors import UserError
+
+    words.main([*LEAGUE, "--beside", "runs/one"])
+    *tried, test, beside = capsys.readouterr().out.splitlines()
+    values = {line[:22].strip(): float(line[22:].split()[0]) for line in tried}
+    assert len(values) == len(words.COUNTED) * len(words.FREEDOMS)
+    chosen = re.fullmatch(r"test: (.*): accuracy [\d.]+ \(95 % interval [\d.]+ to [\d.]+\)", test)[1]
+    assert values[chosen] == max(values.values())
+    assert re.fullmatch(r"runs/one: [\d.]+; by chance one time in \d+, were they equally good", beside)
+    with pytest.raises(UserError, match="it plays the tiny-readers league"):
+        words.main(["--league", "demo-readers", "--beside", "runs/one"])

@@ -76,7 +76,7 @@ def about(checkpoint, options: InspectOptions) -> Iterator[str]:
     yield ""
     yield from tokens(config, tokenizer)
     yield ""
-    yield from generation(checkpoint.folder, config)
+    yield from generation(checkpoint, config)
 
 
 def _megabytes(size: int) -> str:
@@ -116,12 +116,14 @@ def tokens(config, tokenizer) -> Iterator[str]:
     yield f"  the decoder starts with {getattr(config, 'decoder_start_token_id', None)}"
 
 
-def generation(folder: Path, config) -> Iterator[str]:
+def generation(checkpoint, config) -> Iterator[str]:
     """Say how the checkpoint generates where nobody says otherwise."""
     from league.tasks.pretrained import generation_of
 
+    with checkpoint.readable():
+        settings = generation_of(checkpoint.folder, config).to_diff_dict()
     yield "generation, where it is not the library's default:"
-    for name, value in sorted(generation_of(folder, config).to_diff_dict().items()):
+    for name, value in sorted(settings.items()):
         if not name.startswith(("_", "transformers_version")):
             yield f"  {name}: {value}"
 

@@ -58,6 +58,12 @@ def test_an_entry_that_is_pushed_after_each_stage_can_be_taken_over(club):
     run("evaluate_bleu", "--league", "tiny-bart", "--entry", "again", "--finetuned", "club/mine")
 
 
+def test_a_damaged_generation_config_is_told_in_a_line(club):
+    club.files["club/bart/generation_config.json"] = b"[1"
+    with pytest.raises(UserError, match="club/bart is not a checkpoint to start from"):
+        run("tools.inspect", "club/bart")
+
+
 def test_values_are_tried_by_hand_on_the_same_checkpoint(club):
     run("train_pretrain", "--league", "tiny-t5", "--entry", "one")
     named = ["--league", "tiny-t5", "--entry", "two", "--pretrained", "one", "--warmup_steps", "2"]

@@ -17,7 +17,7 @@ from play import TINY
 
 from benchmarks import rivals, tuning
 from benchmarks.tuning import on_grid
-from league.rulebook import Stage
+from league.rulebook import STAGES, Stage
 from league.run import validation
 from league_config import LEAGUES, FinetuneHP, ModelHP
 from tools.tune import space
@@ -65,7 +65,7 @@ TUNED = {"pretrain": SmallModelHP, "finetune": SmallFinetuneHP}
 def small(monkeypatch, tmp_path):
     """The tiny league, smaller, with ranges that fit it but for one value; here."""
     stages = {}
-    for name in space.STAGES:
+    for name in STAGES:
         stage = getattr(TINY, name)
         corpus = dataclasses.replace(stage.corpus, num_validation_pairs=6)
         stages[name] = Stage(corpus, stage.arguments | {"max_steps": 15}, TUNED[name])
@@ -140,7 +140,7 @@ def test_samplers_play_whole_entries_until_the_time_is_over(small, monkeypatch):
         minutes = [one["minute"] for one in entries]
         assert minutes == sorted(minutes) and minutes[0] > 0
         assert not Path("runs/rival").exists(), "no checkpoints pile up"
-        assert all(entries[0][stage] == space.start_values(small, stage) for stage in space.STAGES)
+        assert all(entries[0][stage] == space.start_values(small, stage) for stage in STAGES)
         second_ones.append(entries[1]["finetune"])
     assert second_ones[0] != second_ones[1], "two rivals, not one twice"
 

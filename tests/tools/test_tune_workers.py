@@ -37,7 +37,9 @@ def start(folder: Path, *flags: str, **settings: str) -> subprocess.Popen:
     """Start a search of the tiny league in `folder`, as anybody would."""
     words = [sys.executable, str(ROOT / "tests/play.py"), "tools.tune.__main__", *FLAGS, *flags]
     output = (folder / "output.txt").open("a")
-    return subprocess.Popen(words, cwd=folder, env=SETTINGS | settings, stdout=output, stderr=output)
+    asked = {"cwd": folder, "env": SETTINGS | settings, "stdout": output, "stderr": output}
+    # Where the tests run in the background they ignore Ctrl-C, and their children would, too.
+    return subprocess.Popen(words, **asked, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
 
 def end(process: subprocess.Popen, folder: Path) -> str:
@@ -240,7 +242,8 @@ def test_two_machines_without_a_common_folder_of_which_one_dies(tmp_path, capsys
         process = start(home, *flags, LONGER="4")
         running = home / "runs/c/tune/running.json"
         wait_for(lambda: running.exists() and len(read_json(running)["trials"]) == 2, process, home)
-        assert all(list(cache.glob("league/*/trials/*")) for cache in caches), "each works in a folder of its own"
+        # Each works in a folder of its own.
+        wait_for(lambda: all(list(cache.glob("league/*/trials/*")) for cache in caches), process, home)
         assert not list((home / "runs/c/tune").glob("workers"))
         began = time.monotonic()
         cluster.remove_node(nodes[1], allow_graceful=False)

@@ -239,7 +239,8 @@ def start_ray(options: WorkerOptions):
             reason = str(error).strip().split("\n")[0].rstrip(".")
             raise UserError(
                 f"--cluster {options.cluster}: no Ray cluster that this machine has joined answers there ({reason}): "
-                "ray start --head begins one, ray start --address=HEAD:PORT joins it."
+                "ray start --head begins one, ray start --address=HEAD:PORT joins it; one that was begun with a token "
+                "wants RAY_AUTH_MODE=token before this command, too."
             ) from None
     return ray
 

@@ -227,6 +227,7 @@ def test_two_machines_without_a_common_folder_of_which_one_dies(tmp_path, capsys
     from ray.cluster_utils import Cluster
 
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # a token that earlier tests have left would be asked for
     caches = [tmp_path / f"machine-{number}" for number in (1, 2)]
     home = tmp_path / "home"
     home.mkdir()
@@ -239,7 +240,7 @@ def test_two_machines_without_a_common_folder_of_which_one_dies(tmp_path, capsys
             nodes.append(cluster.add_node(num_cpus=1, include_dashboard=False, object_store_memory=200 * 2**20))
         cluster.wait_for_nodes()
         flags = ("--entry", "c", "--minutes", "3", "--cluster", cluster.address)
-        process = start(home, *flags, LONGER="4")
+        process = start(home, *flags, LONGER="4", RAY_AUTH_MODE="disabled")
         running = home / "runs/c/tune/running.json"
         wait_for(lambda: running.exists() and len(read_json(running)["trials"]) == 2, process, home)
         # Each works in a folder of its own.

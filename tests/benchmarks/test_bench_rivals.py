@@ -72,7 +72,7 @@ def small(monkeypatch, tmp_path):
     league = dataclasses.replace(TINY, name="small", max_length=16, batch_size=4, **stages)
     monkeypatch.setitem(LEAGUES, "small", league)
     monkeypatch.setattr(
-        validation, "validate", lambda entry, trainer, splits: dict.fromkeys(splits, expected_of(trainer))
+        validation, "validate", lambda entry, trainer, name, splits: (dict.fromkeys(splits, expected_of(trainer)), {})
     )
     monkeypatch.chdir(tmp_path)
     yield league

@@ -58,7 +58,7 @@ def evaluate(entry, again: bool = False, finetuned: str | None = None) -> None:
     moves.require(entry, "finetune", "train_finetune.py")
     if not entry.record.score or again:
         with state.main_process_first():  # and reads what another command may have written meanwhile
-            entry.demand_lock() if entry.writes else entry.read()
+            entry.claim()
     rules = entry.rules.as_tuned(entry.record.asked)
     task = task_of(rules)
     if entry.record.score and not again:

@@ -93,7 +93,7 @@ def whole_entries(channel, sampler: str, seed: int, **where: Any) -> None:
 
     from league.rulebook import STAGES
     from tools.tune.sampling import START_UP, distributions, from_params, to_params
-    from tools.tune.space import ranges, start_values, why_not
+    from tools.tune.space import start_values, why_not
 
     contest = Contest(seed=seed, **where)
     # TPE begins to learn as early as in our search: with Optuna's usual ten trials it hardly would. Until then it is a
@@ -102,7 +102,7 @@ def whole_entries(channel, sampler: str, seed: int, **where: Any) -> None:
     more = {"n_startup_trials": START_UP, "multivariate": True} if sampler == "TPESampler" else {}
     study = optuna.create_study(direction="maximize", sampler=getattr(optuna.samplers, sampler)(seed=seed, **more))
     rules = contest.rules
-    spans = {stage: ranges(rules, stage) for stage in STAGES}
+    spans = {stage: rules.ranges(stage) for stage in STAGES}
     start = [to_params(spans[stage], start_values(rules, stage)) for stage in STAGES]
     study.enqueue_trial({name: value for params in start for name, value in params.items()})
     both = {name: span for stage in STAGES for name, span in distributions(spans[stage]).items()}

@@ -25,7 +25,7 @@ from league.errors import UserError
 from league.files import digest_of, write_json
 from league.rulebook import STAGES, League
 from league_config import AING, DEMO
-from tools.tune.space import ranges, start_values
+from tools.tune.space import start_values
 
 JOBS = {
     "ours": ("rivals.ours", {}),
@@ -135,7 +135,7 @@ def searches_folder(bench: Bench, rules: League) -> Path:
     """Return the folder of the searches which can be compared with those to come."""
     environment = describe_machine()
     del environment["code"]  # which each search has of its own
-    values = [(stage, start_values(rules, stage), ranges(rules, stage)) for stage in STAGES]
+    values = [(stage, start_values(rules, stage), rules.ranges(stage)) for stage in STAGES]
     folder = cache_folder("tuning", bench.data_dir, rules.fixed(), values, bench.options.minutes, environment)
     folder.mkdir(exist_ok=True)
     return folder

@@ -9,7 +9,7 @@ from tools.tune.budget import PRESETS, SAFETY
 from tools.tune.candidates import first_candidates
 from tools.tune.jobs import Job, Tried, Wait
 from tools.tune.plan import Planner
-from tools.tune.space import point, ranges, start_values, why_not
+from tools.tune.space import point, start_values, why_not
 from tools.tune.speed import SHARE_VALIDATED, Speed, num_steps
 
 PARTS = 20  # of a trial, after each of which the watch looks at the pace
@@ -119,7 +119,7 @@ def train(machine, stage: str, structure: dict, steps: int, began: float, search
 def sample(planner, job: Job, tried: list[Tried], dice: random.Random, left: float) -> dict:
     for _ in range(200):
         values = {}
-        for name, span in ranges(planner.rules, job.stage).items():
+        for name, span in planner.rules.ranges(job.stage).items():
             values[name] = dice.choice(span) if not hasattr(span, "low") else dice.uniform(span.low, span.high)
         if why_not(planner.rules, job.stage, values) is None and planner.allows(job, values, tried, left):
             return values

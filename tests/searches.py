@@ -27,7 +27,6 @@ from league.run import watch  # noqa: F401
 from league.untrusted import read_json
 from tools.tune import final, trial  # noqa: F401
 from tools.tune.sampling import Sampling
-from tools.tune.space import ranges
 
 FROM = {
     "league": "tiny",
@@ -178,7 +177,7 @@ def assert_each_trial_has_one_outcome(tune_folder: Path) -> None:
 
 
 def sampling_of(rules) -> Sampling:
-    return Sampling("tpe", 1, {stage: ranges(rules, stage) for stage in STAGES})
+    return Sampling("tpe", 1, {stage: rules.ranges(stage) for stage in STAGES})
 
 
 def assert_nothing_was_lost(before: dict[Path, bytes], after: dict[Path, bytes]) -> None:

@@ -133,9 +133,8 @@ def broken_in_stage(name: str, record: Record, rules: League) -> list[BrokenRule
     tuned = {key: asked.get(key) for key in names_tuned(rules, name)}
     before = {key: asked.get(key) for key in names_tuned(rules, "pretrain")}
     if name == "pretrain" and task.is_given:
-        return _differences(name, task.expected_structure(before), facts.effective) + _differences(
-            f"{name}.steps", 0, facts.steps
-        )
+        broken = _differences(name, task.expected_structure(before), facts.effective)
+        return broken + _differences(f"{name}.steps", 0, facts.steps)
     arguments = rules.training | (tuned if name == "finetune" else {}) | getattr(rules, name).arguments
     decay, is_adam = arguments["weight_decay"], str(arguments["optim"]).startswith("adam")
     expected = task.expected_structure(before | tuned) | {

@@ -102,6 +102,10 @@ class Entry:
         owner = owner_of(self.folder / "lock")
         raise UserError(f"entry {self.name!r} is in use by {owner}: wait for it, stop it, or take another --entry.")
 
+    def claim(self) -> None:
+        """Take the entry for this command: its first process has the lock, the others read what stands there now."""
+        self.demand_lock() if self.writes else self.read()
+
     def hold(self) -> bool:
         """Take the entry for this process, until it ends; the system frees the lock of one that is dead."""
         if self._is_locked:

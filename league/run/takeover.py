@@ -97,7 +97,7 @@ def build_on(entry: Entry, folder: Path, what: str) -> None:
 
 def _offered(entry: Entry, folder: Path, stage: str, what: str) -> Record | None:
     """Return the record whose stage is wanted; None where the entry has taken it over already."""
-    entry.demand_lock() if entry.writes else entry.read()
+    entry.claim()
     if moves.completed(entry, stage):
         if entry.record.stages[stage].reused:
             return None  # the same command again

@@ -22,7 +22,7 @@ from league.tasks.task import task_of
 
 SAVE_EVERY = 60.0  # seconds of training between checkpoints, or more where a checkpoint takes long
 MOST_FOR_CHECKPOINTS = 0.025  # share of the time
-PROBE_FROM = 0.1  # share of the clock, at its end, from which on the time for scoring is kept free; a usual test set
+PROBE_FROM = 0.1  # share of the clock, at its end, at which the time for scoring begins to be kept free
 EXPLODED, STEPS_EXPLODED = 2.0, 5  # loss, as a multiple of an even guess; so many steps in a row
 SURE_AND_WRONG = 2.0  # above that: between two labels an even guess is near, and a new classifier may be sure and wrong
 CONTINUE, SAVE, STOP_FOR_TIME, STOP_FOR_USER, GIVE_UP = range(5)

@@ -26,7 +26,6 @@ from league.tasks.r_drop import RDropLoss
 from league.tasks.task import task_of
 from league_config import AING, AING_OPEN, DEMO, LEAGUES, OpenFinetuneHP, OpenHP
 from modeling import AingConfig, AingForConditionalGeneration, train_tokenizer
-from tools.tune.space import ranges
 from tools.tune.trial import shortened
 
 TEXTS = [text for pair in PAIRS for text in pair] + ["Ein Hund, der (sehr!) weit läuft.", "", "日本 👩‍🚀 <eos>"]
@@ -254,7 +253,7 @@ def test_a_training_split_has_pairs_of_both_corpora():
 
 
 def test_whatever_search_is_asked_for_a_checkpoint_can_keep_it(model, tmp_path):
-    for num_beams, penalty in product(ranges(AING_OPEN, "finetune")["num_beams"], (0.0, 0.7, 1.0, 2.0)):
+    for num_beams, penalty in product(AING_OPEN.ranges("finetune")["num_beams"], (0.0, 0.7, 1.0, 2.0)):
         task = task_of(AING_OPEN.as_tuned({"num_beams": num_beams, "length_penalty": penalty}))
         task.prepare(model)
         model.save_pretrained(tmp_path)

@@ -59,7 +59,7 @@ def at_work(folder: Path, purpose: str | None):
 
 
 def row(runs: Path, name: str = "one") -> LiveEntry:
-    return next(row for row in look(Folder(runs)) if row.name == name)
+    return next(row for row in look(Folder(runs), games(Folder(runs))) if row.name == name)
 
 
 # What is running

@@ -11,7 +11,7 @@ from tools.tune.candidates import first_candidates, promising_first, safest
 from tools.tune.jobs import Tried
 from tools.tune.output import in_a_line
 from tools.tune.plan import Planner
-from tools.tune.space import ranges, start_values
+from tools.tune.space import start_values
 from tools.tune.speed import Speed, num_steps
 from tools.tune.trial import FORGOTTEN, VALIDATED, Attempt, Runner, shortened
 from train_finetune import FinetuneOptions
@@ -73,7 +73,7 @@ def test_a_trials_line_names_what_its_stage_is_judged_by(stage, label):
 @pytest.mark.parametrize("rules", [DEMO_SUMMARIES, DEMO_READERS], ids=lambda rules: rules.name)
 def test_where_stage_b_has_a_task_of_its_own_high_rates_come_first(rules):
     candidates = first_candidates(rules, "finetune")
-    start, highest = start_values(rules, "finetune")["learning_rate"], ranges(rules, "finetune")["learning_rate"].high
+    start, highest = start_values(rules, "finetune")["learning_rate"], rules.ranges("finetune")["learning_rate"].high
     rates = [values["learning_rate"] for _, values in promising_first(rules, candidates)]
     assert rates[:2] == sorted(rates)[-2:] and rates[1] == highest, "the very highest is more of a gamble"
     assert rates[-1] == start
@@ -84,7 +84,7 @@ def test_where_both_stages_have_one_task_low_rates_come_first():
     candidates = first_candidates(DEMO, "finetune")
     rates = [values["learning_rate"] for _, values in promising_first(DEMO, candidates)]
     assert rates == sorted(rates)
-    assert safest(DEMO, candidates)["learning_rate"] == ranges(DEMO, "finetune")["learning_rate"].low
+    assert safest(DEMO, candidates)["learning_rate"] == DEMO.ranges("finetune")["learning_rate"].low
 
 
 def test_a_short_trial_of_a_task_of_its_own_is_not_beaten_by_one_in_full():

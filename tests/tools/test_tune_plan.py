@@ -9,7 +9,7 @@ from tools.tune.budget import PRESETS
 from tools.tune.candidates import first_candidates
 from tools.tune.jobs import Job, Tried, Wait
 from tools.tune.plan import CLOSE, Planner
-from tools.tune.space import point, ranges, start_values
+from tools.tune.space import point, start_values
 from tools.tune.speed import Speed, num_steps
 
 SLOWNESS = [0.01, 0.05, 0.2, 0.4, 0.8]  # seconds a step of the start values
@@ -126,7 +126,7 @@ def test_where_a_second_structure_comes_late_the_first_is_fine_tuned_at_once_and
     left = 600 - 60
     job = planner.decide(tried, left)
     assert (job.stage, job.fidelity, job.base.number) == ("finetune", 1.0, 0)
-    assert job.values["learning_rate"] == ranges(DEMO, "finetune")["learning_rate"].low
+    assert job.values["learning_rate"] == DEMO.ranges("finetune")["learning_rate"].low
     # It does not stand in the way of the next structure, and the better of two is fine-tuned at once as well.
     tried.append(Tried(1, "finetune", job.values, start, 1.0, "complete", 29.9, -0.1, base=0))
     job = planner.decide(tried, left - 60)

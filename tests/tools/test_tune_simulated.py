@@ -28,7 +28,7 @@ from tools.tune.plan import Planner
 from tools.tune.report import write_report
 from tools.tune.sampling import Sampling
 from tools.tune.search import Search
-from tools.tune.space import ranges, why_not
+from tools.tune.space import why_not
 from tools.tune.summary import terminal_summary
 from tools.tune.trial import Runner
 from train_finetune import FinetuneOptions
@@ -132,7 +132,7 @@ def test_every_sampler_picks_new_values_within_the_ranges(simulated, sampler):
     picked = [(one["stage"], one["values"]) for one in asked if one["origin"] == "sampler"]
     assert len({str(one) for one in picked}) == len(picked) > 10
     for stage, values in picked:
-        for name, span in ranges(TINY, stage).items():
+        for name, span in TINY.ranges(stage).items():
             inside = span.low <= values[name] <= span.high if isinstance(span, Range) else values[name] in span
             assert inside, f"{name} {values[name]}"
         assert why_not(TINY, stage, values) is None
@@ -154,7 +154,7 @@ def test_a_sampler_that_is_refused_everything_ends_the_search_well(simulated, mo
 @pytest.mark.parametrize("league", LEAGUES.values(), ids=LEAGUES.keys())
 def test_a_grid_has_a_point_at_once_however_many_it_has(league):
     for stage in STAGES:
-        if spans := ranges(league, stage):
+        if spans := league.ranges(stage):
             study = optuna.create_study(direction="maximize")
             params = Sampling("grid", 1, {stage: spans}).pick(stage, study, lambda values: True)
             assert all(params[name] in sampling._grid(span) for name, span in spans.items())

@@ -13,7 +13,7 @@ from league.rulebook import Range
 from tools.tune.jobs import Job
 from tools.tune.sampling import distributions, from_params, to_params
 from tools.tune.search import MOST_RESTARTS, Search
-from tools.tune.space import ranges, start_values
+from tools.tune.space import start_values
 from tools.tune.study import Study
 
 # The time
@@ -33,7 +33,7 @@ def test_the_union_of_spans_is_what_counting_gives():
 
 @pytest.mark.parametrize("stage", ["pretrain", "finetune"])
 def test_values_go_through_optuna_and_come_back(stage):
-    dice, spans = random.Random(4), ranges(TINY, stage)
+    dice, spans = random.Random(4), TINY.ranges(stage)
     for _ in range(100):
         params = {}
         for name, span in distributions(spans).items():
@@ -59,9 +59,9 @@ def uniform(dice: random.Random, span) -> float:
 
 def test_values_beside_the_ranges_become_the_nearest():
     params = to_params(
-        ranges(TINY, "pretrain"), {"d_model": 5, "nhead": 3, "num_layers": 99, "d_ff": 4096, "dropout": 0.9}
+        TINY.ranges("pretrain"), {"d_model": 5, "nhead": 3, "num_layers": 99, "d_ff": 4096, "dropout": 0.9}
     )
-    values = from_params(ranges(TINY, "pretrain"), params)
+    values = from_params(TINY.ranges("pretrain"), params)
     assert values == {"d_model": 64, "nhead": 2, "num_layers": 6, "d_ff": 2048, "dropout": 0.4}
 
 
@@ -95,7 +95,7 @@ def test_a_trial_goes_on_under_its_number_whenever_it_was_killed(tmp_path, monke
     for trial in list(after.left_over()):
         resumed[trial.asked["number"]] = trial.asked["values"]["d_model"], trial.trial.params["d_model"]
         after.end(trial, {"state": "complete", "validation": 4.0, "steps": 5}, 0.0)
-    widths = ranges(TINY, "pretrain")["d_model"]
+    widths = TINY.ranges("pretrain")["d_model"]
     expected = {0: (128, widths.index(128)), 1: (256, widths.index(256))}
     if moment == "ended":
         del expected[1]

@@ -1,6 +1,7 @@
 """What the entries of a folder are doing now, from the files that they leave."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,8 +83,11 @@ class LiveEntry:
     curves: dict[str, list[tuple[float, float]]] = field(default_factory=dict)  # of complete stages, by share and loss
 
 
-def look(folder: Folder) -> list[LiveEntry]:
-    """Return all entries, by name; one that is damaged says so, one that vanishes is left out."""
+def look(folder: Folder, clocks: Iterable[GameClock] = ()) -> list[LiveEntry]:
+    """Return all entries, by name, with what the clocks of their games have left.
+
+    One that is damaged says so, one that vanishes is left out.
+    """
     rows = []
     for name in folder.names():
         path = folder.path / name
@@ -93,7 +97,7 @@ def look(folder: Folder) -> list[LiveEntry]:
             rows.append(LiveEntry(name, say("live.damaged"), changed=changed(path)))
         except OSError:
             continue
-    left = {game.name: game.left / 60 for game in games(folder)}
+    left = {game.name: game.left / 60 for game in clocks}
     for row in rows:
         if row.minutes_left is not None:
             row.minutes_left = max(0.0, min(row.minutes_left, left.get(row.game, row.minutes_left)))

@@ -183,6 +183,7 @@ class Now:
     def page(self) -> str:
         with self._lock:
             if time.monotonic() >= self._until:
-                self._page = live_page(live.look(self.folder), live.games(self.folder))
+                clocks = live.games(self.folder)
+                self._page = live_page(live.look(self.folder, clocks), clocks)
                 self._until = time.monotonic() + EVERY / 2
             return self._page

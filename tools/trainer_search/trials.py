@@ -20,7 +20,7 @@ from league.run.watch import PACE_FROM, highest_loss
 from league.tasks.metric import metric_of
 from league.tasks.task import task_of
 from league.values import TrainingOptions, as_values
-from tools.tune.space import flags, ranges
+from tools.tune.space import flags
 
 
 class LookAhead(TrainerCallback):
@@ -95,7 +95,7 @@ class TrialTrainer(Seq2SeqTrainer):
 def suggest(trial: optuna.Trial, rules: League) -> dict[str, Any]:
     """Take a value for each TUNE value of the fine-tune out of its range in the rule book."""
     values, max_steps = {}, rules.finetune.arguments["max_steps"]
-    for name, searched in ranges(rules, "finetune").items():
+    for name, searched in rules.ranges("finetune").items():
         if isinstance(searched, Range):
             values[name] = trial.suggest_float(name, searched.low, searched.high, log=searched.log)
         else:

@@ -23,7 +23,6 @@ from league.values import TrainingOptions, as_values
 from tools.workers import WorkerOptions, open_team
 
 from .budget import PRESETS
-from .space import ranges
 
 
 @dataclass
@@ -122,7 +121,7 @@ def minutes_of(options: EntryOptions, tune: TuneOptions) -> float:
 def only_of(rules: League, asked: str | None) -> str | None:
     """Return which half is searched where not both are: the one that was asked for, or has TUNE values."""
     halves = {"structure": "pretrain", "finetune": "finetune"}
-    searched = [half for half, stage in halves.items() if ranges(rules, stage) and asked in (None, half)]
+    searched = [half for half, stage in halves.items() if rules.ranges(stage) and asked in (None, half)]
     if not searched:
         raise UserError(f"--only: the {rules.name} league has no TUNE values {'there' if asked else 'at all'}.")
     return None if len(searched) == 2 else searched[0]

@@ -6,7 +6,7 @@ from league.errors import UserError
 from league.rulebook import League
 from league.untrusted import as_type
 
-from .space import Values, point, ranges, size, start_values, why_not
+from .space import Values, point, size, start_values, why_not
 
 # Shares of the ranges that a search begins with: chosen, and what searches reached with them stands in docs/tuning.md.
 MIDDLE, LARGER, LOWER, HIGH_RATE = 0.5, 0.7, 0.25, 0.9
@@ -31,7 +31,7 @@ def first_candidates(rules: League, stage: str) -> Candidates:
     start = start_values(rules, stage)
     if stage == "pretrain":
         points = {"middle of the sizes": size(rules, MIDDLE, start), "larger sizes": size(rules, LARGER, start)}
-    elif not rules.has_one_task and "learning_rate" in ranges(rules, stage):
+    elif not rules.has_one_task and "learning_rate" in rules.ranges(stage):
         points = {
             "a high rate": start | {"learning_rate": rate_at(rules, HIGH_RATE)},
             "the highest rate": start | {"learning_rate": rate_at(rules, 1.0)},
@@ -87,7 +87,7 @@ def known_entries(rules: League, stage: str, name: str) -> Candidates:
         facts = record.stages.get("finetune")
         if not facts or path.parent.name == name or record.league.fixed != rules.fixed():
             continue
-        values = {knob: record.asked.get(knob) for knob in ranges(rules, stage)}
+        values = {knob: record.asked.get(knob) for knob in rules.ranges(stage)}
         try:
             as_type(rules.tuned(stage), values)
         except ValueError:  # whoever wrote it

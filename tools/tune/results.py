@@ -13,7 +13,7 @@ from league.tasks.metric import metric_of
 
 from .jobs import worth_of
 from .outlook import outlook
-from .space import Values, flags, ranges, start_values
+from .space import Values, flags, start_values
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def _best(rows: list[dict[str, Any]], winner: dict[str, Values], has_one_task: b
 def knobs_of(rules: League, stage: str) -> dict[str, dict[str, Any]]:
     """Return range and start value of each knob, as plain JSON."""
     start, knobs = start_values(rules, stage), {}
-    for name, span in ranges(rules, stage).items():
+    for name, span in rules.ranges(stage).items():
         shape = span._asdict() if isinstance(span, Range) else {"choices": list(span)}
         knobs[name] = shape | {"default": start[name]}
     return knobs

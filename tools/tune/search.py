@@ -26,7 +26,7 @@ from .plan import Planner
 from .reading import counted
 from .results import Request
 from .sampling import Sampling
-from .space import Values, point, ranges, start_values, why_not
+from .space import Values, point, start_values, why_not
 from .speed import SHARE_VALIDATED, Speed
 from .study import Begun, Study, again
 from .trial import Runner, load_data
@@ -64,12 +64,12 @@ class Search:
         digests = {split.name: split.report["sha256"] for split in splits}
         identity = {
             "rules": fingerprint(self.rules.fixed(), {}),
-            "ranges": fingerprint({stage: ranges(self.rules, stage) for stage in STAGES}, {}),
+            "ranges": fingerprint({stage: self.rules.ranges(stage) for stage in STAGES}, {}),
             "data": fingerprint({}, digests),
             "seed": str(self.options.seed),
             "code": code_digest(self.rules),
         }
-        spans = {stage: ranges(self.rules, stage) for stage in STAGES}
+        spans = {stage: self.rules.ranges(stage) for stage in STAGES}
         sampling = Sampling(self.request.sampler, self.options.seed, spans)
         with clear_disk(self.entry.folder):
             self.study = Study(self.folder, identity, sampling)

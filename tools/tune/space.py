@@ -16,11 +16,6 @@ MANY = 12  # values: more than the closed leagues have in a stage
 Values = dict[str, Any]
 
 
-def ranges(rules: League, stage: str) -> dict[str, Range | tuple]:
-    """Return the search range of each knob of a stage."""
-    return rules.ranges(stage)
-
-
 def start_values(rules: League, stage: str) -> Values:
     """Return the start values of the rule book."""
     return as_values(rules.tuned(stage)())
@@ -41,7 +36,7 @@ def inside(span: Range, share: float) -> float:
 def point(rules: League, stage: str, share: float) -> Values:
     """Return the values that lie at a share of every range; what has no order keeps its start value."""
     values = start_values(rules, stage)
-    for name, span in ranges(rules, stage).items():
+    for name, span in rules.ranges(stage).items():
         if isinstance(span, Range):
             values[name] = float(f"{inside(span, share):.2g}")
         elif is_ordered(span):
@@ -51,7 +46,7 @@ def point(rules: League, stage: str, share: float) -> Values:
 
 def size(rules: League, share: float, like: Values) -> Values:
     """Return a structure whose sizes lie at a share of their ranges; its intervals (dropout) are those of `like`."""
-    intervals = {name: like[name] for name, span in ranges(rules, "pretrain").items() if isinstance(span, Range)}
+    intervals = {name: like[name] for name, span in rules.ranges("pretrain").items() if isinstance(span, Range)}
     return point(rules, "pretrain", share) | intervals
 
 

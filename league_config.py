@@ -60,6 +60,17 @@ class ReaderFinetuneHP(FinetuneHP):
     freeze: Annotated[str, FROZEN, "what of the encoder is not trained"] = "nothing"
 
 
+WIDE_KERNELS = ("1,2,3", "2,3,4", "1,2,3,4", "2,3,4,5")
+
+
+# 🔧 TUNE in questions-ko, whose filters read the words themselves, too.
+@dataclass(frozen=True)
+class WideReaderFinetuneHP(ReaderFinetuneHP):
+    conv_filters: Annotated[int, (128, 256, 512, 1024), "convolution filters of each width"] = 256
+    kernel_sizes: Annotated[str, WIDE_KERNELS, "widths of the convolutions, in tokens"] = "1,2,3,4"
+    classifier_dropout: Annotated[float, Range(0.2, 0.7), "share of the filters' answers dropped in training"] = 0.5
+
+
 REPETITIONS = ("3,0.1", "3,0.3", "3,1")
 OPTIMIZERS = ("adamw_torch_fused", "adafactor", "rmsprop", "adagrad", "sgd")
 
@@ -446,10 +457,10 @@ _QUESTIONS = HubFiles("", "main", {split: f"{split}.jsonl" for split in ("train"
 
 QUESTIONS_KO = League(
     name="questions-ko",
-    version=1,
+    version=2,  # which reads nearly syllables, and whose filters read words beside what the encoder makes of them
     **(_READER | {"source": "question"}),
     target="label",
-    vocab_size=4000,
+    vocab_size=1500,
     max_length=64,
     pretrain=_masking_stage(
         Corpus(
@@ -471,8 +482,8 @@ QUESTIONS_KO = League(
     finetune=Stage(
         Corpus("chatbot_ko", "questions", 9_000, _QUESTIONS),
         {"max_steps": 600},
-        ReaderFinetuneHP,
-        settings={"labels": {"0": "everyday", "1": "parting", "2": "love"}},
+        WideReaderFinetuneHP,
+        settings={"labels": {"0": "everyday", "1": "parting", "2": "love"}, "filters_read_words": True},
     ),
 )
 

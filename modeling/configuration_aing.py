@@ -71,6 +71,7 @@ class AingReaderConfig(AingConfig):
     conv_filters: int = 64  # of each width
     kernel_sizes: list[int] | tuple[int, ...] = (2, 3, 4)  # in tokens
     classifier_dropout: float | int = 0.1
+    filters_read_words: bool = False  # the tokens' embeddings, beside what the encoder makes of them
 
     def validate_classifier(self):
         """Refuse convolutions that cannot be built."""

@@ -57,21 +57,35 @@ class AingForMaskedLM(AingReaderPreTrainedModel):
 
 
 class AingForSequenceClassification(AingReaderPreTrainedModel):
-    """Convolutions of several widths over the last hidden states; the strongest answer of each filter decides."""
+    """Convolutions of several widths over the last hidden states; the strongest answer of each filter decides.
+
+    With `filters_read_words` they see each token's embedding beside its state: what stands there, untouched by the
+    rest of the sentence.
+    """
 
     def __init__(self, config: AingReaderConfig):
         super().__init__(config)
         self.num_labels = config.num_labels
+        num_read = 2 * config.d_model if config.filters_read_words else config.d_model
         self.convolutions = nn.ModuleList(
-            nn.Conv1d(config.d_model, config.conv_filters, width) for width in config.kernel_sizes
+            nn.Conv1d(num_read, config.conv_filters, width) for width in config.kernel_sizes
         )
         self.dropout = Dropout(config.classifier_dropout)
         self.classifier = nn.Linear(len(config.kernel_sizes) * config.conv_filters, config.num_labels)
         self.post_init()
 
-    def answers(self, hidden: torch.Tensor, attention_mask: torch.Tensor | None) -> list[torch.Tensor]:
+    def read(self, input_ids=None, attention_mask=None, inputs_embeds=None, **kwargs) -> tuple:
+        """Return the encoder's outputs, and what each filter answers to them."""
+        outputs = self.model(input_ids, attention_mask, inputs_embeds, **kwargs)
+        states = outputs.last_hidden_state
+        if self.config.filters_read_words:
+            words, _ = self.model.embed(input_ids, inputs_embeds)
+            states = torch.cat([states, words], dim=2)
+        return outputs, self.answers(states, attention_mask)
+
+    def answers(self, states: torch.Tensor, attention_mask: torch.Tensor | None) -> list[torch.Tensor]:
         """Return what each filter answers to the words from each position on, by width; padding answers nothing."""
-        x = hidden.transpose(1, 2)  # B D L
+        x = states.transpose(1, 2)  # B D L
         if attention_mask is not None:
             is_padding = (attention_mask == 0)[:, None]  # B 1 L
             x = x.masked_fill(is_padding, 0.0)
@@ -88,8 +102,7 @@ class AingForSequenceClassification(AingReaderPreTrainedModel):
     def forward(
         self, input_ids=None, attention_mask=None, inputs_embeds=None, labels=None, **kwargs: Unpack[TransformersKwargs]
     ) -> SequenceClassifierOutput:
-        outputs = self.model(input_ids, attention_mask, inputs_embeds, **kwargs)
-        answers = self.answers(outputs.last_hidden_state, attention_mask)
+        outputs, answers = self.read(input_ids, attention_mask, inputs_embeds, **kwargs)
         strongest = torch.cat([answer.amax(2) for answer in answers], dim=1)  # B K*C
         logits = self.classifier(self.dropout(F.relu(strongest)))  # B N
         loss = None

@@ -64,6 +64,7 @@ TINY_READERS = dataclasses.replace(
             Generated("labelled scenes", {"train": 64, "validation": 12, "test": 25}, seed=5),
         ),
         arguments={"max_steps": 10},
+        settings=LABELLED.settings | {"filters_read_words": True},
     ),
 )
 TINY_LEAGUES = {league.name: league for league in (TINY, TINY_READERS)}

@@ -95,7 +95,7 @@ def find_mistakes(task: Task, sentences: Sentences, model, tokenizer) -> list[Mi
 def deciding_words(model, tokenizer, row: Sequence[int]) -> list[Word]:
     """Return a sentence's words, and which of them won the filters that spoke most for its label."""
     ids = torch.tensor([row], device=model.device)
-    answers = model.answers(model.model(ids).last_hidden_state, None)
+    _, answers = model.read(ids)
     strongest = torch.cat([answer.amax(2) for answer in answers], dim=1).relu()[0]
     label = model.classifier(strongest).argmax()
     gains = (model.classifier.weight[label] * strongest).tolist()

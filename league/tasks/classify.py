@@ -58,6 +58,11 @@ class Classify(Reader):
             lines.append(f"{split.name}: {', '.join(parts)}")
         return lines
 
+    @property
+    def filters_read_words(self) -> bool:
+        """Tell whether the filters see the words themselves beside what the encoder makes of them."""
+        return self.rules.finetune.settings.get("filters_read_words", False)
+
     def tokenize(self, split, tokenizer, cache_dir: Path):
         from datasets import Features, List, Value
 
@@ -101,7 +106,8 @@ class Classify(Reader):
         if encoder is None or not isinstance(filters, int) or not is_list:
             return None
         widths = widths_of(kernels)
-        convolutions = sum(filters * (d_model * width + 1) for width in widths)
+        num_read = 2 * d_model if self.filters_read_words else d_model
+        convolutions = sum(filters * (num_read * width + 1) for width in widths)
         return encoder + convolutions + (len(widths) * filters + 1) * len(self.labels)
 
     def model_class(self) -> type:
@@ -129,6 +135,7 @@ class Classify(Reader):
             conv_filters=filters,
             kernel_sizes=widths,
             classifier_dropout=dropout,
+            filters_read_words=self.filters_read_words,
             id2label=dict(enumerate(names)),
             label2id={name: i for i, name in enumerate(names)},
             **others,
@@ -162,20 +169,28 @@ class Classify(Reader):
         from league.tasks.freezing import frozen
 
         model = trainer.model
-        return super().structure_in_effect(trainer) | {
+        head = {
             "conv_filters": agreed(convolution.out_channels for convolution in model.convolutions),
             "kernel_sizes": ",".join(str(convolution.kernel_size[0]) for convolution in model.convolutions),
             "classifier_dropout": model.dropout.p,
             "num_labels": model.classifier.out_features,
             "freeze": frozen(model.model),
         }
+        if any(convolution.in_channels > model.config.d_model for convolution in model.convolutions):
+            head["filters_read_words"] = True
+        return super().structure_in_effect(trainer) | head
 
     def expected_structure(self, values: dict[str, Any]) -> dict[str, Any]:
         from league.tasks.freezing import effective
 
         head = {name: values.get(name) for name in ("conv_filters", "kernel_sizes", "classifier_dropout")}
-        named = effective(values.get("freeze"), values.get("num_layers"))
-        return super().expected_structure(values) | head | {"num_labels": len(self.labels), "freeze": named}
+        head |= {
+            "num_labels": len(self.labels),
+            "freeze": effective(values.get("freeze"), values.get("num_layers")),
+        }
+        if self.filters_read_words:
+            head["filters_read_words"] = True
+        return super().expected_structure(values) | head
 
     def predict_rows(self, model, tokenizer, rows: Sequence[list[int]]) -> list[str]:
         names = list(self.labels)

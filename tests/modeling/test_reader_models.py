@@ -40,9 +40,11 @@ def padded(rows: list[torch.Tensor], more: int = 0) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
+@pytest.mark.parametrize("reads_words", [False, True])
 @pytest.mark.parametrize("kernel_sizes", [[1], [2, 3, 4], [5]])
-def test_a_label_depends_neither_on_the_batch_nor_on_padding(attention, kernel_sizes):
-    model, rows = make(AingForSequenceClassification, num_labels=3, kernel_sizes=kernel_sizes), sentences(1, 2, 9, 14)
+def test_a_label_depends_neither_on_the_batch_nor_on_padding(attention, kernel_sizes, reads_words):
+    changes = {"num_labels": 3, "kernel_sizes": kernel_sizes, "filters_read_words": reads_words}
+    model, rows = make(AingForSequenceClassification, **changes), sentences(1, 2, 9, 14)
     model.set_attn_implementation(attention)
     together = model(**padded(rows, more=5)).logits
     for row, logits in zip(rows, together, strict=True):
@@ -60,6 +62,20 @@ def test_padding_never_wins_a_filter():
     for one, other in zip(short, long, strict=True):
         assert torch.allclose(one.amax(2), other.amax(2))
         assert (other.argmax(2) < 2).all()
+
+
+def test_filters_see_words_beside_states_where_they_are_told_to():
+    model, (row,) = make(AingForSequenceClassification, filters_read_words=True, kernel_sizes=[1]), sentences(8)
+    (convolution,) = model.convolutions
+    other = row.clone()
+    other[3] = 5 + (row[3] == 5)
+    for blind, is_local in ((slice(32), True), (slice(32, 64), False)):  # to what the encoder makes of it; to the words
+        weight = convolution.weight.clone()
+        convolution.weight.data[:, blind] = 0
+        ((one,), (two,)) = (model.read(ids[None])[1] for ids in (row, other))
+        differs = (one != two).any(dim=1)[0]
+        assert differs.tolist() == [i == 3 if is_local else True for i in range(8)]
+        convolution.weight.data.copy_(weight)
 
 
 def test_each_token_reaches_every_other():

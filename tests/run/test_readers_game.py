@@ -66,7 +66,13 @@ def test_the_record_holds_what_each_stage_did(readers):
     assert stages["pretrain"].figures["scenes perplexity"] > 1
     for stage in stages.values():
         assert stage.effective["activation"] == "gelu" and stage.effective["d_model"] == 32
-    wanted = {"conv_filters": 8, "kernel_sizes": "2,3", "freeze": "nothing", "num_labels": 5}
+    wanted = {
+        "conv_filters": 8,
+        "kernel_sizes": "2,3",
+        "freeze": "nothing",
+        "num_labels": 5,
+        "filters_read_words": True,
+    }
     assert wanted.items() <= stages["finetune"].effective.items()
 
 

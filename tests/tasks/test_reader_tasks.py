@@ -22,7 +22,7 @@ from league.tasks.predicting import name_hidden
 from league.tasks.resampling import interval
 from league.tasks.task import task_of
 from league.untrusted import Number, as_type
-from league_config import DEMO_READERS, FROZEN, LEAGUES, ReaderFinetuneHP, ReaderHP
+from league_config import DEMO_READERS, FROZEN, LEAGUES, QUESTIONS_KO, ReaderFinetuneHP, ReaderHP
 
 STRUCTURE = {"d_model": 32, "nhead": 2, "num_layers": 3, "d_ff": 64, "dropout": 0.0, "activation": "gelu"}
 HEAD = {"conv_filters": 8, "kernel_sizes": "2,3", "classifier_dropout": 0.1, "freeze": "nothing"}
@@ -126,8 +126,9 @@ def test_a_structure_that_cannot_be_built_is_refused():
 
 @pytest.mark.parametrize("stage", ["pretrain", "finetune"])
 @pytest.mark.parametrize("num_layers", [1, 4])
-def test_the_size_is_what_is_built(stage, num_layers):
-    task, values = task_of(DEMO_READERS, stage), STRUCTURE | HEAD | {"num_layers": num_layers}
+@pytest.mark.parametrize("league", [DEMO_READERS, QUESTIONS_KO])
+def test_the_size_is_what_is_built(league, stage, num_layers):
+    task, values = task_of(league, stage), STRUCTURE | HEAD | {"num_layers": num_layers}
     model = task.model_class()(task.config_of(values))
     assert task.num_parameters(values) == model.num_parameters()
     assert task.num_parameters(model.config.to_dict()) == model.num_parameters()

@@ -29,6 +29,7 @@ class Preset:
     fidelities: tuple[float, ...]  # of a short trial: the first that tells structures apart
     keep_one_in: int  # short trials, that is run in full
     for_finetunes: float  # share of the search
+    for_another_task: float = 0.5  # likewise, where stage B has a task of its own; docs/readers.md tells why
 
 
 # Shares of the clock as --help names them; the rest was settled on the demo league and stands in docs/tuning.md.
@@ -72,7 +73,9 @@ class Budget:
 
     def kept(self, structure: Values, tried: list[Tried]) -> float:
         """Return the seconds to keep for all after stage A: the fine-tunes, or at least that of the best so far."""
-        share = 0.0 if self.only == "structure" else self.preset.for_finetunes * self.seconds
+        preset = self.preset
+        share = preset.for_finetunes if self.rules.has_one_task else preset.for_another_task
+        share = 0.0 if self.only == "structure" else share * self.seconds
         fulls = self.fulls(tried)
         best = max(fulls, key=lambda one: one.validation, default=None)
         structures = [structure, *([best.structure] if best else [])]

@@ -10,7 +10,6 @@ import sys
 import tempfile
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from filelock import FileLock
@@ -23,6 +22,7 @@ pytest.register_assert_rewrite("app_site", "hub_entry", "splits", "translating")
 
 FIXED = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "ACCELERATE_USE_CPU": "true"}  # which hides a GPU, too
 USUAL = {**os.environ, **FIXED}
+STARTED_OVER = "1:SIGKILL"  # an accident that nobody meets who goes on from a checkpoint
 READ_LATE = {"HF_TOKEN", "SIGNAL_AT", "SAVE_EVERY", "MINUTES", "SLOW_STEPS", "WORK_NOTED"}  # in the fork: see play.py
 PATIENCE = 240  # seconds that no command takes, on a busy machine either
 LONGEST = ["test_tune", "test_recipes", "test_checkpoints", "test_hub_fetch", "test_hub_accidents", "test_tools"]
@@ -124,8 +124,12 @@ def play_once(folder: Path) -> None:
 def replayed_as_tiny(monkeypatch) -> None:
     """Let the tools that play an entry anew play the tiny league, too."""
     monkeypatch.setattr("tools.replay.command", lambda script: command(script))
-    warm_run = SimpleNamespace(run=lambda words, cwd, env: run_warm(words, cwd, USUAL))
-    monkeypatch.setattr("tools.replay.subprocess", warm_run)
+
+    def finish(words, folder, settings, is_seen):
+        done = run_warm(words, folder, USUAL)
+        return done.returncode, done.stdout.encode()
+
+    monkeypatch.setattr("tools.replay.finish", finish)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from league.files import new_folder
@@ -16,8 +17,9 @@ def cache_folder() -> Path:
     """Return where this machine works for others; what was never finished goes after days."""
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / CACHE
     for left in folder.glob("*"):
-        if time.time() - left.stat().st_mtime > KEPT_DAYS * 86400:
-            shutil.rmtree(left, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another worker of this machine removes it, too
+            if time.time() - left.stat().st_mtime > KEPT_DAYS * 86400:
+                shutil.rmtree(left, ignore_errors=True)
     return folder
 
 

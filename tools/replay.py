@@ -65,6 +65,18 @@ def command(script: str) -> list[str]:
     return [sys.executable, str(ROOT / f"{script}.py")]
 
 
+def finish(words: list[str], folder: Path, settings: dict[str, str], is_seen: bool) -> tuple[int, bytes | None]:
+    """Run a command to its end; return its exit code, and its output where nobody sees it."""
+    kept = {} if is_seen else {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(words, cwd=folder, env=settings, **kept) as process:
+        try:
+            output, _ = process.communicate()
+        except KeyboardInterrupt:  # which it has had, too: it saves what it has
+            process.wait()
+            raise
+    return process.returncode, output
+
+
 @dataclass
 class Replays:
     """Playing entries again as a work for the workers of a team."""
@@ -98,11 +110,9 @@ class Replays:
                 self.note(what.entry, script)
             # A process each: the memory of one does not add to the next one's.
             words = [*self.command(script), *flags, *data]
-            kept = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if self.note else {}
-            done = subprocess.run(words, cwd=folder, env=settings, **kept)
-            if done.returncode:
-                why = f"code {done.returncode}{last_line(done.stdout)}"
-                return Failed(f"{script}.py ended with {why}")
+            code, output = finish(words, folder, settings, is_seen=not self.note)
+            if code:
+                return Failed(f"{script}.py ended with code {code}{last_line(output)}")
         home = folder / RUNS / what.entry
         return None if self.data is None else read_folder(home, *(path.name for path in home.iterdir()))
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from league.cli.options import parse_options
 from league.errors import UserError, run_command
 from league.values import DataDirOptions
+from league_config import LEAGUES
 from tools.workers import WorkerOptions, open_team
 
 
@@ -41,6 +42,11 @@ def main(argv: list[str] | None = None) -> None:
     if folder.absolute().parent != RUNS.absolute():
         raise UserError(f"{folder} is not an entry in {RUNS}/ of this folder.")
     record, league = read_scored_entry(folder)
+    if record.league.fixed != LEAGUES[league.name].fixed():
+        raise UserError(f"{folder} was played by other rules than league_config.py has now: they cannot be repeated.")
+    from_files = [name for name, facts in record.data.items() if facts.origin == "files"]
+    if from_files and not options.data_dir:
+        raise UserError(f"{folder} was played on files ({from_files[0]}): say --data_dir, as it was played.")
     own = record.asked.get("seed", 1)
     others = [seed for seed in range(1, 101) if seed != own][: options.seeds - 1]
     # Of several workers each has its share of the cores, however many the entry was played on.

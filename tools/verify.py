@@ -93,6 +93,7 @@ def judge(proof: Proof, data_dir: str | None) -> None:
     from league.proof.checks import Check, checks
     from league.proof.data import DataAtHand
     from league.record.code import code_digest
+    from league.run.failures import is_out_of_memory
 
     if proof.record.code != code_digest(proof.league):
         print("note    the record was made with other code than this, which judges it")
@@ -103,6 +104,10 @@ def judge(proof: Proof, data_dir: str | None) -> None:
         proof.unproven = str(unknown)
     except UserError as error:
         proof.show(Check("what is needed is there and whole", [str(error)]))
+    except Exception as error:
+        if not isinstance(error, OSError) and not is_out_of_memory(error):
+            raise
+        proof.unproven = f"the proof broke off: {type(error).__name__}: {error}"  # which says nothing of the entry
 
 
 def retrain(proofs: list[Proof], data_dir: str | None, team: Any) -> None:
@@ -145,6 +150,9 @@ def differences(record: Record, again: Record) -> list[str]:
     noise, apart = noise_of(league.name, league.version), abs(after - before)
     scores = f"the weights differ; the score is {after:.2f} this time, {before:.2f} in the record"
     known = f"seeds explain {noise.reach:.2f}" if noise else "what seeds explain was never measured for this league"
+    for played, which in ((record, "the record's"), (again, "this time's")):
+        if any(stage.out_of_time for stage in played.stages.values()):
+            raise NotAtHand(f"{scores}; the clock cut {which} training short: play it again on a machine like its own")
     if noise and apart <= noise.reach:
         print(f"{scores}; {known}")
         return []

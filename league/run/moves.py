@@ -12,6 +12,22 @@ from league.run.entry import Entry
 
 
 def start(entry: Entry, asked: dict[str, Any], *splits: Split) -> None:
+    """Note what a command asks for and reads, and charge for the search that its values come from."""
+    note(entry, asked, *splits)
+    if settings := entry.options.settings:
+        seconds = settings.minutes * 60 - _taken_over(entry, settings.trials)
+        entry.charge_search(settings.trials, seconds)
+        entry.charge_game(settings.what, seconds, settings.game)
+    entry.write()
+
+
+def _taken_over(entry: Entry, trials: int) -> float:
+    """Return the seconds of stages that were taken over from this same search, which are charged for as such."""
+    stages = entry.record.stages.items() if entry.record.trials == trials else ()
+    return sum(entry.clock.spent.get(name, 0.0) for name, facts in stages if facts.reused)
+
+
+def note(entry: Entry, asked: dict[str, Any], *splits: Split) -> None:
     """Note what a command asks for and reads, or refuse it where the entry was started with something else."""
     entry.demand_lock()
     data = {split.name: DataFacts(**split.report) for split in splits}
@@ -33,10 +49,6 @@ def start(entry: Entry, asked: dict[str, Any], *splits: Split) -> None:
         raise Diverged(_about_divergence(entry))
     before |= asked
     seen |= data
-    if settings := entry.options.settings:
-        entry.charge_search(settings.trials, settings.minutes * 60)
-        entry.charge_game(settings.what, settings.minutes * 60, settings.game)
-    entry.write()
 
 
 def completed(entry: Entry, stage: str) -> StageFacts | None:

@@ -64,7 +64,8 @@ def take_over(entry: Entry, folder: Path, stage: str, what: str, downloaded: Pat
     _refuse_other_rules(entry, other, what)
     facts = with_own_code(other.stages[stage]) if downloaded else other.stages[stage]
     files = _files_of(downloaded or folder / stage, facts.sha256, f"{what}: its {stage} checkpoint")
-    moves.start(entry, _asked(entry, other, stage, what))
+    moves.note(entry, _asked(entry, other, stage, what))
+    entry.write()
     _copy(files, entry.checkpoint(stage))
     seconds, game = _charge(entry, folder, other, stage), game_of(other)
     is_own = folder.is_relative_to(entry.folder)  # of its own search, whose time is on the game's clock already
@@ -76,7 +77,9 @@ def take_over(entry: Entry, folder: Path, stage: str, what: str, downloaded: Pat
     # A search for these values, too, and what was seen of the test set: written with the stage itself.
     searched = other.clock.spent.get("trials", 0.0) * 60
     entry.charge_search(other.trials, searched)
-    if not is_own:
+    settings = entry.options.settings
+    is_asked = settings and settings.trials == other.trials  # and charged for where the stage begins
+    if not is_own and not is_asked:
         entry.charge_game(f"search of entry {other.entry}"[:80], searched, game and game.id)
     if stage == "finetune":
         entry.record.test_openings = max(entry.record.test_openings, other.test_openings)

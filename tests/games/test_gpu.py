@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import SMALL, command, run
+from conftest import SMALL, STARTED_OVER, command, run
 
 pytestmark = [
     pytest.mark.gpu,
@@ -42,7 +42,7 @@ def test_the_tiny_league_plays_on_a_gpu(played_on_gpu):
 def test_a_kill_on_a_gpu_loses_nothing(played_on_gpu, tmp_path):
     words = command("train_pretrain", "--entry", "one", *SMALL)
     run(words, tmp_path, expect=-9, SIGNAL_AT="9:SIGKILL", SAVE_EVERY="0", **GPU)
-    run(words, tmp_path, **GPU)
+    run(words, tmp_path, SIGNAL_AT=STARTED_OVER, **GPU)
     whole, torn = (stages_of(folder, "one")["pretrain"]["curve"] for folder in (played_on_gpu, tmp_path))
     # Not to the bit: torch's fused attention adds up in any order in its backward pass.
     for one, two in zip(whole, torn, strict=True):

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 import torch
@@ -52,6 +53,16 @@ def test_padding_changes_nothing(side):
     input_ids, attention_mask = (torch.cat(pair if side == "right" else pair[::-1], dim=1) for pair in pieces)
     padded = model(input_ids=input_ids, attention_mask=attention_mask, labels=batch["labels"]).logits
     assert torch.allclose(plain, padded, atol=1e-5)
+
+
+def test_every_dropout_of_the_model_is_in_the_way():
+    model, batch, seen = make_model(dropout=0.5).train(), make_batch(), Counter()
+    parts = {name: part for name, part in model.named_modules() if isinstance(part, Dropout)}
+    for name, part in parts.items():
+        part.register_forward_hook(lambda *_, name=name: seen.update([name]))
+    assert not torch.equal(model(**batch).logits, model(**batch).logits)
+    # Once for the embeddings of each side, and behind each block: two in an encoder's layer, three in a decoder's.
+    assert sorted(number // 2 for number in seen.values()) == [1, 1, 2, 2, 3, 3] and seen.keys() == parts.keys()
 
 
 def test_every_source_token_reaches_every_target():

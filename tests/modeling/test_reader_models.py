@@ -51,6 +51,14 @@ def test_a_label_depends_neither_on_the_batch_nor_on_padding(attention, kernel_s
         assert torch.allclose(model(input_ids=row[None]).logits[0], logits, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["dropout", "classifier_dropout"])
+def test_each_dropout_of_a_classifier_is_in_the_way(name):
+    rates = {"dropout": 0.0, "classifier_dropout": 0.0} | {name: 0.5}
+    model = make(AingForSequenceClassification, num_labels=3, **rates).train()
+    batch = padded(sentences(8, 6))
+    assert not torch.equal(model(**batch).logits, model(**batch).logits)
+
+
 def test_padding_never_wins_a_filter():
     model = make(AingForSequenceClassification, num_labels=2)
     hidden = -torch.rand(1, 6, 32)

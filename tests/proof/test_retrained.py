@@ -7,6 +7,7 @@ from pathlib import Path
 import play  # noqa: F401  (the tiny league)
 import pytest
 
+from league.errors import NotAtHand
 from league.proof.noise import Noise
 from league.record.shape import read_record
 from tools import verify
@@ -30,6 +31,27 @@ def records_of_another_machine(entry) -> list:
 def test_weights_of_another_machine_are_judged_by_the_seeds_deviation(entry, monkeypatch, deviation, proven):
     monkeypatch.setattr("league.proof.noise.noise_of", lambda *_: Noise(deviation, 5))
     assert bool(verify.differences(*records_of_another_machine(entry))) != proven
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_what_the_clock_cut_short_refutes_nothing(entry, monkeypatch, which):
+    monkeypatch.setattr("league.proof.noise.noise_of", lambda *_: Noise(0.0, 5))
+    both = records_of_another_machine(entry)
+    both[which].stages["pretrain"].out_of_time = True
+    with pytest.raises(NotAtHand, match="the clock cut .* training short"):
+        verify.differences(*both)
+
+
+@pytest.mark.parametrize("error", [MemoryError("out of memory"), OSError(28, "No space left on device")])
+def test_a_machine_that_cannot_prove_an_entry_does_not_refute_it(entry, monkeypatch, capsys, error):
+    def break_off(*_):
+        raise error
+        yield
+
+    monkeypatch.setattr("league.proof.checks.checks", break_off)
+    with pytest.raises(SystemExit) as ended:
+        verify.main([str(entry)])
+    assert ended.value.code == 2 and "NOT PROVEN: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("noise", [None, Noise(0.2, 5)], ids=["never measured", "farther than seeds usually move it"])

@@ -2,6 +2,7 @@
 
 import json
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -40,6 +41,11 @@ def test_what_runs_is_in_what_is_used(tmp_path):
     with clock.charge("score"):
         time.sleep(0.05)
         assert clock.used >= 0.05 and clock.left <= 60 - 0.05
+
+
+def test_the_time_left_is_the_game_s_where_that_is_less(tmp_path):
+    for game, left in ((7.0, 7.0), (600.0, 60.0), (-5.0, -5.0)):
+        assert Clock(tmp_path / "clock.json", 1.0, game=SimpleNamespace(left=game)).left == left
 
 
 def test_a_lost_clock_goes_on_from_the_record(tmp_path):

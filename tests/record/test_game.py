@@ -13,6 +13,7 @@ from league.errors import UserError
 from league.record import game_clock
 from league.record.game import GameLog, Span, facts_of, game_problems, hidden_minutes, union
 from league.record.game_clock import GameClock, game_names, opened
+from league.values import Options
 
 
 @pytest.fixture
@@ -177,6 +178,11 @@ def test_a_log_is_held_against_the_record(played):
     }
     for words, changed in wrong.items():
         assert any(words in problem for problem in game_problems(log, changed)), words
+
+
+def test_a_command_plays_the_game_of_its_terminal_unless_it_names_one(monkeypatch):
+    monkeypatch.setenv("LEAGUE_GAME", "day")
+    assert [Options().game, Options(game="other").game, Options(game="").game] == ["day", "other", ""]
 
 
 @pytest.mark.parametrize("spans", [[], [(0, 1)], [(0, 3), (1, 2)], [(5, 6), (0, 1)], [(0, 2), (1, 4), (10, 11)]])

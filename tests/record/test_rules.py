@@ -11,10 +11,12 @@ from play import TINY, play
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import Seq2SeqTrainingArguments, get_scheduler
 
+import league_config
 from league.data import corpora as data
 from league.record import rules
 from league.record.rules import broken_rules, scheduled_rate
 from league.record.shape import as_record
+from league.rulebook import fingerprint
 from league.run import stage as training
 from league.tasks import decoding
 from league.tasks.task import task_of
@@ -98,15 +100,34 @@ def test_what_was_asked_for_and_what_was_trained_must_agree(record, name):
         (("score", "precision"), "bf16", "score.precision"),
         (("score", "rows"), 24, "score.rows"),
         (("score", "signature"), "nrefs:1|case:lc|eff:no|tok:13a|smooth:exp|version:2.6.0", "score.metric"),
-        (("clock", "minutes"), 5.01, "clock.minutes"),
+        (("clock", "spent", "pretrain"), 4.0, "clock.minutes"),  # which is more than the minutes in all
         (("clock", "spent"), {"pretrain": 0.0, "finetune": 0.0}, "clock.spent.score"),
         (("league", "fingerprint"), "0" * 16, "league.fingerprint"),
         (("league", "version"), 99, "league"),
         (("asked", "league"), "demo", "asked.league"),
+        (("asked", "turbo"), 1, "asked.turbo"),
+        (("stages", "finetune", "sha256", "tokenizer.json"), "0" * 64, "finetune.tokenizer"),
+        (("stages", "finetune", "curve", 0, "step"), 11, "finetune.curve"),
     ],
 )  # fmt: skip
 def test_each_rule(record, path, value, rule):
     assert any(broken.startswith(rule) for broken in rules_broken(changed_at(record, path, value)))
+
+
+def test_more_time_than_there_is_is_found_where_the_parts_agree(record):
+    record["clock"] |= {"minutes": 5.2, "spent": {"pretrain": 5.0, "finetune": 0.1, "score": 0.1}}
+    assert rules_broken(record) == {"clock.minutes"}
+
+
+def test_practice_is_not_ranked_where_a_game_is_asked_for(record, monkeypatch):
+    book = replace(TINY, needs_game=True)
+    monkeypatch.setitem(league_config.LEAGUES, "tiny", book)
+    record["league"]["fixed"] = book.fixed()
+    record["league"]["fingerprint"] = fingerprint(book.fixed(), as_record(record).data_digests())
+    assert rules_broken(record) == {"game"}
+    for minutes, broken in ((4.0, set()), (5.5, {"game.minutes"})):
+        record["game"] = {"name": "day", "id": "0" * 12, "minutes": minutes, "entries": 2, "test_openings": 1}
+        assert rules_broken(record) == broken
 
 
 @pytest.mark.parametrize("stage", ["pretrain", "finetune"])

@@ -143,6 +143,7 @@ def test_what_comes_after_the_end_is_late(runs):
     play(runs.parent, "train_finetune", "d", *TUNED)
     told = play(runs.parent, "evaluate_bleu", "d")
     record = read(runs / "d")
+    assert record["stages"]["pretrain"]["out_of_time"] and record["stages"]["pretrain"]["steps"] == 1
     assert not record["official"] and "game.minutes" in {rule["rule"] for rule in record["broken_rules"]}
     assert "The game's clock stands at" in told and ", 0.0 left" in told
     row = next(row for standing in build(runs).standings for row in standing.rows if row.name == "d")

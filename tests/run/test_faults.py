@@ -186,7 +186,10 @@ def test_a_stage_that_will_not_make_it_is_told_early(here, capsys):
 
 @pytest.mark.parametrize("is_killed", [False, True])
 def test_scoring_again_that_is_stopped_leaves_a_record_that_agrees_with_its_clock(here, monkeypatch, is_killed):
+    openings = []
+
     def stop(*_, **__):
+        openings.append(record_of(here, "one")["test_openings"])
         time.sleep(1.5)
         raise KeyboardInterrupt
 
@@ -196,6 +199,7 @@ def test_scoring_again_that_is_stopped_leaves_a_record_that_agrees_with_its_cloc
             broken.setattr(Entry, "write", lambda self: None)
         with pytest.raises(KeyboardInterrupt):
             play("evaluate_bleu", "--entry", "one", "--again")
+    assert openings[0] == 2 - is_killed, "counted before anything is translated"
     play("evaluate_bleu", "--entry", "one")
     clock = Clock(here / "runs/one/clock.json", TINY.minutes, writes=False)
     assert not list(clock_problems(clock.spent, as_record(record_of(here, "one"))))

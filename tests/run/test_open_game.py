@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from conftest import command, run
+from conftest import STARTED_OVER, command, run
 
 from league.record.shape import read_record
 from league.translate.translator import find_rules
@@ -54,7 +54,7 @@ def test_kills_cost_nothing(game, tmp_path):
     for words, moment in zip(GAME, ("9:SIGKILL", "7:SIGTERM"), strict=True):
         expect = -9 if "KILL" in moment else 130
         play(tmp_path, *words, expect=expect, SIGNAL_AT=moment, SAVE_EVERY="0")
-        play(tmp_path, *words)
+        play(tmp_path, *words, SIGNAL_AT=STARTED_OVER)
     for stage in ("pretrain", "finetune"):
         resumed, whole = (record_of(folder).stages[stage].sha256 for folder in (tmp_path, game))
         assert resumed["model.safetensors"] == whole["model.safetensors"]

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import SMALL, command, run
+from conftest import SMALL, STARTED_OVER, command, run
 from play import TINY_READERS
 
 from league.record.shape import read_record
@@ -102,7 +102,7 @@ def test_a_kill_costs_nothing(readers, tmp_path, stage):
         script = ("train_finetune", flags)
     name, words = script
     play_stage(name, "one", tmp_path, *words, expect=-9, SIGNAL_AT="7:SIGKILL", SAVE_EVERY="0")
-    play_stage(name, "one", tmp_path, *words)
+    play_stage(name, "one", tmp_path, *words, SIGNAL_AT=STARTED_OVER)
     assert weights_of(tmp_path, "one", stage) == weights_of(readers, "one", stage)
 
 

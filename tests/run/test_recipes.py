@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, SMALL, command, run
+from conftest import ROOT, SMALL, STARTED_OVER, command, run
 from play import play
 from transformers import AutoTokenizer
 
@@ -154,6 +154,18 @@ def test_what_does_not_fit_the_entry_is_refused(copy, monkeypatch, words, told):
     assert not (copy / "runs" / "new").exists()
 
 
+def test_an_entry_does_not_go_on_with_other_data(copy, monkeypatch):
+    monkeypatch.chdir(copy)
+    path = copy / "runs" / "one" / "record.json"
+    record = json.loads(path.read_text())
+    record["data"]["captions.train"]["sha256"] = "0" * 64
+    path.write_text(json.dumps(record))
+    before = path.read_bytes()
+    with pytest.raises(UserError, match="was started with other data for captions.train"):
+        play("train_pretrain", "--entry", "one", *SMALL)
+    assert path.read_bytes() == before
+
+
 def test_a_user_error_is_one_line_and_exit_code_2(played):
     done = run(command("train_pretrain", "--entry", "one", "--d_model", "64"), played, expect=2)
     assert len(done.stderr.strip().splitlines()) == 1 and "Traceback" not in done.stderr
@@ -184,7 +196,7 @@ def test_an_interrupted_stage_goes_on_to_the_same_weights(played, tmp_path, acci
         told = f"Stopped at step {accident.split(':')[0]} of 24, and saved; the same command resumes from there."
         assert done.stderr.strip().splitlines()[-1] == told
     assert not record_of(tmp_path, "one")["stages"]
-    run(words, tmp_path)
+    run(words, tmp_path, SIGNAL_AT=STARTED_OVER)
     assert weights_of(tmp_path, "one", "pretrain") == weights_of(played, "one", "pretrain")
     assert record_of(tmp_path, "one")["clock"]["interruptions"] == 1
     assert not (tmp_path / "runs" / "one" / "under_way" / "pretrain").exists()
@@ -197,7 +209,7 @@ def test_a_half_written_checkpoint_is_not_taken_for_one(played, tmp_path):
     shutil.copytree(checkpoint, checkpoint.with_name("checkpoint-12"))
     (checkpoint.with_name("checkpoint-12") / "complete.json").unlink()
     (checkpoint.with_name("checkpoint-12") / "optimizer.pt").write_bytes(b"half")
-    run(words, tmp_path)
+    run(words, tmp_path, SIGNAL_AT=STARTED_OVER)
     assert weights_of(tmp_path, "one", "pretrain") == weights_of(played, "one", "pretrain")
 
 
@@ -240,7 +252,7 @@ def test_two_processes_stop_together_and_go_on(tmp_path):
     words = command("train_pretrain", "--entry", "pair", *SMALL, processes=2)
     done = run(words, tmp_path, expect=1, SIGNAL_AT="9:SIGINT")
     assert "Stopped at step 9 of 24" in done.stderr
-    run(words, tmp_path)
+    run(words, tmp_path, SIGNAL_AT=STARTED_OVER)
     assert record_of(tmp_path, "pair")["stages"]["pretrain"]["steps"] == 24
 
 

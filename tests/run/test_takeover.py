@@ -6,11 +6,14 @@ import shutil
 import pytest
 from play import play
 from played_copy import a_copy, record_of  # noqa: F401
+from searches import write_from
 
 from league.errors import UserError
 from league.files import digests_of
+from league.record.game import GameLog
 from league.run import moves, takeover
 from league.run.entry import Entry
+from league.untrusted import read_as
 from league.values import Options
 
 
@@ -26,6 +29,35 @@ def test_a_stage_a_taken_over_costs_what_it_cost_and_is_the_same(here):
     assert two["data"].items() <= one["data"].items() and two["asked"] == one["asked"]
     play(*words)
     assert record_of(here, "two")["clock"] == two["clock"], "the same command again costs nothing"
+
+
+@pytest.mark.parametrize("game", ["", "day"])
+def test_values_and_a_stage_of_the_same_search_are_paid_for_once(here, game):
+    clock = json.loads((here / "runs/one/clock.json").read_text())
+    clock["spent"] = {"pretrain": 60.0, "finetune": 30.0, "trials": 110.0}
+    (here / "runs/one/clock.json").write_text(json.dumps(clock))
+    record = record_of(here, "one")
+    record["trials"], record["clock"]["spent"]["trials"] = 7, round(110 / 60, 2)
+    (here / "runs/one/record.json").write_text(json.dumps(record))
+    best = write_from(here, trials=7, minutes=round(200 / 60, 2))
+    words = ["--entry", "two", "--game", game, "--from", str(best), "--pretrained", "one"]
+    for _ in range(2):
+        play("train_finetune", *words)
+        spent = json.loads((here / "runs/two/clock.json").read_text())["spent"]
+        assert spent["pretrain"] + spent["trials"] == pytest.approx(200, abs=0.5)
+    if game:
+        taken = read_as(GameLog, here / "runs/two/game.json").taken
+        assert sum(taken.values()) == pytest.approx(200, abs=0.5)
+
+
+def test_a_game_pays_once_for_a_stage_a_from_outside(here):
+    clock = json.loads((here / "runs/one/clock.json").read_text())
+    clock["spent"]["pretrain"] = 77.0
+    (here / "runs/one/clock.json").write_text(json.dumps(clock))
+    for name in ("two", "three"):
+        play("train_finetune", "--entry", name, "--game", "day", "--pretrained", "one", "--warmup_steps", "2")
+        taken = read_as(GameLog, here / "runs" / name / "game.json").taken
+        assert list(taken.values()) == [77.0]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from conftest import STARTED_OVER
 from play_summaries import TINY_SUMMARIES
 from summaries_game import GAME, play, record_of
 
@@ -55,7 +56,7 @@ def test_it_is_proven_and_other_summaries_are_not(copy):
 def test_a_stage_that_was_stopped_resumes_to_the_same_weights(game, tmp_path):
     for words, moment in zip(GAME[:2], ("9:SIGINT", "4:SIGTERM"), strict=True):
         play(tmp_path, *words, expect=130, SIGNAL_AT=moment)
-        play(tmp_path, *words)
+        play(tmp_path, *words, SIGNAL_AT=STARTED_OVER)
     for stage in ("pretrain", "finetune"):
         resumed, whole = (record_of(folder).stages[stage].sha256 for folder in (tmp_path, game))
         assert resumed["model.safetensors"] == whole["model.safetensors"]

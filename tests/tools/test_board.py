@@ -37,9 +37,18 @@ def test_a_record_alone_stands_as_a_claim_and_says_so(elsewhere, one):
     assert row.state == "claimed" and "as claimed" in row.notes[0]
 
 
-@pytest.mark.parametrize(
-    "accident", ["translations", "score", "interval", "weights", "clock", "verdict", "a file more"]
-)
+REFUTED = {
+    "translations": "translations.txt",
+    "score": "value is",
+    "interval": "interval is",
+    "weights": "model.safetensors",
+    "clock": "pretrain took 10.00 minutes by clock.json",
+    "verdict": "does not own up to: The clock stands at 999 minutes",
+    "a file more": "pytorch_model.bin",
+}
+
+
+@pytest.mark.parametrize("accident", REFUTED)
 def test_what_is_not_true_is_refuted_and_not_ranked(played, elsewhere, accident):
     folder = shutil.copytree(played / "runs" / "one", elsewhere / "one")
     record = read(folder)
@@ -52,7 +61,9 @@ def test_what_is_not_true_is_refuted_and_not_ranked(played, elsewhere, accident)
     elif accident == "weights":
         (folder / "finetune" / "model.safetensors").write_bytes(b"others")
     elif accident == "clock":
-        (folder / "clock.json").write_text('{"spent": {"pretrain": 600.0}}')
+        clock = json.loads((folder / "clock.json").read_text())
+        clock["spent"]["pretrain"] = 600.0
+        (folder / "clock.json").write_text(json.dumps(clock))
     elif accident == "verdict":
         record["clock"]["minutes"] = 999.0
     else:
@@ -60,7 +71,8 @@ def test_what_is_not_true_is_refuted_and_not_ranked(played, elsewhere, accident)
     (folder / "record.json").write_text(json.dumps(record))
     board = build(elsewhere)
     (row,) = board.unranked
-    assert row.state == "refuted" and row.reasons and not board.entries
+    assert row.state == "refuted" and not board.entries
+    assert any(REFUTED[accident] in reason for reason in row.reasons), row.reasons
 
 
 def test_late_and_open_entries_stand_below_with_their_reasons(elsewhere, one):
@@ -100,8 +112,11 @@ def test_an_entry_is_verified_by_the_full_proof_once(played, elsewhere, monkeypa
     assert told[-1] == "1/1 one: verified"
     monkeypatch.setattr(proof, "checks", lambda *_: pytest.fail("proven again"))
     assert [row.state for row in build(elsewhere, verify=True).entries] == ["verified"]
-    # Without --verify nothing is promised, and other files are other files.
+    # Without --verify nothing is promised, and what other code has proven is not proven.
     assert [row.state for row in build(elsewhere).entries] == ["claimed"]
+    monkeypatch.setattr("league.record.code.code_digest", lambda *_: "0" * 64)
+    monkeypatch.setattr(proof, "checks", lambda *_: iter([proof.Check("the weights translate", ["they do not"])]))
+    assert [row.state for row in build(elsewhere, verify=True).unranked] == ["refuted"]
 
 
 def test_what_fails_the_full_proof_is_refuted(played, elsewhere, monkeypatch):

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, command, run
+from conftest import ROOT, STARTED_OVER, command, run
 
 from league.errors import UserError
 from tools import colab, keep
@@ -189,6 +189,6 @@ def test_an_entry_that_was_brought_back_resumes_to_the_same_weights(played, tmp_
     tool = ["-m", "tools.keep", str(kept), "--once"]
     for folder in (first, second):
         run([*command()[:1], *tool], folder, cold=True, PYTHONPATH=str(ROOT))
-    run(command(*words), second)
+    run(command(*words), second, SIGNAL_AT=STARTED_OVER)
     weights = "runs/one/pretrain/model.safetensors"
     assert (second / weights).read_bytes() == (played / weights).read_bytes()

@@ -1,7 +1,9 @@
 """Playing entries again with several workers: on one machine, and on machines without a common folder."""
 
 import json
+import os
 import shutil
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -13,7 +15,7 @@ from league.errors import UserError
 from league.files import digests_of
 from league.record.shape import read_record
 from tools import seeds, verify
-from tools.replay import Replays, again, data_of, replay_all
+from tools.replay import Replays, again, data_of, finish, replay_all
 from tools.workers import Lost, Seat
 
 SHORT = ("--seeds", "3")
@@ -31,6 +33,29 @@ def game(played, tmp_path, monkeypatch):
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     return home
+
+
+def test_an_entry_is_played_again_as_practice_and_with_its_own_threads(game, monkeypatch):
+    played = []
+    monkeypatch.setattr("tools.replay.finish", lambda words, folder, env, is_seen: played.append(env) or (0, None))
+    monkeypatch.setenv("LEAGUE_GAME", "day")
+    record = read_record(game / "runs/one/record.json")
+    for number, stage in enumerate(record.stages.values(), 3):
+        stage.num_threads = number
+    Replays(None).play(again(record, "two", 1, game))
+    assert [env["LEAGUE_GAME"] for env in played] == ["", "", ""]
+    assert [env["OMP_NUM_THREADS"] for env in played] == ["3", "4", "4"]
+
+
+def test_a_script_that_is_interrupted_may_save(tmp_path, monkeypatch):
+    def interrupt(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", interrupt)
+    words = [sys.executable, "-c", "import time; time.sleep(0.6); open('saved', 'w')"]
+    with pytest.raises(KeyboardInterrupt):
+        finish(words, tmp_path, dict(os.environ), is_seen=True)
+    assert (tmp_path / "saved").exists()
 
 
 class Pair:

@@ -167,6 +167,25 @@ def test_what_cannot_be_repeated_is_told(here, words, told):
         seeds.main(words)
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        (("league", "fixed", "vocab_size"), 401, "by other rules than league_config.py has now"),
+        (("data", "talks.train", "origin"), "files", r"on files \(talks.train\): say --data_dir"),
+    ],
+)
+def test_what_cannot_come_to_the_same_is_refused_before_it_is_played(here, path, value, told):
+    record = json.loads((here / "runs/one/record.json").read_text())
+    part = record
+    for name in path[:-1]:
+        part = part[name]
+    part[path[-1]] = value
+    (here / "runs/one/record.json").write_text(json.dumps(record))
+    with pytest.raises(UserError, match=told):
+        seeds.main(["runs/one", "--seeds", "2"])
+    assert not list((here / "runs").glob("one-seed*"))
+
+
 @pytest.mark.parametrize("league", [AING, DEMO], ids=lambda league: league.name)
 def test_the_published_noise_is_that_of_at_least_five_seeds_of_today_s_rules(league):
     measured = json.loads((ROOT / "league" / "proof" / "noise.json").read_text())[f"{league.name} {league.version}"]

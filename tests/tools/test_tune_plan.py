@@ -4,9 +4,9 @@ import pytest
 from machines import Machine, final, simulate
 
 from league.tasks.task import task_of
-from league_config import AING, DEMO
+from league_config import AING, DEMO, DEMO_READERS
 from tools.tune.budget import PRESETS
-from tools.tune.candidates import first_candidates
+from tools.tune.candidates import first_candidates, safest
 from tools.tune.jobs import Job, Tried, Wait
 from tools.tune.plan import CLOSE, Planner
 from tools.tune.space import point, start_values
@@ -244,6 +244,32 @@ def test_a_fine_tune_that_has_lost_more_already_is_not_run_in_full():
     assert planner.decide(better, 300).promoted_from == 4
 
 
+@pytest.mark.parametrize("state", ["diverged", "failed"])
+def test_what_came_to_nothing_in_full_is_not_begun_again(state):
+    planner = demo_planner(0.1)
+    planner.only = "finetune"
+    start = start_values(DEMO, "pretrain")
+    lost = Tried(0, "pretrain", start, start, 1.0, state)
+    assert planner.decide([], 300).values == start and planner.decide([lost], 300) is None
+    planner, tune = demo_planner(0.1), safest(DEMO, first_candidates(DEMO, "finetune"))
+    full = Tried(0, "pretrain", start, start, 1.0, "complete", 30.0)
+    lost = Tried(1, "finetune", tune, start, 1.0, state, base=0)
+    planner.exhausted = ("pretrain",)
+    job = planner.decide([full], 300)
+    assert (job.stage, job.fidelity, job.values) == ("finetune", 1.0, tune)
+    job = planner.decide([full, lost], 300)
+    assert (job.stage, job.fidelity, job.values) != ("finetune", 1.0, tune)
+
+
+def test_a_stage_a_on_which_all_depends_keeps_its_time_when_it_is_resumed():
+    planner, start = demo_planner(0.1), start_values(DEMO, "pretrain")
+    asked = {"number": 0, "stage": "pretrain", "fidelity": 1.0, "structure": start}
+    running = Tried(0, "pretrain", start, start, 1.0, "running")
+    other = Tried(1, "pretrain", start | {"d_ff": 512}, start, 1.0, "complete", 30.0)
+    assert planner.room_to_resume(asked, [running], 100.0) == 100.0 - planner.scoring(start)
+    assert planner.room_to_resume(asked, [running, other], 100.0) == 100.0 - planner.to_the_score(start, True, False)
+
+
 def test_a_better_structure_gets_the_fine_tune_that_did_well_on_another():
     planner = demo_planner(0.1)
     small, large = start_values(DEMO, "pretrain"), start_values(DEMO, "pretrain") | {"d_ff": 512}
@@ -256,6 +282,15 @@ def test_a_better_structure_gets_the_fine_tune_that_did_well_on_another():
     ]
     job = planner.decide(tried, 100)
     assert (job.stage, job.fidelity, job.base.number, job.values) == ("finetune", 1.0, 3, good)
+
+
+@pytest.mark.parametrize(("rules", "share"), [(DEMO, 0.25), (DEMO_READERS, 0.5)])
+def test_a_stage_b_with_a_task_of_its_own_gets_half_of_the_search(rules, share):
+    speed, fixed = Speed(rules), {stage: start_values(rules, stage) for stage in ("pretrain", "finetune")}
+    for stage in fixed:
+        speed.learn(stage, fixed["pretrain"], 0.01)
+    planner = Planner(rules, speed, PRESETS["balanced"], 3600, {"pretrain": [], "finetune": []}, fixed)
+    assert planner.for_structures() == (1 - share) * 3600
 
 
 def test_fine_tunes_go_on_where_no_new_structure_is_allowed():

@@ -61,6 +61,29 @@ def test_the_same_search_again_tries_nothing_more_and_a_longer_one_goes_on(simul
     assert_each_trial_has_one_outcome(simulated.tune)
 
 
+def test_a_search_whose_entry_is_being_played_does_not_go_on(simulated):
+    simulated.play("--minutes", "2")
+    before, path = len(simulated.ran), simulated.folder / "runs/s/record.json"
+    record = read_json(path)
+    write_json(path, record | {"asked": record["asked"] | FROM["model_hp"]})  # as stage A notes it when it begins
+    simulated.play("--minutes", "4")
+    assert len(simulated.ran) == before
+
+
+def test_a_trial_that_ctrl_c_ends_is_charged(simulated, monkeypatch):
+    run = Runner.run
+
+    def run_or_stop(self, attempt):
+        if len(simulated.ran) == 3:
+            raise KeyboardInterrupt
+        return run(self, attempt)
+
+    monkeypatch.setattr(Runner, "run", run_or_stop)
+    with pytest.raises(KeyboardInterrupt):
+        simulated.play("--minutes", "2")
+    assert read_json(simulated.folder / "runs/s/clock.json")["spent"]["trials"] == 4 * simulated.seconds_a_trial
+
+
 def test_a_search_that_is_over_stays_so_whatever_the_plan_says_later(simulated, monkeypatch):
     simulated.play("--minutes", "2")
     before = len(simulated.ran)

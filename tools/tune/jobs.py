@@ -31,6 +31,11 @@ class Tried:
         return self.state in ("running", "complete")
 
     @property
+    def is_lost(self) -> bool:
+        """Tell whether the same values would come to nothing again."""
+        return self.state in ("diverged", "failed")
+
+    @property
     def is_entry(self) -> bool:
         """Tell whether it is a whole entry: a fine-tune in full."""
         return (self.stage, self.fidelity, self.state) == ("finetune", 1, "complete")

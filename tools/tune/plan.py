@@ -8,6 +8,7 @@ compressed into a part of its steps; the best of every few are run in full, and 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from .budget import BOLD, SAFETY, Budget
 from .candidates import MIDDLE, Candidates, promising_first, safest
@@ -47,6 +48,14 @@ class Planner(Budget):
         """Tell whether the search has turned from structures to fine-tunes."""
         return any(one.stage == "finetune" and one.fidelity < 1 for one in tried)
 
+    def room_to_resume(self, asked: dict[str, Any], tried: list[Tried], left: float) -> float:
+        """Return the seconds that a trial which was interrupted may still take."""
+        structure, is_finetune = asked["structure"], asked["stage"] == "finetune"
+        fulls = [one.number for one in tried if one.stage == "pretrain" and one.fidelity == 1 and one.counts]
+        if fulls == [asked["number"]]:
+            return left - self.scoring(structure)  # as where it began: all depends on it
+        return left - self.to_the_score(structure, True, is_finetune)
+
     # Structures.
 
     def _structure_job(self, tried: list[Tried], left: float) -> Job | Wait | None:
@@ -62,10 +71,14 @@ class Planner(Budget):
             return Wait()
         if any(one.fidelity == 1 and one.state == "cut" for one in tried) and not self.has_room(left):
             return None
-        shorts = sorted((one for one in tried if one.state == "complete"), key=lambda one: -one.validation)
+        lost = [one.values for one in tried if one.fidelity == 1 and one.is_lost]
+        shorts = [one for one in tried if one.state == "complete" and one.values not in lost]
+        shorts.sort(key=lambda one: -one.validation)
         fit = (one for one in shorts if self.to_the_score(one.values, False, False) <= left)
         best = next(fit, None)
         values, number = (best.values, best.number) if best else (self.fixed["pretrain"], None)
+        if values in lost:
+            return None
         # All depends on it: it is begun even if it seems not to fit, and nothing is saved by giving up early.
         seconds = left - self.scoring(values)
         return Job("pretrain", 1.0, "promoted" if best else "baseline", seconds, values, promoted_from=number)
@@ -128,8 +141,8 @@ class Planner(Budget):
         if self.only == "structure":
             return None  # the entry itself trains it
         room = left - self.to_the_score(base.structure, True, True)
-        has_entry = any(one.base == base.number and one.fidelity == 1 and one.counts for one in mine)
-        if not has_entry and self._has_time_for_one(base, room):
+        fulls = [one for one in mine if one.base == base.number and one.fidelity == 1]
+        if not any(one.counts or one.is_lost for one in fulls) and self._has_time_for_one(base, room):
             return Job("finetune", 1.0, "a whole entry early", room, self._proven(mine), base)
         if job := self._search_job("finetune", mine, lambda _: room, base):
             return job
@@ -140,8 +153,12 @@ class Planner(Budget):
             return Wait()
         if self.margin * self.speed.trial("finetune", base.structure, 1.0) > left - self.scoring(base.structure):
             return None  # the entry itself trains it, and is stopped in time where a trial would be given up
-        shorts = sorted((one for one in mine if one.state == "complete"), key=lambda one: -one.worth)
+        lost = [one.values for one in mine if one.fidelity == 1 and one.is_lost]
+        shorts = [one for one in mine if one.state == "complete" and one.values not in lost]
+        shorts.sort(key=lambda one: -one.worth)
         values, number = (shorts[0].values, shorts[0].number) if shorts else (self.fixed["finetune"], None)
+        if values in lost:
+            return None
         origin = "untried" if number is None else "promoted"
         return Job("finetune", 1.0, origin, left - self.scoring(base.structure), values, base, number)
 

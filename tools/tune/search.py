@@ -3,13 +3,14 @@
 import shutil
 import uuid
 from collections import Counter
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
 from league.record.clock import Clock
 from league.record.code import code_digest
+from league.record.rules import names_tuned
 from league.rulebook import STAGES, fingerprint
 from league.run import moves
 from league.run.entry import Entry
@@ -99,18 +100,26 @@ class Search:
         with self.clock.charge("search"), in_game, clear_disk(self.entry.folder):
             self._take_up()
             self._charge()
-            while not self._is_over():
-                for seat in self.team.free():
-                    self._occupy(seat)
-                if not self.team.is_busy or self._is_late():
-                    self._end_search()
-                    break
-                for ended in self.team.wait(WRITE_EVERY):
-                    self._take(*ended)
+            try:
+                self._try_all()
+            except BaseException:  # Ctrl-C in a trial: what it took is spent
+                with suppress(OSError):
                     self._charge()
-                self.output.running(self.team.notes())
+                raise
             trials = counted(len(self.study.tried()), "trial")
             self.output.say(f"The search is over after {self.used / 60:.1f} minutes and {trials}.")
+
+    def _try_all(self) -> None:
+        while not self._is_over():
+            for seat in self.team.free():
+                self._occupy(seat)
+            if not self.team.is_busy or self._is_late():
+                self._end_search()
+                break
+            for ended in self.team.wait(WRITE_EVERY):
+                self._take(*ended)
+                self._charge()
+            self.output.running(self.team.notes())
 
     def _take_up(self) -> None:
         """Wait for a seat with what a kill has interrupted; what was killed again and again may be what kills."""
@@ -221,8 +230,9 @@ class Search:
 
     def _is_over(self) -> bool:
         # What began now would be neither on the entry's clock nor in its choice.
-        is_played = bool(self.entry.record.stages)
-        return is_played or self.study.noted("over") == [self.request.minutes, self.request.only]
+        record = self.entry.record  # its first stage may be under way
+        is_played = record.stages or record.asked.keys() & set(names_tuned(self.rules, "pretrain"))
+        return bool(is_played) or self.study.noted("over") == [self.request.minutes, self.request.only]
 
     def _is_late(self) -> bool:
         """Tell whether all that runs should have been given up by now."""
@@ -247,7 +257,7 @@ class Search:
 
     def _still_fits(self, begun: Begun, planner: Planner, left: float) -> bool:
         asked = begun.asked
-        begun.seconds = self.left - planner.to_the_score(asked["structure"], True, asked["stage"] == "finetune")
+        begun.seconds = planner.room_to_resume(asked, self.study.tried(), self.left)
         rest = left * planner.speed.trial(asked["stage"], asked["structure"], asked["fidelity"])
         if begun.seconds > max(0.0, 0.5 * rest):
             return True

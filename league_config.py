@@ -63,7 +63,7 @@ class ReaderFinetuneHP(FinetuneHP):
 WIDE_KERNELS = ("1,2,3", "2,3,4", "1,2,3,4", "2,3,4,5")
 
 
-# 🔧 TUNE in questions-ko, whose filters read the words themselves, too.
+# 🔧 TUNE in tweets and questions-ko, whose filters read the words themselves, too.
 @dataclass(frozen=True)
 class WideReaderFinetuneHP(ReaderFinetuneHP):
     conv_filters: Annotated[int, (128, 256, 512, 1024), "convolution filters of each width"] = 256
@@ -421,9 +421,10 @@ _TWEETS = Divided(
 
 TWEETS = League(
     name="tweets",
-    version=2,  # which reads links as one word, names as another, and no capitals
+    version=3,  # of a small vocabulary, whose filters read words beside what the encoder makes of them
     **_READER,
     target="target",
+    vocab_size=2000,
     pretrain=_masking_stage(
         Corpus(
             "text",
@@ -447,8 +448,8 @@ TWEETS = League(
     finetune=Stage(
         Corpus("disaster_tweets", "tweets", 4_900, _TWEETS),
         {"max_steps": 400},
-        ReaderFinetuneHP,
-        settings={"labels": {"0": "no disaster", "1": "disaster"}},
+        WideReaderFinetuneHP,
+        settings={"labels": {"0": "no disaster", "1": "disaster"}, "filters_read_words": True},
     ),
 )
 

@@ -18,7 +18,7 @@ from league.cli.options import parse_options
 from league.errors import UserError, run_command
 from league.rulebook import League
 from league.values import DataDirOptions, TrainingOptions, as_values
-from league_config import LEAGUES, ReaderFinetuneHP, ReaderHP
+from league_config import LEAGUES, ReaderHP
 from tools.scratch import untaught
 
 # Rates at which the arms learn something: the start values are weak on purpose.
@@ -52,12 +52,21 @@ def fewer(share: float) -> Callable[[League], League]:
     return change
 
 
+def reading_words(does: bool) -> Callable[[League], League]:
+    def change(rules: League) -> League:
+        settings = rules.finetune.settings | {"filters_read_words": does}
+        return replace(rules, finetune=replace(rules.finetune, settings=settings))
+
+    return change
+
+
 FIFTH = fewer(0.2)
 FINDINGS = {
     "pretraining": [Arm("with stage A"), Arm("from scratch", untaught)],
     "masking": [Arm("dynamic"), Arm("static", masked(is_static=True))],
     "vocabulary": [Arm("half", sized(0.5)), Arm("as it is"), Arm("a quarter more", sized(1.25))],
     "activation": [Arm(name, structure={"activation": name}) for name in ("relu", "gelu", "silu")],
+    "filters": [Arm("states alone", reading_words(False)), Arm("words beside them", reading_words(True))],
     "freezing": [Arm(name, tuned={"freeze": name}) for name in ("nothing", "embeddings", "all_but_last_1", "all")],
     "overfitting": [
         Arm("a fifth of the labels", FIFTH),
@@ -76,8 +85,7 @@ class FindingsOptions(DataDirOptions):
 
 def main(argv: list[str] | None = None) -> None:
     words = {"findings": {"nargs": "*", "help": f"{', '.join(FINDINGS)} (none named: all)"}}
-    start, structure, tuned = LEARNS, ReaderHP, ReaderFinetuneHP
-    options, values, named = parse_options(__doc__, FindingsOptions, structure, argv=argv, words=words)
+    options, values, named = parse_options(__doc__, FindingsOptions, ReaderHP, argv=argv, words=words)
     if options.seeds < 1:
         raise UserError(f"--seeds {options.seeds}: must be 1 or more.")
     rules = LEAGUES[options.league]
@@ -90,7 +98,7 @@ def main(argv: list[str] | None = None) -> None:
 
     hardware.prepare_process()
     with tempfile.TemporaryDirectory(prefix="findings-") as folder:
-        play = Player(rules, options, as_values(values), as_values(tuned()) | start, Path(folder))
+        play = Player(rules, options, as_values(values), as_values(rules.tuned("finetune")()) | LEARNS, Path(folder))
         for name in named.findings or FINDINGS:
             print(f"\n{name}: validation accuracy over {options.seeds} seeds; and of stage A, masked accuracy")
             for arm in FINDINGS[name]:

@@ -70,7 +70,8 @@ def main(argv: list[str] | None = None) -> None:
     if beside:
         both = [metric.statistics(one, labels["test"]) for one in (predicted, beside)]
         value, chance = metric.value(both[1].sum(0)).item(), p_value(metric, *both)
-        print(f"{options.beside}: {value:.2f}; by chance one time in {1 / chance:.0f}, were they equally good")
+        often = f"one time in {1 / chance:.0f}" if chance < 0.5 else "more often than not"
+        print(f"{options.beside}: {value:.2f}; by chance {often}, were they equally good")
 
 
 def words_of(text: str) -> list[str]:

@@ -102,6 +102,11 @@ def pick_precision() -> str:
     return "bf16" if native() else "fp32"
 
 
+def is_of_machine(error: Exception) -> bool:
+    """Tell whether an error says something of this machine, its memory or its disk, and nothing of what it was at."""
+    return isinstance(error, OSError) or is_out_of_memory(error)
+
+
 def is_out_of_memory(error: Exception) -> bool:
     """Tell whether memory was short, of whatever device."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(word in str(error) for word in NO_MEMORY)

@@ -90,10 +90,10 @@ class Proof:
 
 def judge(proof: Proof, data_dir: str | None) -> None:
     """Check an entry as far as it needs no training."""
+    from league.hardware import is_of_machine
     from league.proof.checks import Check, checks
     from league.proof.data import DataAtHand
     from league.record.code import code_digest
-    from league.run.failures import is_out_of_memory
 
     if proof.record.code != code_digest(proof.league):
         print("note    the record was made with other code than this, which judges it")
@@ -105,9 +105,9 @@ def judge(proof: Proof, data_dir: str | None) -> None:
     except UserError as error:
         proof.show(Check("what is needed is there and whole", [str(error)]))
     except Exception as error:
-        if not isinstance(error, OSError) and not is_out_of_memory(error):
+        if not is_of_machine(error):
             raise
-        proof.unproven = f"the proof broke off: {type(error).__name__}: {error}"  # which says nothing of the entry
+        proof.unproven = f"the proof broke off: {type(error).__name__}: {error}"
 
 
 def retrain(proofs: list[Proof], data_dir: str | None, team: Any) -> None:

@@ -80,8 +80,8 @@ def _data_of(row: Row) -> dict[str, str]:
 
 
 def _check(row: Row, data: DataAtHand) -> list[str]:
+    from league.hardware import is_of_machine
     from league.proof.checks import checks
-    from league.run.failures import is_out_of_memory
 
     with row.source.unpacked() as folder:
         try:
@@ -91,7 +91,7 @@ def _check(row: Row, data: DataAtHand) -> list[str]:
         except UserError as error:
             problems = [str(error).replace(str(folder), row.name)]
         except Exception as error:
-            if isinstance(error, OSError) or is_out_of_memory(error):
+            if is_of_machine(error):
                 raise BrokenOff(f"{type(error).__name__}: {error}") from None
             problems = [f"the proof broke off: {type(error).__name__}: {error}"]
     return [printable(problem, 300) for problem in problems[:MOST_PROBLEMS]]

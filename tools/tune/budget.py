@@ -18,6 +18,7 @@ SAFETY = 1.15  # on every estimate that the final entry depends on: with less, s
 FOR_SCORE = 1.3  # on the score's, which nothing can cut short: as much as a validation varies there
 FOR_FINETUNE = 1.5  # on the fine-tune's while structures are searched: too little, and the best one becomes no entry
 BOLD = 1.05  # on those that only a better one depends on: there is a whole entry to fall back on
+FOR_ANOTHER_TASK = 0.5  # of the search, for fine-tunes where stage B has a task of its own: docs/tuning.md tells why
 SLACK = 0.01  # of the search, kept besides: chosen, 36 seconds of an hour for what nobody has estimated
 
 
@@ -29,7 +30,6 @@ class Preset:
     fidelities: tuple[float, ...]  # of a short trial: the first that tells structures apart
     keep_one_in: int  # short trials, that is run in full
     for_finetunes: float  # share of the search
-    for_another_task: float = 0.5  # likewise, where stage B has a task of its own; docs/readers.md tells why
 
 
 # Shares of the clock as --help names them; the rest was settled on the demo league and stands in docs/tuning.md.
@@ -73,13 +73,12 @@ class Budget:
 
     def kept(self, structure: Values, tried: list[Tried]) -> float:
         """Return the seconds to keep for all after stage A: the fine-tunes, or at least that of the best so far."""
-        preset = self.preset
-        share = preset.for_finetunes if self.rules.has_one_task else preset.for_another_task
-        share = 0.0 if self.only == "structure" else share * self.seconds
+        share = self.preset.for_finetunes if self.rules.has_one_task else FOR_ANOTHER_TASK
+        for_finetunes = 0.0 if self.only == "structure" else share * self.seconds
         fulls = self.fulls(tried)
         best = max(fulls, key=lambda one: one.validation, default=None)
         structures = [structure, *([best.structure] if best else [])]
-        return max(share, *(self.to_the_score(one, True, False, FOR_FINETUNE) for one in structures))
+        return max(for_finetunes, *(self.to_the_score(one, True, False, FOR_FINETUNE) for one in structures))
 
     def has_room(self, left: float) -> bool:
         """Tell whether the start values can become an entry in this time."""

@@ -50,11 +50,11 @@ class Planner(Budget):
 
     def room_to_resume(self, asked: dict[str, Any], tried: list[Tried], left: float) -> float:
         """Return the seconds that a trial which was interrupted may still take."""
-        structure, is_finetune = asked["structure"], asked["stage"] == "finetune"
+        structure = asked["structure"]
         fulls = [one.number for one in tried if one.stage == "pretrain" and one.fidelity == 1 and one.counts]
         if fulls == [asked["number"]]:
             return left - self.scoring(structure)  # as where it began: all depends on it
-        return left - self.to_the_score(structure, True, is_finetune)
+        return left - self.to_the_score(structure, True, asked["stage"] == "finetune")
 
     # Structures.
 
@@ -71,9 +71,7 @@ class Planner(Budget):
             return Wait()
         if any(one.fidelity == 1 and one.state == "cut" for one in tried) and not self.has_room(left):
             return None
-        lost = [one.values for one in tried if one.fidelity == 1 and one.is_lost]
-        shorts = [one for one in tried if one.state == "complete" and one.values not in lost]
-        shorts.sort(key=lambda one: -one.validation)
+        shorts, lost = _to_promote(tried)
         fit = (one for one in shorts if self.to_the_score(one.values, False, False) <= left)
         best = next(fit, None)
         values, number = (best.values, best.number) if best else (self.fixed["pretrain"], None)
@@ -141,8 +139,8 @@ class Planner(Budget):
         if self.only == "structure":
             return None  # the entry itself trains it
         room = left - self.to_the_score(base.structure, True, True)
-        fulls = [one for one in mine if one.base == base.number and one.fidelity == 1]
-        if not any(one.counts or one.is_lost for one in fulls) and self._has_time_for_one(base, room):
+        on_base = [one for one in mine if one.base == base.number and one.fidelity == 1]
+        if not any(one.counts or one.is_lost for one in on_base) and self._has_time_for_one(base, room):
             return Job("finetune", 1.0, "a whole entry early", room, self._proven(mine), base)
         if job := self._search_job("finetune", mine, lambda _: room, base):
             return job
@@ -153,9 +151,7 @@ class Planner(Budget):
             return Wait()
         if self.margin * self.speed.trial("finetune", base.structure, 1.0) > left - self.scoring(base.structure):
             return None  # the entry itself trains it, and is stopped in time where a trial would be given up
-        lost = [one.values for one in mine if one.fidelity == 1 and one.is_lost]
-        shorts = [one for one in mine if one.state == "complete" and one.values not in lost]
-        shorts.sort(key=lambda one: -one.worth)
+        shorts, lost = _to_promote(mine)
         values, number = (shorts[0].values, shorts[0].number) if shorts else (self.fixed["finetune"], None)
         if values in lost:
             return None
@@ -295,3 +291,10 @@ class Planner(Budget):
         ):
             return False  # what is left of the time is better spent on fine-tunes
         return self.cost(job.stage, values, job.fidelity) <= min(job.affordable, left - self.kept(values, tried))
+
+
+def _to_promote(tried: list[Tried]) -> tuple[list[Tried], list[Values]]:
+    """Return the trials of a stage that ended well, the best first, and the values that came to nothing in full."""
+    lost = [one.values for one in tried if one.fidelity == 1 and one.is_lost]
+    ended = [one for one in tried if one.state == "complete" and one.values not in lost]
+    return sorted(ended, key=lambda one: -one.worth), lost

@@ -240,7 +240,8 @@ def draw_effects(axes: Axes, study: Study, stage: str, effects: list[Effect]) ->
     axes.set_ylim(len(effects) - 0.4, -0.6)
     axes.set_xlim(0, reach)
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel(say("tune.axis.effect", metric=study["metrics"][stage]))
+    # It may be wider than the axes: there is room at their left, where the names are.
+    axes.set_xlabel(say("tune.axis.effect", metric=study["metrics"][stage]), loc="right")
     if not known:
         axes.set_xticks([])
 

@@ -122,6 +122,18 @@ def test_what_a_structure_is_worth_to_a_task_of_its_own_shows_in_its_entries():
     assert plan.base(newest, 4000.0).number == 4
 
 
+@pytest.mark.parametrize(("labelled", "base"), [(85.0, 0), (90.0, 2)])
+def test_of_structures_that_a_small_validation_cannot_tell_apart_the_cheaper_is_fine_tuned(labelled, base):
+    speed = Speed(DEMO_READERS)
+    for stage in ("pretrain", "finetune"):
+        for small_or_large in reader(0, 64, 0.0) + reader(2, 256, 0.0):
+            speed.learn(stage, small_or_large.structure, 0.01 if small_or_large.number == 0 else 0.05)
+    plan = Planner(DEMO_READERS, speed, PRESETS["balanced"], 4800.0, {}, {})
+    small, large = reader(0, 64, 22.0, 84.0), reader(2, 256, 28.0, labelled)
+    assert plan.base(small + large, 4000.0).number == base
+    assert plan.base(small[:1] + large[:1], 4000.0).number == 2, "what stage A shows is of many more tokens"
+
+
 @pytest.mark.parametrize(("in_full", "fidelity"), [(75.0, 1.0), (79.0, 0.25)])
 def test_a_task_that_is_overlearned_is_searched_in_full_length(in_full, fidelity):
     for rules in (DEMO_READERS, DEMO):

@@ -20,6 +20,7 @@ FEW = 8  # structures in full, that there must be time for, with all workers, be
 TELLING = 5.0  # points: below, all models babble, and the best is so by chance (docs/tuning.md: 3.8 became 67.1 BLEU)
 HOPELESS = 5.0  # points below the best, at which sizes are not tried any more: six deviations of a seed (noise.json)
 CLOSE = 0.3  # points: nearer structures are equal, and the cheaper one is taken; a third of a seed's deviation
+CLOSE_ELSEWHERE = 1.6  # where stage B has a task of its own: one standard error of 85 % right among 500 (docs/tuning.md)
 FIRST_BY = 0.5  # of the search: when there should be a whole entry of the better of two structures
 CHEAP = 0.2  # of the search: what a first whole entry may cost that a better structure will replace
 RENEWED_AFTER = 2.5  # times what a fine-tune in full costs: when there may be a better one
@@ -168,11 +169,12 @@ class Planner(Budget):
         """Return the structure to fine-tune: the best in full, or one as good as it that leaves more time."""
         fulls = sorted(self.fulls(tried), key=lambda one: -one.validation)
         tunes = [one for one in tried if one.is_entry]
-        if tunes:  # a worse structure than has been fine-tuned already could not win
+        if tunes and self.rules.has_one_task:  # a worse structure than has been fine-tuned already could not win
             best = max(one.validation for one in fulls if one.number in {tune.base for tune in tunes})
             fulls = [one for one in fulls if one.validation >= best]
         fits = [one for one in fulls if self.to_the_score(one.structure, True, False) <= left] or fulls[-1:]
-        close = [one for one in fits if one.validation > fits[0].validation - CLOSE]
+        near = CLOSE if self.rules.has_one_task or not tunes else CLOSE_ELSEWHERE
+        close = [one for one in fits if one.validation > fits[0].validation - near]
         return min(close, key=lambda one: self.speed.trial("finetune", one.structure, 1.0), default=None)
 
     # What both have in common.

@@ -171,7 +171,7 @@ def test_the_korean_page_has_the_same(path, part):
 
 
 def test_both_languages_have_a_page():
-    pages = ("guide", "organiser", "using", "leagues", "tuning", "trust", "readers")
+    pages = ("guide", "organiser", "using", "leagues", "tuning", "trust", "readers", "summaries", "open", "cluster")
     names = {f"docs/{name}.ko.md" for name in pages} | {"README.ko.md"}
     names |= {name_of(path).replace(".md", ".ko.md") for path in ENGLISH if path.parent.name == "course"}
     assert {name_of(path) for path in KOREAN} == names

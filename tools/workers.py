@@ -6,13 +6,14 @@ libraries and its data before the first job. Jobs and what comes of them travel 
 
 import importlib.metadata
 import platform
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from league.errors import UserError
 
-PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "datasets", "numpy")  # of which results depend
+PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "datasets", "numpy", "sacrebleu", "rouge-score")  # which decide results
 MOST_LOST = 2  # workers of one job, after which it has failed: chosen, it may be what kills them
 MOST_ON_CORES = 4  # workers that `auto` makes of cores: chosen; of eight each trial would take as long as a search
 
@@ -86,7 +87,7 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}
 
 
-class Alone:
+class Alone(AbstractContextManager):
     """One worker: this very process. Needs no Ray."""
 
     is_alone = is_local = True
@@ -119,9 +120,6 @@ class Alone:
 
     def stop(self) -> None:
         pass
-
-    def __enter__(self):
-        return self
 
     def __exit__(self, *exception) -> None:
         pass

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from benchmarks import tuning
-from benchmarks.setting import CACHE, Bench, BenchOptions, check, describe_machine, text_files
+from benchmarks.setting import Bench, BenchOptions, check, describe_machine, make_cache, text_files
 from benchmarks.shared import progress, table
 from league.cli.options import parse_options
 from league.errors import Interrupted, UserError, run_command
@@ -65,9 +65,7 @@ def _parts(named: list[str]) -> list[str]:
 
 def _output(asked: str | None) -> Path:
     if asked is None:
-        CACHE.mkdir(parents=True, exist_ok=True)
-        (CACHE / ".gitignore").write_text("*\n")
-        return CACHE / "bench.json"
+        return make_cache() / "bench.json"
     output = Path(asked).absolute()
     if not output.parent.is_dir() or output.is_dir():
         raise UserError(f"--output {asked}: is not a file in a folder that exists.")

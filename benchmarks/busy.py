@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 from benchmarks.setting import Bench, bench_league, flags_of
@@ -104,12 +103,8 @@ def train(channel, stage: str, structure: dict[str, int], data_dir: str) -> None
     from league_config import LEAGUES
 
     watch.SAVE_EVERY = float("inf")
-    rules = bench_league(1 if stage == "finetune" else ENDLESS, finetune_steps=ENDLESS)
-    few = {
-        name: replace(part, corpus=replace(part.corpus, num_train_pairs=FEW))
-        for name, part in (("pretrain", rules.pretrain), ("finetune", rules.finetune))
-    }
-    LEAGUES["bench"] = replace(rules, **few)
+    steps = 1 if stage == "finetune" else ENDLESS
+    LEAGUES["bench"] = bench_league(steps, finetune_steps=ENDLESS, num_train_pairs=FEW)
     words = ["--league", "bench", "--entry", f"busy-{os.getpid()}", "--data_dir", data_dir]
     if stage == "finetune":
         train_pretrain.main([*words, *flags_of(structure)])

@@ -35,8 +35,12 @@ class Arm:
     tuned: dict[str, Any] = field(default_factory=dict)
 
 
-def masked(**settings: Any) -> Callable[[League], League]:
-    return lambda rules: replace(rules, pretrain=replace(rules.pretrain, settings=rules.pretrain.settings | settings))
+def fixing(stage: str, **settings: Any) -> Callable[[League], League]:
+    def change(rules: League) -> League:
+        before = getattr(rules, stage)
+        return replace(rules, **{stage: replace(before, settings=before.settings | settings)})
+
+    return change
 
 
 def sized(share: float) -> Callable[[League], League]:
@@ -52,21 +56,15 @@ def fewer(share: float) -> Callable[[League], League]:
     return change
 
 
-def reading_words(does: bool) -> Callable[[League], League]:
-    def change(rules: League) -> League:
-        settings = rules.finetune.settings | {"filters_read_words": does}
-        return replace(rules, finetune=replace(rules.finetune, settings=settings))
-
-    return change
-
-
 FIFTH = fewer(0.2)
+STATES_ALONE = fixing("finetune", filters_read_words=False)
+WORDS_TOO = fixing("finetune", filters_read_words=True)
 FINDINGS = {
     "pretraining": [Arm("with stage A"), Arm("from scratch", untaught)],
-    "masking": [Arm("dynamic"), Arm("static", masked(is_static=True))],
+    "masking": [Arm("dynamic"), Arm("static", fixing("pretrain", is_static=True))],
     "vocabulary": [Arm("half", sized(0.5)), Arm("as it is"), Arm("a quarter more", sized(1.25))],
     "activation": [Arm(name, structure={"activation": name}) for name in ("relu", "gelu", "silu")],
-    "filters": [Arm("states alone", reading_words(False)), Arm("words beside them", reading_words(True))],
+    "filters": [Arm("states alone", STATES_ALONE), Arm("words beside them", WORDS_TOO)],
     "freezing": [Arm(name, tuned={"freeze": name}) for name in ("nothing", "embeddings", "all_but_last_1", "all")],
     "overfitting": [
         Arm("a fifth of the labels", FIFTH),

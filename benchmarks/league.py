@@ -84,8 +84,7 @@ def play_marian(channel, league: str, data_dir: str | None) -> None:
     tokenizer = train_tokenizer([*train[0].sources, *train[0].targets], rules.vocab_size, rules.max_length)
     pairs = [marian.tokenize(split, tokenizer, rules) for split in train]
     set_seed(1)
-    values = asdict(ModelHP())
-    model = marian.build(tokenizer, {name: values[name] for name in STRUCTURE}, rules)
+    model = marian.build(tokenizer, asdict(ModelHP()), rules)
     channel.answer(ready=True)
     rates = (marian.LEARNING_RATE, 1e-4)
     for stage, stage_pairs, rate in zip((rules.pretrain, rules.finetune), pairs, rates, strict=True):

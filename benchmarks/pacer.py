@@ -15,8 +15,7 @@ class Pacer(TrainerCallback):
     """Blocks the Trainer on stdin between two rounds."""
 
     def __init__(self, channel: Channel):
-        self.channel, self.steps = channel, 0
-        self.tokens, self.slots = [], 0
+        self.channel = channel
 
     def on_train_begin(self, args, state, control, **kwargs):
         self.channel.answer(ready=True, threads=torch.get_num_threads())

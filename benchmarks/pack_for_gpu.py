@@ -12,17 +12,17 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.shared import ROOT
 from league.cli.options import parse_options
 from league.errors import UserError, run_command
 from league.values import check_data_dir
 
-ROOT = Path(__file__).resolve().parent.parent
 # What an image with torch for CUDA brings along, in versions of its own.
 ALREADY_THERE = {"torch", "numpy", "matplotlib", "safetensors", "tqdm", "pandas", "pyarrow", "filelock", "jinja2"}
 # What our pins need besides, and such an image lacks.
 NEEDED_BY_PINS = (
-    "absl-py alembic click colorlog dill fsspec greenlet hf-xet httpcore2 httpx2 joblib mako multiprocess nltk regex "
-    "six sqlalchemy truststore"
+    "absl-py alembic click colorlog dill fsspec greenlet hf-xet httpcore2 joblib mako multiprocess nltk six "
+    "sqlalchemy truststore"
 ).split()
 SOURCE_ALONE = ("rouge-score",)  # of which no wheel is published; it is Python alone
 GLIBC = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_24", "manylinux_2_17", "manylinux2014", "manylinux1")

@@ -4,9 +4,9 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from benchmarks.setting import Bench, flags_of, read_test
-from benchmarks.shared import alternate, arms, ratios, spread
-from benchmarks.training import row
+from benchmarks import training
+from benchmarks.setting import Bench, read_test
+from benchmarks.shared import alternate, arms, rates, ratios, spread
 from league.rulebook import Corpus, League, Mixture, Part
 from league_config import AING, LEAGUES, TWEETS
 
@@ -21,14 +21,14 @@ def measure(bench: Bench) -> dict[str, Any]:
     masked = {f"{OURS}-masked": ("readers.ours", shared), f"{BERT}-masked": ("readers.bert", shared | {"steps": steps})}
     with arms("masked training", bench.folder, masked, steps=options.warm_up) as workers:
         answers = alternate(workers, options.rounds, steps=options.steps)
-    rows = [row(name, answers[name], answers[f"{BERT}-masked"]) for name in masked]
+    rows = [training.row(name, answers[name], answers[f"{BERT}-masked"]) for name in masked]
     asked = shared | {"sentences": options.sentences}
     labelling = {f"{name}-labels": (f"readers.{name}_labels", asked) for name in (OURS, BERT)}
     with arms("labelling", bench.folder, labelling, again=1) as workers:
         answers = alternate(workers, options.rounds, again=1)
-    rates = {name: [one["sentences"] / one["seconds"] for one in answers[name]] for name in labelling}
-    for name, values in rates.items():
-        ratio = ratios(values, rates[f"{BERT}-labels"])
+    speeds = {name: rates(answers[name], "sentences") for name in labelling}
+    for name, values in speeds.items():
+        ratio = ratios(values, speeds[f"{BERT}-labels"])
         rows.append({"arm": name, "sentences/s": spread(values), "ratio of sentences/s": ratio})
     notes = ["English captions, batch 64; BertForMaskedLM under Trainer's defaults, its own collator"]
     notes.append(f"labels: {options.sentences} sentences, tokenizing included, batches of 100; random weights")
@@ -43,16 +43,10 @@ def bench_readers() -> League:
     return replace(TWEETS, name="bench-readers", pretrain=replace(TWEETS.pretrain, corpus=corpus))
 
 
-def ours(channel, structure: dict[str, int], data_dir: str) -> None:
+def ours(channel, **shared: Any) -> None:
     """Job: our stage A, step by step."""
-    import train_pretrain
-    from benchmarks import pacer
-    from league.run import watch
-
     LEAGUES["bench-readers"] = bench_readers()
-    pacer.install(channel)
-    watch.SAVE_EVERY = float("inf")  # as for the translators
-    train_pretrain.main(["--league", "bench-readers", "--entry", "ours", "--data_dir", data_dir, *flags_of(structure)])
+    training.ours(channel, league="bench-readers", **shared)
 
 
 def tokenizer_and_texts(data_dir: str) -> tuple[Any, list[str]]:

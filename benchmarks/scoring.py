@@ -7,19 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.setting import (
-    STRUCTURE,
-    Bench,
-    bench_league,
-    cache_folder,
-    flags_of,
-    has_ctranslate2,
-    read_test,
-)
-from benchmarks.shared import alternate, arms, once, ratios, spread
+from benchmarks.setting import STRUCTURE, Bench, bench_league, cache_folder, flags_of, has_ctranslate2, read_test
+from benchmarks.shared import alternate, arms, once, rates, ratios, spread
 from league.errors import UserError
 from league.tasks.task import task_of
 from league.threads import LIBRARYS_OWN, cores
+from league_config import AING, LEAGUES
 
 BASELINE = "marian"
 BATCH_SIZES = (16, 32, 64, 100)
@@ -67,18 +60,16 @@ def row(name: str, answers: dict[str, list], texts: dict[str, list[str]], target
     """Return an arm's line of the table."""
     import sacrebleu
 
-    def rates(arm: str, what: str) -> list[float]:
-        return [one[what] / one["seconds"] for one in answers[arm]]
-
+    rounds, baseline = answers[name], answers[BASELINE]
     peer = SAME_AS.get(name)
     same = sum(one == other for one, other in zip(texts[name], texts[peer], strict=True)) if peer else None
     return {
         "arm": name,
-        "sentences/s": spread(rates(name, "sentences")),
-        "tokens/s": spread(rates(name, "tokens")),
-        "ratio of sentences/s": ratios(rates(name, "sentences"), rates(BASELINE, "sentences")),
-        "ratio of tokens/s": ratios(rates(name, "tokens"), rates(BASELINE, "tokens")),
-        "tokens a sentence": answers[name][0]["tokens"] / answers[name][0]["sentences"],
+        "sentences/s": spread(rates(rounds, "sentences")),
+        "tokens/s": spread(rates(rounds, "tokens")),
+        "ratio of sentences/s": ratios(rates(rounds, "sentences"), rates(baseline, "sentences")),
+        "ratio of tokens/s": ratios(rates(rounds, "tokens"), rates(baseline, "tokens")),
+        "tokens a sentence": rounds[0]["tokens"] / rounds[0]["sentences"],
         "BLEU": sacrebleu.corpus_bleu(texts[name], [targets]).score,
         "identical": f"{same} of {len(texts[name])} to {peer}" if peer else None,
     }
@@ -124,7 +115,6 @@ def train_ours(channel, structure: dict[str, int], data_dir: str, steps: int, to
     import train_pretrain
     from league.files import new_folder
     from league.run.entry import RUNS
-    from league_config import LEAGUES
 
     LEAGUES["bench"] = bench_league(steps)
     channel.say(f"training ours for {steps} steps")
@@ -134,8 +124,10 @@ def train_ours(channel, structure: dict[str, int], data_dir: str, steps: int, to
     channel.answer(done=True)
 
 
-def serve(channel, translate, encode_all, sources: list[str], batch: Any) -> None:
+def serve(channel, translate, tokenizer, sources: list[str], batch: Any) -> None:
     """Translate the sentences whenever the parent asks."""
+    from league.data.tokens import encode
+
     translate(sources[:64])
     channel.answer(ready=True, batch=batch)
     while True:
@@ -143,7 +135,7 @@ def serve(channel, translate, encode_all, sources: list[str], batch: Any) -> Non
         started = time.perf_counter()
         texts = translate(sources)
         seconds = time.perf_counter() - started
-        tokens = sum(len(ids) for ids, _ in encode_all(texts))
+        tokens = sum(len(ids) for ids, _ in encode(tokenizer, texts, AING.max_length))
         facts = {"texts": texts} if question.get("texts") else {}
         channel.answer(seconds=seconds, sentences=len(texts), tokens=tokens, **facts)
 
@@ -168,9 +160,7 @@ def ours(channel, checkpoint: str, test: list, library_search: bool = False, pla
     from transformers import GenerationMixin
 
     from league import hardware
-    from league.data.tokens import encode
     from league.tasks import packed, predicting
-    from league_config import AING
 
     hardware.prepare_process()
     if plain:
@@ -188,14 +178,11 @@ def ours(channel, checkpoint: str, test: list, library_search: bool = False, pla
         model.__class__ = type(
             model.__class__.__name__, (model.__class__,), {"_beam_search": GenerationMixin._beam_search}
         )
-    batch = rules.decoding["batch_size"]
-    serve(
-        channel,
-        lambda texts: predicting.predict(task, model, tokenizer, texts),
-        lambda texts: encode(tokenizer, texts, rules.max_length),
-        sources,
-        batch,
-    )
+
+    def translate(texts: list[str]) -> list[str]:
+        return predicting.predict(task, model, tokenizer, texts)
+
+    serve(channel, translate, tokenizer, sources, rules.decoding["batch_size"])
 
 
 def marian_arm(channel, folder: str, test: list) -> None:
@@ -206,11 +193,10 @@ def marian_arm(channel, folder: str, test: list) -> None:
     from league import hardware
     from league.data.batches import pad
     from league.data.tokens import encode
-    from league_config import AING
 
     sources, _ = read_test(*test)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
-    device = "cpu" if not hardware.has_gpu() else "cuda" if torch.cuda.is_available() else "mps"
+    device = hardware.best_device()
     model = MarianMTModel.from_pretrained(folder, dtype=torch.float32).to(device).eval()
     search = {name: value for name, value in AING.decoding.items() if name != "batch_size"}
 
@@ -230,13 +216,7 @@ def marian_arm(channel, folder: str, test: list) -> None:
 
     translate(sources[:32], 32)
     best = fastest(translate, sources, BATCH_SIZES)
-    serve(
-        channel,
-        lambda texts: translate(texts, best),
-        lambda texts: encode(tokenizer, texts, AING.max_length),
-        sources,
-        best,
-    )
+    serve(channel, lambda texts: translate(texts, best), tokenizer, sources, best)
 
 
 def ctranslate2_arm(channel, folder: str, precision: str, work: str, test: list) -> None:
@@ -246,7 +226,6 @@ def ctranslate2_arm(channel, folder: str, precision: str, work: str, test: list)
 
     from benchmarks.marian_export import convert
     from league.data.tokens import encode
-    from league_config import AING
 
     sources, _ = read_test(*test)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
@@ -281,10 +260,5 @@ def ctranslate2_arm(channel, folder: str, precision: str, work: str, test: list)
     for way in ways:
         translate(sources[:32], way)
     best = fastest(translate, sources, ways)
-    serve(
-        channel,
-        lambda texts: translate(texts, best),
-        lambda texts: encode(tokenizer, texts, AING.max_length),
-        sources,
-        f"{best[1]} {best[0]}, {best[2]} at a time",
-    )
+    batch = f"{best[1]} {best[0]}, {best[2]} at a time"
+    serve(channel, lambda texts: translate(texts, best), tokenizer, sources, batch)

@@ -125,11 +125,11 @@ def read_test(data_dir: str, count: int) -> tuple[list[str], list[str]]:
     return list(islice(test.sources, count)), list(islice(test.targets, count))
 
 
-def bench_league(steps: int, league: League = AING, finetune_steps: int = 1) -> League:
+def bench_league(steps: int, league: League = AING, finetune_steps: int = 1, **of_corpora: Any) -> League:
     """Return a league in fewer steps, stage A's schedule in proportion, and with little to validate."""
 
     def shorter(stage: Stage, **arguments: Any) -> Stage:
-        corpus = replace(stage.corpus, num_validation_pairs=50)
+        corpus = replace(stage.corpus, num_validation_pairs=50, **of_corpora)
         return Stage(corpus, {**stage.arguments, **arguments})
 
     before = league.pretrain.arguments
@@ -145,16 +145,22 @@ def bench_league(steps: int, league: League = AING, finetune_steps: int = 1) -> 
     return replace(league, name="bench", minutes=1e6, pretrain=pretrain, finetune=finetune)  # no clock ends a round
 
 
-def cache_folder(kind: str, data_dir: Path, *determined_by: Any) -> Path:
-    """Return where a model that the benchmark trained is kept, by all that determines it."""
+def make_cache() -> Path:
+    """Return the folder of what is kept between two runs, which git ignores."""
     CACHE.mkdir(parents=True, exist_ok=True)
     (CACHE / ".gitignore").write_text("*\n")
+    return CACHE
+
+
+def cache_folder(kind: str, data_dir: Path, *determined_by: Any) -> Path:
+    """Return where a model that the benchmark trained is kept, by all that determines it."""
+    cache = make_cache()
     files = [data_dir / "multi30k" / f"train.{language}" for language in ("de", "en")]
     for path in files:
         if not path.is_file():
             raise UserError(f"--data_dir: {path} is missing.")
     key = json.dumps([*map(digest_of, files), *determined_by], sort_keys=True)
-    return CACHE / f"{kind}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    return cache / f"{kind}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 
 def has_ctranslate2() -> bool:

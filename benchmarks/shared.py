@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,11 @@ def progress(text: str) -> None:
 def spread(values: Sequence[float]) -> dict[str, Any]:
     """Return median and range of one arm's rounds."""
     return {"median": statistics.median(values), "min": min(values), "max": max(values), "values": list(values)}
+
+
+def rates(rounds: Sequence[dict[str, Any]], what: str) -> list[float]:
+    """Return how much of something an arm did a second, round by round."""
+    return [one[what] / one["seconds"] for one in rounds]
 
 
 def ratios(values: Sequence[float], baseline: Sequence[float]) -> dict[str, Any]:
@@ -107,11 +112,9 @@ class Worker:
 
     def tell(self, **question: Any) -> None:
         """Ask, and leave the answer to `receive`."""
-        try:
+        with suppress(BrokenPipeError):  # receive tells why
             self.process.stdin.write(json.dumps(question) + "\n")
             self.process.stdin.flush()
-        except BrokenPipeError:
-            pass  # receive tells why
 
     def _last_words(self) -> str:
         code = self.process.wait()
@@ -121,24 +124,17 @@ class Worker:
             print(f"    {line}", file=sys.stderr)
         return f"ended with code {code}" + (f": {lines[-1].strip()}" if lines else ".")
 
-    def close(self) -> None:
-        """End the process and all that it started."""
-        try:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout, self.errors):
-            try:
-                stream.close()
-            except BrokenPipeError:
-                pass
-
     def __enter__(self):
         return self
 
     def __exit__(self, *exception):
-        self.close()
+        """End the process and all that it started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.errors):
+            with suppress(BrokenPipeError):
+                stream.close()
 
 
 def importable() -> dict[str, str]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from benchmarks.setting import Bench, BenchOptions, flags_of
-from benchmarks.shared import alternate, arms, ratios, spread
+from benchmarks.shared import alternate, arms, rates, ratios, spread
 from league.hardware import has_gpu
 from league.threads import LIBRARYS_OWN
 
@@ -40,10 +40,6 @@ def notes_of(options: BenchOptions) -> list[str]:
 
 def row(name: str, answers: list[dict], baseline: list[dict]) -> dict[str, Any]:
     """Return an arm's line of the table."""
-
-    def rates(rounds: list[dict], what: str) -> list[float]:
-        return [one[what] / one["seconds"] for one in rounds]
-
     tokens = rates(answers, "tokens")
     return {
         "arm": name,
@@ -80,12 +76,12 @@ def kernel_by_kernel(channel, **shared: Any) -> None:
     ours(channel, **shared)
 
 
-def play_stage_a(entry: str, structure: dict[str, int], data_dir: str) -> None:
+def play_stage_a(entry: str, structure: dict[str, int], data_dir: str, league: str = "aing") -> None:
     import train_pretrain
     from league.run import watch
 
     watch.SAVE_EVERY = float("inf")  # the time that it is blocked would count; the other arms save nothing either
-    train_pretrain.main(["--entry", entry, "--data_dir", data_dir, *flags_of(structure)])
+    train_pretrain.main(["--league", league, "--entry", entry, "--data_dir", data_dir, *flags_of(structure)])
 
 
 def marian_arm(channel, structure: dict[str, int], data_dir: str, max_steps: int, is_best: bool) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmarks.scoring import our_checkpoint, serve
 from benchmarks.setting import Bench, has_ctranslate2, read_test
-from benchmarks.shared import alternate, arms, ratios, spread
+from benchmarks.shared import alternate, arms, rates, ratios, spread
 
 BASELINE = "evaluate_bleu"
 ENGINES = {"translate": ("torch", "float32")}
@@ -26,12 +26,12 @@ def measure(bench: Bench) -> dict[str, Any]:
     with arms("translating", bench.folder, jobs) as workers:
         answers = alternate(workers, bench.options.rounds)
         texts = {worker.name: worker.ask(texts=True)["texts"] for worker in workers}
-    rates = {name: [one["sentences"] / one["seconds"] for one in answers[name]] for name in jobs}
+    speeds = {name: rates(answers[name], "sentences") for name in jobs}
     rows = [
         {
             "arm": name,
-            "sentences/s": spread(rates[name]),
-            "ratio": ratios(rates[name], rates[BASELINE]),
+            "sentences/s": spread(speeds[name]),
+            "ratio": ratios(speeds[name], speeds[BASELINE]),
             "BLEU": sacrebleu.corpus_bleu(texts[name], [targets]).score,
             "identical": sum(one == other for one, other in zip(texts[name], texts[BASELINE], strict=True)),
         }
@@ -45,7 +45,6 @@ def measure(bench: Bench) -> dict[str, Any]:
 
 def command(channel, checkpoint: str, engine: str, compute_type: str, test: list) -> None:
     """Job: what `python -m tools.translate` does between its input and its output."""
-    from league.data.tokens import encode
     from tools.translate import TranslateOptions, load, translate_lines
 
     sources, _ = read_test(*test)
@@ -57,4 +56,4 @@ def command(channel, checkpoint: str, engine: str, compute_type: str, test: list
         translate_lines(translator, options, io.BytesIO("\n".join(texts).encode()), target)
         return target.getvalue().decode().split("\n")[:-1]
 
-    serve(channel, translate, lambda texts: encode(translator.tokenizer, texts, 10**6), sources, engine)
+    serve(channel, translate, translator.tokenizer, sources, engine)

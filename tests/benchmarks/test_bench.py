@@ -12,7 +12,7 @@ from string import ascii_lowercase
 
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, SMALL
 
 from benchmarks import __main__ as bench
 from benchmarks import data, gpu_day, products, setting, startup
@@ -20,8 +20,6 @@ from benchmarks.setting import Bench, BenchOptions
 from benchmarks.shared import Worker, environment, ratios, show, spread, table
 from league.errors import UserError
 from league.threads import LIBRARYS_OWN
-
-TINY = ["--d_model", "32", "--nhead", "2", "--num_layers", "1", "--d_ff", "64"]
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +39,7 @@ def texts(tmp_path_factory) -> Path:
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     """Keep the cache out of the project, and the test process's own handler of SIGTERM."""
-    for module in (setting, bench):
-        monkeypatch.setattr(module, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(setting, "CACHE", tmp_path / "cache")
     handler = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, handler)
@@ -88,22 +85,8 @@ def test_the_arms_of_training_alternate_and_wait_without_work(texts, tmp_path, m
 
     monkeypatch.setattr(Worker, "ask", watched)
     output = tmp_path / "bench.json"
-    bench.main(
-        [
-            "training",
-            "--rounds",
-            "2",
-            "--steps",
-            "2",
-            "--warm_up",
-            "2",
-            "--data_dir",
-            str(texts),
-            "--output",
-            str(output),
-            *TINY,
-        ]
-    )
+    flags = ["--rounds", "2", "--steps", "2", "--warm_up", "2", "--data_dir", str(texts)]
+    bench.main(["training", *flags, "--output", str(output), *SMALL])
     arms = ["ours", "marian-defaults", "our-products-alone", "marian-best-flags"]
     assert [name for name, _, _ in asked] == arms + arms + [*arms[1:], arms[0]], "warm-up, then two rounds"
     for _, answer, idle in asked:
@@ -204,7 +187,7 @@ def test_what_cannot_be_measured_is_refused(words, message):
 def test_scoring_and_translating_run(texts, tmp_path):
     output = tmp_path / "bench.json"
     flags = ["--rounds", "2", "--marian_steps", "50", "--sentences", "10", "--data_dir", str(texts)]
-    bench.main(["scoring", "translating", *flags, "--output", str(output), *TINY])
+    bench.main(["scoring", "translating", *flags, "--output", str(output), *SMALL])
     parts = json.loads(output.read_text())["parts"]
     arms = {row["arm"]: row for row in parts["scoring"]["rows"]}
     assert arms["ours-library-search"]["identical"] == "10 of 10 to ours"
@@ -219,7 +202,7 @@ def test_a_run_is_timed_alone_beside_a_busy_core_and_beside_another(texts, tmp_p
     monkeypatch.setattr("benchmarks.busy.SETTINGS", {"libgomp's own": LIBRARYS_OWN})
     output = tmp_path / "bench.json"
     flags = ["--rounds", "1", "--seconds", "1", "--warm_up", "2", "--data_dir", str(texts)]
-    bench.main(["busy", *flags, "--output", str(output), *TINY])
+    bench.main(["busy", *flags, "--output", str(output), *SMALL])
     rows = json.loads(output.read_text())["parts"]["busy"]["rows"]
     assert [row["work"] for row in rows] == ["stage A: libgomp's own", "stage B: libgomp's own"]
     for row in rows:

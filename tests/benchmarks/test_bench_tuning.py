@@ -256,8 +256,7 @@ def test_the_part_runs_in_processes_of_its_own(monkeypatch, tmp_path):
     )
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{ROOT / 'tests'}")
     monkeypatch.setattr(tuning, "league_of", lambda options: TINY)
-    for module in (setting, bench):
-        monkeypatch.setattr(module, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(setting, "CACHE", tmp_path / "cache")
     words = ["tuning", "--minutes", "0.5", "--repeats", "1", "--output", str(tmp_path / "bench.json")]
     handler = signal.getsignal(signal.SIGTERM)
     try:

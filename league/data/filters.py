@@ -16,8 +16,6 @@ KINDS = {
     "patterns": "regular expressions that no text may hold",
     "duplicates": "whether a first text may come again, in this split or from validation",
 }
-
-
 MOST_GROUPED = 100  # words of a group
 LARGEST = {"fewest_words": 10**9, "most_words": 10**9, "most_tokens": 10**9, "is_shorter": 1, "duplicates": 1}
 

@@ -17,6 +17,7 @@ from league.data.rows import CHUNK, Rows
 from league.errors import UserError
 
 CACHE_VERSION = 3
+COLUMNS = ("input_ids", "labels")  # of the ids of a row's texts
 
 
 class Tokens(Dataset):
@@ -73,9 +74,7 @@ class Tokens(Dataset):
 
 def tokenize_split(split: Split, tokenizer, max_length: int, cache_dir: Path) -> Tokens:
     """Tokenize the texts of each row: the first becomes input_ids, a second one labels."""
-    from datasets import Features, List, Value
-
-    names = dict(zip(split.rows.names, ("input_ids", "labels"), strict=False))
+    names = dict(zip(split.rows.names, COLUMNS, strict=False))
 
     def tokenize(rows: dict[str, list[str]]) -> dict[str, list]:
         sides = [encode(tokenizer, rows[name], max_length) for name in names]
@@ -83,20 +82,22 @@ def tokenize_split(split: Split, tokenizer, max_length: int, cache_dir: Path) ->
         ids = {name: [ids for ids, _ in side] for name, side in zip(names.values(), sides, strict=True)}
         return ids | {"num_cut": num_cut}
 
-    features = Features({name: List(Value("int32")) for name in names.values()} | {"num_cut": Value("int8")})
     key = [tokenizer.backend_tokenizer.to_str(), str(max_length)]
-    return Tokens(map_once(split, tokenize, features, key, cache_dir), max_length)
+    return map_once(split, tokenize, max_length, key, cache_dir)
 
 
-def map_once(split: Split, function: Callable, features, key: Iterable[str], cache_dir: Path) -> Rows:
-    """Map the rows of a split with `Dataset.map`; the cache keeps the result by the digest of all that decides it."""
+def map_once(split: Split, function: Callable, max_length: int, key: Iterable[str], cache_dir: Path) -> Tokens:
+    """Map the rows of a split with `Dataset.map`; the cache keeps the result by the digest of all that decides it.
+
+    `function` makes of rows their ids by column, and as num_cut how many texts of each were cut to `max_length`.
+    """
     parts = (str(CACHE_VERSION), split.report["sha256"], *key)
     key = hashlib.sha256("".join(parts).encode()).hexdigest()[:32]
     folder = Path(cache_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _clear_old(folder)
-        return _read(folder, key) or _make(folder, key, split, function, features)
+        return Tokens(_read(folder, key) or _make(folder, key, split, function), max_length)
     except OSError as error:
         raise UserError(f"cannot use the token cache {folder}: {error.strerror}.") from None
 
@@ -111,7 +112,11 @@ def _read(folder: Path, key: str) -> Rows | None:
     return None
 
 
-def _make(folder: Path, key: str, split: Split, function: Callable, features) -> Rows:
+def _make(folder: Path, key: str, split: Split, function: Callable) -> Rows:
+    from datasets import Features, List, Value
+
+    ids = {name: List(Value("int32")) for name in COLUMNS[: len(split.rows.names)]}
+
     def release_after(rows: dict[str, list[str]]) -> dict[str, list]:
         split.rows.release()
         return function(rows)
@@ -124,7 +129,7 @@ def _make(folder: Path, key: str, split: Split, function: Callable, features) ->
             batch_size=CHUNK,
             writer_batch_size=CHUNK,
             remove_columns=split.rows.names,
-            features=features,
+            features=Features(ids | {"num_cut": Value("int8")}),
             cache_file_name=str(path),
             new_fingerprint=key,
         )

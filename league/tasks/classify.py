@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from league.errors import UserError
+from league.tasks.freezing import check_freeze, effective, freeze, frozen
 from league.tasks.reading import Reader
-from league.tasks.task import HubWords, agreed
+from league.tasks.task import HubWords, agreed, task_of
 from league.values import check_finetune_hp, demand
 from league_config import KERNELS
 
@@ -64,9 +65,7 @@ class Classify(Reader):
         return self.rules.finetune.settings.get("filters_read_words", False)
 
     def tokenize(self, split, tokenizer, cache_dir: Path):
-        from datasets import Features, List, Value
-
-        from league.data.tokens import Tokens, encode, map_once
+        from league.data.tokens import encode, map_once
 
         text, label = self.columns()
         places = {name: i for i, name in enumerate(self.labels)}
@@ -75,10 +74,8 @@ class Classify(Reader):
             ids, was_cut = map(list, zip(*encode(tokenizer, rows[text], self.rules.max_length), strict=True))
             return {"input_ids": ids, "labels": [[places[one]] for one in rows[label]], "num_cut": was_cut}
 
-        ids = List(Value("int32"))
-        features = Features({"input_ids": ids, "labels": ids, "num_cut": Value("int8")})
         key = [tokenizer.backend_tokenizer.to_str(), str(self.rules.max_length), *places]
-        return Tokens(map_once(split, tokens_of, features, key, cache_dir), self.rules.max_length)
+        return map_once(split, tokens_of, self.rules.max_length, key, cache_dir)
 
     def check(self, stage: str, values: Any) -> None:
         for label in self.labels:
@@ -94,13 +91,10 @@ class Classify(Reader):
         demand(
             is_list, "kernel_sizes", values, f"must be widths from 1 to {WIDEST} with commas between, as {KERNELS[-1]}"
         )
-
-        from league.tasks.freezing import check_freeze
-
         check_freeze(values.freeze)
 
     def num_parameters(self, values: dict[str, Any]) -> int | None:
-        encoder, d_model = self.num_encoder_parameters(values), values.get("d_model")
+        encoder, d_model = super().num_parameters(values), values.get("d_model")
         filters, kernels = values.get("conv_filters"), values.get("kernel_sizes")
         is_list = isinstance(kernels, list) or (isinstance(kernels, str) and LIST.fullmatch(kernels))
         if encoder is None or not isinstance(filters, int) or not is_list:
@@ -143,9 +137,6 @@ class Classify(Reader):
 
     def start_from(self, folder: Path, values: dict[str, Any]) -> tuple:
         """Put a new classifier on the encoder of stage A, and freeze of it what is not to be trained."""
-        from league.tasks.freezing import freeze
-        from league.tasks.task import task_of
-
         before, tokenizer = task_of(self.rules, "pretrain").load_checkpoint(folder)
         model = self.model_class()(self.config_of(before.config.to_dict() | values))
         model.model.load_state_dict(before.model.state_dict())
@@ -166,8 +157,6 @@ class Classify(Reader):
         return math.log(len(self.labels))
 
     def structure_in_effect(self, trainer) -> dict[str, Any]:
-        from league.tasks.freezing import frozen
-
         model = trainer.model
         head = {
             "conv_filters": agreed(convolution.out_channels for convolution in model.convolutions),
@@ -181,8 +170,6 @@ class Classify(Reader):
         return super().structure_in_effect(trainer) | head
 
     def expected_structure(self, values: dict[str, Any]) -> dict[str, Any]:
-        from league.tasks.freezing import effective
-
         head = {name: values.get(name) for name in ("conv_filters", "kernel_sizes", "classifier_dropout")}
         head |= {
             "num_labels": len(self.labels),

@@ -1,16 +1,11 @@
 """The task of the summaries' stage A: texts whose words are hidden in spans and whose sentences are out of order."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from league.tasks.writing import Writer, marks
 
 
 class Denoise(Writer):
-    @property
-    def settings(self) -> dict[str, Any]:
-        return self.rules.pretrain.settings
-
     def references(self, split) -> Sequence[str]:
         return split.sources
 
@@ -21,18 +16,14 @@ class Denoise(Writer):
 
     def validate(self, model, tokenizer, split, progress: str | None = None) -> dict[str, float]:
         """Return how many hidden tokens the model names, and its perplexity on them; the noise is always the same."""
-        from league.tasks.predicting import name_hidden
-
-        rows = self.encode(tokenizer, self.inputs(split))
-        return name_hidden(self, model, rows, self._counts_of(model, rows), progress)
-
-    def _counts_of(self, model, rows: Sequence[list[int]]) -> Callable[[list[int]], list[tuple]]:
         import numpy as np
         from torch.nn import functional as F
 
         from league.data.batches import PairCollator, pad
         from league.tasks.infilling import corrupt
+        from league.tasks.predicting import name_hidden
 
+        rows = self.encode(tokenizer, self.inputs(split))
         collate = PairCollator(model)
 
         def counts_of(batch: list[int]) -> list[tuple[int, int, float]]:
@@ -51,7 +42,7 @@ class Denoise(Writer):
             sums = (part.cpu().double().sum(1).tolist() for part in (right, is_asked, losses))
             return [(int(named), int(asked), loss) for named, asked, loss in zip(*sums, strict=True)]
 
-        return counts_of
+        return name_hidden(self, model, rows, counts_of, progress)
 
 
 TASK = Denoise

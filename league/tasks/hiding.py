@@ -14,10 +14,10 @@ class HidingCollator(PairCollator):
     What is hidden is decided by the seed and each pair's place in the order.
     """
 
-    def __init__(self, model, unknown: int, rate: float, seed: int):
+    def __init__(self, model, unknown: int, rate: float, seed: int, is_doubled: bool = False):
         super().__init__(model)
         config = model.config
-        self.unknown, self.rate, self.seed, self.is_doubled = unknown, rate, seed, False
+        self.unknown, self.rate, self.seed, self.is_doubled = unknown, rate, seed, is_doubled
         self.kept = torch.tensor([config.pad_token_id, config.bos_token_id, config.eos_token_id])
 
     def __call__(self, pairs: list[dict[str, Any]]) -> dict[str, torch.Tensor]:

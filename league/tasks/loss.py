@@ -106,7 +106,7 @@ class MaskedLoss(SmoothedLoss):
 
 
 class LogitsLoss:
-    """The label-smoothed cross-entropy of any encoder-decoder, from the logits that it returns."""
+    """The label-smoothed cross-entropy of any model, from the logits that it returns for each label."""
 
     has_fixed_shapes = False  # whose code is not ours
 
@@ -114,19 +114,12 @@ class LogitsLoss:
         self.epsilon = args.label_smoothing_factor
 
     def __call__(self, outputs: Any, labels: torch.Tensor, num_items_in_batch=None) -> torch.Tensor:
-        logits, labels = outputs["logits"].float().flatten(0, 1), labels.flatten()
+        logits, labels = outputs["logits"].float().flatten(0, -2), labels.flatten()  # N V
         total = F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum", label_smoothing=self.epsilon)
         return total / (labels.ne(IGNORED).sum() if num_items_in_batch is None else num_items_in_batch)
 
 
-class LabelLoss:
-    """The loss of a classifier: label-smoothed cross-entropy over its labels."""
+class LabelLoss(LogitsLoss):
+    """The same of our classifier, which has a label for each text."""
 
     has_fixed_shapes = True
-
-    def __init__(self, args):
-        self.epsilon = args.label_smoothing_factor
-
-    def __call__(self, outputs: Any, labels: torch.Tensor, num_items_in_batch=None) -> torch.Tensor:
-        total = F.cross_entropy(outputs["logits"].float(), labels, reduction="sum", label_smoothing=self.epsilon)
-        return total / (len(labels) if num_items_in_batch is None else num_items_in_batch)

@@ -34,9 +34,6 @@ class Mask(Reader):
     def check(self, stage: str, values: Any) -> None:
         self.check_structure(values)
 
-    def num_parameters(self, values: dict[str, Any]) -> int | None:
-        return self.num_encoder_parameters(values)
-
     def model_class(self) -> type:
         from modeling import AingForMaskedLM
 
@@ -54,19 +51,15 @@ class Mask(Reader):
 
     def validate(self, model, tokenizer, split, progress: str | None = None) -> dict[str, float]:
         """Return how many hidden tokens the model names, and its perplexity on them; the masks are always the same."""
-        from league.tasks.predicting import name_hidden
-
-        rows = self.encode(tokenizer, self.inputs(split))
-        return name_hidden(self, model, rows, self._counts_of(model, rows), progress)
-
-    def _counts_of(self, model, rows: Sequence[list[int]]):
         import numpy as np
         import torch
         from torch.nn import functional as F
 
         from league.data.batches import pad
         from league.data.masking import NOT_PREDICTED
+        from league.tasks.predicting import name_hidden
 
+        rows = self.encode(tokenizer, self.inputs(split))
         config = model.config
         masks = self.masks(config, self.rules.sample_seed)
 
@@ -84,7 +77,7 @@ class Mask(Reader):
                 line.index_add_(0, owner, values.cpu().double())
             return [(int(right), int(asked), loss) for right, asked, loss in per_row.T.tolist()]
 
-        return counts_of
+        return name_hidden(self, model, rows, counts_of, progress)
 
     def predict_rows(self, model, tokenizer, rows: Sequence[list[int]]) -> list[str]:
         """Return each row with the likeliest token in the place of each mask."""

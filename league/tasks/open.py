@@ -4,7 +4,7 @@ from typing import Any
 
 from league.errors import UserError
 from league.rulebook import TECHNIQUES
-from league.tasks.task import numbers_of
+from league.tasks.task import agreed, numbers_of
 from league.tasks.translate import STRUCTURE, Translate
 from league.values import check_finetune_hp, check_model_hp, demand
 from league_config import ModelHP, OpenFinetuneHP, OpenHP
@@ -107,9 +107,8 @@ class OpenTranslate(Translate):
         from modeling import train_tokenizer
 
         unknown = train_tokenizer([], SMALLEST_VOCABULARY, 1).unk_token_id  # the same in every tokenizer
-        collator = HidingCollator(model, unknown, self.technique("token_dropout"), seed)
-        collator.is_doubled = bool(self.technique("r_drop"))
-        return collator
+        is_doubled = bool(self.technique("r_drop"))
+        return HidingCollator(model, unknown, self.technique("token_dropout"), seed, is_doubled)
 
     def loss(self, model, args):
         from league.tasks.r_drop import RDropLoss
@@ -126,15 +125,12 @@ class OpenTranslate(Translate):
 
     def structure_in_effect(self, trainer) -> dict[str, Any]:
         from league.tasks.averaging import WeightAverage
-        from league.tasks.task import agreed
 
-        stacks = (trainer.model.model.encoder, trainer.model.model.decoder)
-        callbacks = trainer.callback_handler.callbacks
+        network, callbacks = trainer.model.model, trainer.callback_handler.callbacks
         averages = [one.decay for one in callbacks if isinstance(one, WeightAverage)]
-        encoder, decoder = (len(stack.layers) for stack in stacks)
         return super().structure_in_effect(trainer) | {
-            "num_layers": encoder,
-            "num_decoder_layers": decoder,
+            "num_layers": len(network.encoder.layers),
+            "num_decoder_layers": len(network.decoder.layers),
             "ema": agreed(averages) if averages else 0,
             "bpe_dropout": getattr(getattr(trainer.train_dataset, "dropout", None), "rate", 0),
             "token_dropout": trainer.data_collator.rate,
@@ -144,7 +140,7 @@ class OpenTranslate(Translate):
     def expected_structure(self, structure: dict[str, Any]) -> dict[str, Any]:
         depths = dict(zip(("num_layers", "num_decoder_layers"), self.depths(structure), strict=True))
         used = {name: self.technique(name) for name in TECHNIQUES}
-        return super().expected_structure(structure) | {"vocab_size": structure.get("vocab_size")} | depths | used
+        return super().expected_structure(structure) | depths | used
 
 
 TASK = OpenTranslate

@@ -8,7 +8,8 @@ from typing import Any
 
 from league.errors import UserError, printable
 from league.rulebook import GIVEN
-from league.tasks.given import Given, fetch
+from league.tasks.freezing import check_depth, freeze, frozen
+from league.tasks.given import Given, fetch, in_one_line
 from league.tasks.summarize import Summarize
 from league.untrusted import read_json
 
@@ -19,10 +20,6 @@ OF_CHECKPOINT += ("forced_eos_token_id", "bad_words_ids", "suppress_tokens", "be
 
 class Pretrained(Summarize):
     is_given = True
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        return self.rules.pretrain.settings
 
     def given(self, with_weights: bool = True) -> Given:
         """Return the checkpoint that the rule book names."""
@@ -48,9 +45,7 @@ class Pretrained(Summarize):
             super().check(stage, values)
 
     def tokenize(self, split, tokenizer, cache_dir: Path):
-        from datasets import Features, List, Value
-
-        from league.data.tokens import Tokens, map_once
+        from league.data.tokens import map_once
 
         most, names = self.rules.max_length, split.rows.names
 
@@ -61,10 +56,8 @@ class Pretrained(Summarize):
             ids = {"input_ids": [ids for ids, _ in inputs], "labels": [ids for ids, _ in labels]}
             return ids | {"num_cut": num_cut}
 
-        ids = List(Value("int32"))
-        features = Features({"input_ids": ids, "labels": ids, "num_cut": Value("int8")})
         key = [self.given(False).folder.name, str(self.settings), str(most), str(self.rules.decoding["max_length"])]
-        return Tokens(map_once(split, tokens_of, features, key, cache_dir), most)
+        return map_once(split, tokens_of, most, key, cache_dir)
 
     def _ids(self, tokenizer, texts: Sequence[str], most: int, is_target: bool = False) -> list[tuple[list[int], bool]]:
         """Return the ids of texts, each ended whatever the tokenizer adds by itself, and whether they were cut."""
@@ -84,8 +77,6 @@ class Pretrained(Summarize):
 
     def start_from(self, folder: Path, values: dict[str, Any]) -> tuple:
         """Load the checkpoint that the rule book names, and freeze of its encoder what is not to be trained."""
-        from league.tasks.freezing import check_depth, freeze
-
         given = self.given()
         self._check_commit(given, folder)
         model, tokenizer = given.model(), given.tokenizer()
@@ -120,8 +111,6 @@ class Pretrained(Summarize):
         from safetensors import safe_open
         from safetensors.torch import load_file
         from transformers import AutoModelForSeq2SeqLM
-
-        from league.tasks.given import in_one_line
 
         config, path = self._config, folder / "model.safetensors"
         with in_one_line(f"{folder} is not a usable checkpoint"):
@@ -168,8 +157,6 @@ class Pretrained(Summarize):
         return math.log(self._config.vocab_size)
 
     def structure_in_effect(self, trainer) -> dict[str, Any]:
-        from league.tasks.freezing import frozen
-
         of_rules = {"checkpoint": self.settings["checkpoint"], "revision": self.settings["revision"]}
         if trainer is None:
             return of_rules

@@ -24,7 +24,8 @@ class Reader(Task):
         if values.activation not in ACTIVATIONS:
             raise UserError(f"--activation {values.activation!r:.20}: must be one of {', '.join(ACTIVATIONS)}.")
 
-    def num_encoder_parameters(self, values: dict[str, Any]) -> int | None:
+    def num_parameters(self, values: dict[str, Any]) -> int | None:
+        """Return the size of an encoder."""
         d_model, num_layers, d_ff = (values.get(name) for name in ("d_model", "num_layers", "d_ff"))
         if not all(isinstance(value, int) for value in (d_model, num_layers, d_ff, self.rules.vocab_size)):
             return None

@@ -4,8 +4,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from league.data.corpora import check_filters, gathered
 from league.errors import UserError
 from league.rulebook import Corpus
+from league.tasks.freezing import check_freeze, effective, freeze, frozen
 from league.tasks.writing import WINDOWS, Writer
 from league.values import check_finetune_hp, demand
 from league_config import OPTIMIZERS
@@ -14,7 +16,6 @@ from league_config import OPTIMIZERS
 class Summarize(Writer):
     def load_split(self, corpus: Corpus, name: str, data_dir: str | None):
         """Load a split; what is judged may have several references, in rows of their own or as a list."""
-        from league.data.corpora import gathered
         from league.tasks.rouge import references_of
 
         split = super().load_split(corpus, name, data_dir)
@@ -28,9 +29,6 @@ class Summarize(Writer):
         return split
 
     def check(self, stage: str, values: Any) -> None:
-        from league.data.corpora import check_filters
-        from league.tasks.freezing import check_freeze
-
         played = self.rules.as_tuned(asdict(values)).finetune
         check_filters(played.corpus)
         most, limit = played.corpus.filters.get("most_tokens", 0), self.rules.max_length
@@ -52,20 +50,14 @@ class Summarize(Writer):
 
     def start_from(self, folder: Path, values: dict[str, Any]) -> tuple:
         """Load stage A's model, and freeze of its encoder what is not to be trained."""
-        from league.tasks.freezing import freeze
-
         model, tokenizer = self.load_checkpoint(folder)
         freeze(model.model.encoder, values["freeze"])
         return model, tokenizer
 
     def structure_in_effect(self, trainer) -> dict[str, Any]:
-        from league.tasks.freezing import frozen
-
         return super().structure_in_effect(trainer) | {"freeze": frozen(trainer.model.model.encoder)}
 
     def expected_structure(self, values: dict[str, Any]) -> dict[str, Any]:
-        from league.tasks.freezing import effective
-
         named = effective(values.get("freeze"), values.get("num_layers"))
         return super().expected_structure(values) | {"freeze": named}
 

@@ -96,7 +96,7 @@ class Translate(Task):
 
     def expected_structure(self, structure: dict[str, Any]) -> dict[str, Any]:
         expected = {name: structure.get(name) for name in STRUCTURE}
-        return expected | {"vocab_size": self.rules.vocab_size, "max_length": self.rules.max_length}
+        return expected | {"vocab_size": self.vocabulary(structure), "max_length": self.rules.max_length}
 
     def predict_rows(self, model, tokenizer, rows: Sequence[list[int]]) -> list[str]:
         from league.tasks.decoding import search

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
+from league.tasks.splitting import windows_of
 from league.tasks.task import HubWords
 from league.tasks.translate import GENERATES, Translate
 
@@ -16,6 +17,11 @@ class Writer(Translate):
     border = "\n"
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """Return what stage A fixes besides: the noise, or where its checkpoint lies."""
+        return self.rules.pretrain.settings
+
+    @property
     def windows(self) -> str:
         """Return what the rule book does with texts that are longer than the model; if nothing, they are cut."""
         return self.rules.finetune.settings.get("windows", "")
@@ -25,12 +31,10 @@ class Writer(Translate):
         return bool(self.windows)
 
     def divide(self, tokenizer, text: str) -> list[str]:
-        from league.tasks.splitting import windows_of
-
         def count(texts: list[str]) -> list[int]:
             return [len(ids) for ids in tokenizer(texts, verbose=False)["input_ids"]]
 
-        prefix = self.rules.pretrain.settings.get("prefix", "")
+        prefix = self.settings.get("prefix", "")
         taken = count([prefix])[0] if prefix else 0
         return windows_of(text, self.rules.max_length - taken, count)
 

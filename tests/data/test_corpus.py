@@ -1,13 +1,11 @@
 """The generated corpus: reproducible, split without leaks, one translation a sentence, and clean."""
 
-import os
 import re
-import subprocess
 import sys
 from itertools import islice
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, run
 from sampled import GENDERS, PAIRS, SAMPLE
 
 from league.data.demo import generate as corpus
@@ -16,13 +14,6 @@ from league.data.demo.generate import REGISTERS, generate_pairs
 
 def words(text: str) -> list[str]:
     return re.findall(r"[\w-]+", text)
-
-
-def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", **variables}
-    return subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, encoding="utf-8", env=environment, cwd=ROOT
-    )
 
 
 @pytest.mark.parametrize("register", REGISTERS)
@@ -38,7 +29,7 @@ def test_pairs_do_not_depend_on_the_hash_seed():
         "from league.data.demo.generate import generate_pairs\n"
         "print([list(generate_pairs(r, 'test', 40, 9)) for r in ('captions', 'talks')])"
     )
-    outputs = {run("-c", program, PYTHONHASHSEED=seed).stdout for seed in ("1", "77")}
+    outputs = {run([sys.executable, "-c", program], ROOT, PYTHONHASHSEED=seed).stdout for seed in ("1", "77")}
     assert outputs == {str([list(generate_pairs(register, "test", 40, 9)) for register in REGISTERS]) + "\n"}
 
 

@@ -1,10 +1,10 @@
 """The readers: a masked language model and a sentence classifier on the encoder alone."""
 
-import subprocess
 import sys
 
 import pytest
 import torch
+from conftest import run
 from huggingface_hub.errors import StrictDataclassClassValidationError
 from torch.nn import functional as F
 from transformers import AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification
@@ -144,8 +144,7 @@ def test_a_checkpoint_loads_where_this_project_is_not(tmp_path, auto, model_clas
         f"model = {auto.__name__}.from_pretrained({str(tmp_path)!r}, trust_remote_code=True);"
         "print(type(model).__name__, model(input_ids=torch.tensor([[5, 6, 7]])).logits.shape)"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0 and model_class.__name__ in done.stdout, done.stderr
+    assert model_class.__name__ in run([sys.executable, "-c", program], tmp_path).stdout
 
 
 def test_an_encoder_of_a_masked_model_takes_a_classifier(tmp_path):

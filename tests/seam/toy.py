@@ -120,17 +120,13 @@ class ToyTask(Task):
         return train_tokenizer(split.texts("text"), self.rules.vocab_size, self.rules.max_length)
 
     def tokenize(self, split, tokenizer, cache_dir: Path) -> Tokens:
-        from datasets import Features, List, Value
-
         def rows_to_ids(rows: dict[str, list[str]]) -> dict[str, list]:
             ids = [ids for ids, _ in encode(tokenizer, rows["text"], self.rules.max_length)]
             labels = [[ANIMALS.index(animal)] for animal in rows["animal"]]
             return {"input_ids": ids, "labels": labels, "num_cut": [0] * len(ids)}
 
-        ids = List(Value("int32"))
-        features = Features({"input_ids": ids, "labels": ids, "num_cut": Value("int8")})
         key = [tokenizer.backend_tokenizer.to_str(), *ANIMALS]
-        return Tokens(map_once(split, rows_to_ids, features, key, cache_dir), self.rules.max_length)
+        return map_once(split, rows_to_ids, self.rules.max_length, key, cache_dir)
 
     def check(self, stage: str, values: Any) -> None:
         if stage == "pretrain" and not 1 <= values.width <= 64:
@@ -216,9 +212,7 @@ def write_corpora(folder: Path) -> None:
             rows = []
             for i in range(count):
                 animal = generator.choice(ANIMALS)
-                filler = generator.choices(
-                    "the old one in my garden near a house today".split(), k=generator.randint(2, 6)
-                )
+                filler = generator.choices(FILLER, k=generator.randint(2, 6))
                 filler.insert(generator.randint(0, len(filler)), words[animal])
                 rows.append(json.dumps({"text": f"{' '.join(filler)} {i}", "animal": animal}))
             (folder / corpus / f"{split}.jsonl").write_text("\n".join(rows) + "\n")

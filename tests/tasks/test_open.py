@@ -138,9 +138,7 @@ def test_what_is_hidden_depends_on_seed_and_place_and_labels_stay(model):
 
 
 def test_r_drop_is_what_its_formula_says_with_its_gradient(model):
-    collator = HidingCollator(model, 3, 0.0, seed=1)
-    collator.is_doubled = True
-    labels = batch_of(collator)["labels"]
+    labels = batch_of(HidingCollator(model, 3, 0.0, seed=1, is_doubled=True))["labels"]
     hidden = torch.randn(*labels.shape, 16, requires_grad=True)
     args = SimpleNamespace(label_smoothing_factor=0.1, bf16=False, fp16=False)
     loss = RDropLoss(model, args, alpha=5.0)({"last_hidden_state": hidden}, labels)
@@ -157,8 +155,7 @@ def test_r_drop_is_what_its_formula_says_with_its_gradient(model):
 
 
 def test_r_drop_of_two_equal_passes_is_the_plain_loss(model):
-    collator = HidingCollator(model, 3, 0.0, seed=1)
-    labels = batch_of(collator)["labels"]
+    labels = batch_of(HidingCollator(model, 3, 0.0, seed=1))["labels"]
     hidden = torch.randn(*labels.shape, 16)
     args = SimpleNamespace(label_smoothing_factor=0.1, bf16=False, fp16=False)
     plain = SmoothedLoss(model, args)({"last_hidden_state": hidden}, labels)

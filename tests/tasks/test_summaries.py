@@ -189,10 +189,10 @@ def test_a_reader_may_have_texts_drawn_at_random(game):
 def test_the_app_takes_several_lines_for_one_text(game):
     pytest.importorskip("gradio", reason="pip install -r requirements-app.txt")
     from tools.app.folder import Folder
-    from tools.app.models import Models
+    from tools.app.models import NO_OTHER, Models
 
     text = "Ben: Shall we go fishing on Monday?\nAnna: Good idea.\n" + "Ben: Good.\n" * 25
-    answer = Models(Folder(game / "runs"), allows_hub=False).translate("one", "", text, 2)
+    answer = Models(Folder(game / "runs"), allows_hub=False).beside("one", NO_OTHER, "", text, 2)
     (only,) = answer.lines
     assert only.source.count("\n") == 26 and len(only.hypotheses) == 2
     assert "Shall" in answer.attention

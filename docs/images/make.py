@@ -15,9 +15,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +28,7 @@ LIVE_SECONDS = 20.0  # of training after the first glimpse, before its picture i
 
 
 def main(folder: Path) -> None:
+    from app_site import serving
     from browser import browsing
 
     play(folder)
@@ -44,7 +44,7 @@ def main(folder: Path) -> None:
                 page.screenshot(path=HERE / f"{name}.png", clip=clip, full_page=True)
                 if name == "entry-report":
                     page.locator("#attention").screenshot(path=HERE / "attention.png")
-        with served(Path("runs")) as address:
+        with serving(Path("runs")) as address:
             of_the_app(address)
 
 
@@ -78,25 +78,6 @@ def pages_of(folder: Path) -> dict[str, str]:
     pages = {"entry-report": runs / "gentle" / "report.html", "board": board / "index.html"}
     pages["tune-report"] = write_report(study_of(24, 9, state="done", commands=[]), search)
     return {name: path.as_uri() for name, path in pages.items()}
-
-
-@contextmanager
-def served(runs: Path):
-    """Yield the address of the app, which serves a folder of entries."""
-    import uvicorn
-
-    from tools.app.folder import Folder
-    from tools.app.server import listen, server
-
-    listening = listen("127.0.0.1", 0)
-    running = uvicorn.Server(uvicorn.Config(server(Folder(runs)), log_level="warning"))
-    thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    finally:
-        running.should_exit = True
-        thread.join(20)
 
 
 def of_the_app(address: str) -> None:

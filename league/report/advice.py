@@ -48,22 +48,21 @@ def after_lateness(facts: Facts) -> Iterator[Text]:
 
 def after_forgetting(facts: Facts) -> Iterator[Text]:
     """A fine-tune that cost the domain of the score more than a seed could: a gentler one."""
-    if len(facts.stages) < 2 or not facts.domains or not facts.compares_stages:
+    if not facts.changes:
         return
-    domain = facts.domains[0]
-    change = facts.change(domain)
+    domain, change = next(iter(facts.changes.items()))
     if change >= 0 or facts.is_noise(change):
         return
-    rate = tuned_to(facts, "learning_rate", LOWER)
-    key = "advice.forgot" if rate else "advice.forgot_untuned"
     values = {"domain": domain, "lost": f"{-change:.1f}", "metric": facts.metric}
-    yield say(key, value=f"--learning_rate {readable(rate)}" if rate else "", **values)
+    if rate := tuned_to(facts, "learning_rate", LOWER):
+        yield say("advice.forgot", value=f"--learning_rate {readable(rate)}", **values)
+    else:
+        yield say("advice.forgot_untuned", **values)
 
 
 def after_nothing(facts: Facts) -> Iterator[Text]:
     """A fine-tune that moved nothing on either domain: a bolder one, where there is room."""
-    changes = [facts.change(domain) for domain in facts.domains] if len(facts.stages) == 2 else []
-    changes = changes if facts.compares_stages else []
+    changes = facts.changes.values()
     if changes and facts.noise is not None and all(abs(change) < facts.noise / 4 for change in changes):
         if rate := tuned_to(facts, "learning_rate", HIGHER):
             yield say("advice.nothing", value=f"--learning_rate {readable(rate)}")

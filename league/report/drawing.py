@@ -14,11 +14,13 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from league.report.look import LIGHT, attribute
 from league.report.texts import remembered
 
+SHADES = LinearSegmentedColormap.from_list("ink", [LIGHT["card"], LIGHT["ink"]])  # of what has more and less
 VARIABLES = {color: f"var(--{name})" for name, color in LIGHT.items()}
 STYLE_OF_PART = re.compile(' style="[^"]*"')
 STYLE = {

@@ -117,10 +117,13 @@ class Facts:
         is_judged = all(facts.validation for facts in self.stages.values())  # a checkpoint of the Hub is not
         return is_judged and (self.rules is None or self.rules.has_one_task)
 
-    def change(self, domain: str) -> float:
-        """Return by how much the last stage changed a domain's score."""
-        before, after = self.validation(domain)[-2:]
-        return after - before
+    @property
+    def changes(self) -> dict[str, float]:
+        """Return by how much the fine-tune changed each domain's score, where the stages can be compared."""
+        if len(self.stages) < 2 or not self.compares_stages:
+            return {}
+        ends = {domain: self.validation(domain)[-2:] for domain in self.domains}
+        return {domain: after - before for domain, (before, after) in ends.items()}
 
     @property
     def metric(self) -> str:
@@ -254,7 +257,7 @@ def look(facts: Facts, loaded: tuple) -> list[tuple[str, Attention]]:
     """Return what the model looks at in a handful of sentences, each with what kind of sentence it is."""
     chosen = [("example", text) for text in EXAMPLES.get(facts.rules.source, ())]
     if facts.sentences:
-        chosen += [(kind, text) for kind, text in telling(facts.sentences)]
+        chosen += telling(facts.sentences)
     return [
         (f"{kind}: {text[:MOST_LETTERS_OF_TITLE]}", attend(*loaded, text).cropped(MOST_TOKENS)) for kind, text in chosen
     ]

@@ -75,16 +75,12 @@ def first_numbers(facts: Facts) -> Iterable[tuple[str, str]]:
         yield number(score.value), say("number.test", metric=facts.metric, low=number(low), high=number(high))
         state = "open" if facts.broken else "official"
         yield say(f"state.{state}"), say(f"number.{state}")
-    if len(facts.stages) == 2 and facts.compares_stages:
-        for domain in facts.domains:
-            change = facts.change(domain)
-            key = "noise" if facts.is_noise(change) else "gained" if change >= 0 else "forgotten"
-            yield signed(change), say(f"number.{key}", metric=facts.metric, domain=domain)
-    if facts.reading and facts.score and (scratch := facts.reading.from_scratch) is not None:
-        yield (
-            signed(facts.score.value - scratch),
-            say("number.pretraining", metric=facts.metric, scratch=number(scratch)),
-        )
+    for domain, change in facts.changes.items():
+        key = "noise" if facts.is_noise(change) else "gained" if change >= 0 else "forgotten"
+        yield signed(change), say(f"number.{key}", metric=facts.metric, domain=domain)
+    if facts.reading and (scratch := facts.reading.from_scratch) is not None:  # of a scored entry alone
+        words = say("number.pretraining", metric=facts.metric, scratch=number(scratch))
+        yield signed(score.value - scratch), words
     yield number(sum(facts.spent.values())), say("number.minutes", limit=f"{record.clock.limit:g}")
     if game := game_of(record):
         yield number(game.minutes), say("number.game", limit=f"{record.clock.limit:g}", game=game.name)
@@ -147,8 +143,8 @@ def broken_rules(facts: Facts) -> list[str]:
 def panels(facts: Facts) -> Iterable[tuple]:
     """Return the pictures of the run, each with what to see there."""
     for picture in PICTURES.values():
-        if picture.words and picture.name in facts.parts and picture.has_something(facts):
-            words, title = picture.about(facts), say(picture.title)
+        if picture.words and picture.has_something(facts):
+            words, title = picture.about(facts), say(f"picture.{picture.name}")
             label = joined([title, words], ". ")
             yield picture, title, words, as_svg(picture.name, label, picture.size, picture.draw, facts)
 

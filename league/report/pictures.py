@@ -6,9 +6,8 @@ from itertools import accumulate
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 
-from league.report.drawing import marked, say_empty
+from league.report.drawing import SHADES, marked, say_empty
 from league.report.facts import Facts, thinned
 from league.report.look import LIGHT
 from league.report.texts import Text, joined, say
@@ -78,8 +77,6 @@ def draw_forgetting(axes: Axes, facts: Facts) -> None:
     """Draw each domain's score before training and after each stage."""
     figure = axes.figure
     axes.remove()
-    if not facts.stages or not facts.domains:
-        return say_empty(figure.add_subplot(), say("forgetting.none"))
     names = ["start", *facts.stages]
     titles = [say("forgetting.start"), *(say(f"short.{name}") for name in facts.stages)]
     parts = figure.subplots(1, len(facts.domains), squeeze=False, sharey=has_one_scale(facts))[0]
@@ -114,8 +111,6 @@ def has_one_scale(facts: Facts) -> bool:
 
 def draw_length(axes: Axes, facts: Facts) -> None:
     """Draw the score by the number of words of the source, with its interval."""
-    if facts.sentences is None:
-        return say_empty(axes, say("lengths.none"))
     buckets = facts.sentences.by_length()
     for place, bucket in enumerate(buckets):
         look = {"facecolor": LIGHT["faint"], "edgecolor": LIGHT["ink"], "linewidth": 0.8, "alpha": 0.75}
@@ -141,8 +136,7 @@ def draw_confusion(axes: Axes, facts: Facts) -> None:
     for found, wanted in zip(facts.sentences.hypotheses, facts.sentences.references, strict=True):
         counts[places[wanted], places.get(found, 0)] += found in places
     shares = counts / np.maximum(1, counts.sum(1, keepdims=True))
-    shades = LinearSegmentedColormap.from_list("ink", [LIGHT["card"], LIGHT["ink"]])
-    axes.imshow(shares, cmap=shades, vmin=0, vmax=1, aspect="auto")
+    axes.imshow(shares, cmap=SHADES, vmin=0, vmax=1, aspect="auto")
     for (row, column), share in np.ndenumerate(shares):
         color = LIGHT["paper"] if share > 0.5 else LIGHT["ink"]
         text = f"{counts[row, column]:,}\n{100 * share:.0f} %"
@@ -221,11 +215,8 @@ def marks_of(facts: Facts) -> dict[str, Text]:
 
 def draw_attention(axes: Axes, facts: Facts) -> None:
     """Draw which source tokens the decoder looks at, in the mean over all layers and heads."""
-    if not facts.attention:
-        return say_empty(axes, say("attention.none"))
     attention = facts.attention[min(1, len(facts.attention) - 1)][1]
-    shades = LinearSegmentedColormap.from_list("ink", [LIGHT["card"], LIGHT["ink"]])
-    axes.imshow(attention.cross.mean((0, 1)), cmap=shades, vmin=0, aspect="auto")
+    axes.imshow(attention.cross.mean((0, 1)), cmap=SHADES, vmin=0, aspect="auto")
     axes.set_xticks(range(len(attention.source)), attention.source, rotation=60, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(attention.target)), attention.target)
     axes.tick_params(labelsize=7 if len(attention.target) < 25 else 4)
@@ -236,11 +227,9 @@ def draw_attention(axes: Axes, facts: Facts) -> None:
 
 def about_forgetting(facts: Facts) -> str:
     """Say what the fine-tune gained and forgot."""
-    if not facts.stages:
-        return ""
     words = [] if has_one_scale(facts) else [say("forgetting.scales", times=f"{FAR_APART:g}")]
-    if len(facts.stages) == 2:
-        changes = ", ".join(f"{domain} {signed(facts.change(domain))}" for domain in facts.domains)
+    if facts.changes:
+        changes = ", ".join(f"{domain} {signed(change)}" for domain, change in facts.changes.items())
         words = [say("forgetting.changes", changes=changes, metric=facts.metric), *words]
         if facts.noise is not None:
             words.append(say("forgetting.noise", noise=number(facts.noise)))
@@ -249,19 +238,22 @@ def about_forgetting(facts: Facts) -> str:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture: its name, its title, its size in inches, how it is drawn, and what to see there."""
+    """A picture: its name, its size in inches, how it is drawn, and what to see there."""
 
     name: str
-    title: str
     size: tuple[float, float]
     draw: Callable[[Axes, Facts], None]
     words: str | Callable[[Facts], str] | None = None  # None where the page has something better in its place
 
     def has_something(self, facts: Facts) -> bool:
-        """Tell whether there is anything to see in it."""
-        shown = {"learning": any(map(facts.curve, STAGES)), "forgetting": facts.stages, "lengths": facts.sentences}
-        shown["learning"] = shown["learning"] or facts.record.diverged
-        return bool(shown.get(self.name, True))
+        """Tell whether the report shows it, and there is anything to see in it."""
+        shown = {
+            "learning": facts.record.diverged or any(map(facts.curve, STAGES)),
+            "forgetting": facts.stages,
+            "lengths": facts.sentences,
+            "attention": facts.attention,
+        }
+        return self.name in facts.parts and bool(shown.get(self.name, True))
 
     @property
     def is_tall(self) -> bool:
@@ -275,11 +267,11 @@ SMALL = (3.9, 2.8)
 PICTURES = {
     picture.name: picture
     for picture in (
-        Picture("learning", "picture.learning", (3.9, 6.2), draw_learning, "about.learning"),
-        Picture("forgetting", "picture.forgetting", SMALL, draw_forgetting, about_forgetting),
-        Picture("lengths", "picture.lengths", SMALL, draw_length, "about.lengths"),
-        Picture("confusion", "picture.confusion", (3.9, 3.4), draw_confusion, "about.confusion"),
-        Picture("clock", "picture.clock", SMALL, draw_clock, "about.clock"),
-        Picture("attention", "picture.attention", (3.9, 3.6), draw_attention),
+        Picture("learning", (3.9, 6.2), draw_learning, "about.learning"),
+        Picture("forgetting", SMALL, draw_forgetting, about_forgetting),
+        Picture("lengths", SMALL, draw_length, "about.lengths"),
+        Picture("confusion", (3.9, 3.4), draw_confusion, "about.confusion"),
+        Picture("clock", SMALL, draw_clock, "about.clock"),
+        Picture("attention", (3.9, 3.6), draw_attention),
     )
 }

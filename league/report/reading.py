@@ -48,7 +48,6 @@ class Guess:
 
 @dataclass(frozen=True)
 class Reading:
-    labels: dict[str, str]  # label: name
     mistakes: list[Mistake]
     guesses: list[Guess]
     from_scratch: float | None  # the score of the same fine-tune without pre-training
@@ -58,7 +57,6 @@ def read(folder: Path, record: Record, rules: League, sentences: Sentences, load
     """Look at a scored entry's mistakes, at its stage A, and at the entry from scratch beside it."""
     task = task_of(rules)
     return Reading(
-        labels=task.labels,
         mistakes=find_mistakes(task, sentences, *loaded),
         guesses=find_guesses(folder, rules, sentences.sources),
         from_scratch=find_scratch(folder, record),
@@ -126,10 +124,10 @@ def find_guesses(folder: Path, rules: League, texts: Sequence[str]) -> list[Gues
     task.prepare(model)
     model.eval()
     lengths = np.array([len(text.split()) for text in texts])
-    ordinary = [text for text, length in zip(texts, lengths, strict=True) if 5 <= length <= np.quantile(lengths, 0.75)]
-    return [offered(task, model, tokenizer, text) for text in ordinary[:: max(1, len(ordinary) // MOST_GUESSES)]][
-        :MOST_GUESSES
-    ]
+    longest = np.quantile(lengths, 0.75)
+    ordinary = [text for text, length in zip(texts, lengths, strict=True) if 5 <= length <= longest]
+    chosen = ordinary[:: max(1, len(ordinary) // MOST_GUESSES)][:MOST_GUESSES]
+    return [offered(task, model, tokenizer, text) for text in chosen]
 
 
 @torch.inference_mode()

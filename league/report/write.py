@@ -50,12 +50,12 @@ def links_from(out: Path) -> dict[str, str]:
 def write_plots(facts: Facts, plots: Path) -> None:
     """Write the pictures that there is something to show in."""
     for picture in PICTURES.values():
-        has_none = picture.name == "attention" and not facts.attention
-        if picture.name not in facts.parts or has_none or not picture.has_something(facts):
+        if not picture.has_something(facts):
             continue
 
         def draw(figure, picture=picture) -> None:
             picture.draw(figure.add_subplot(), facts)
-            figure.suptitle(f"{facts.name[:40]}: {say(picture.title)}", fontsize=10, fontweight="bold")
+            title = say(f"picture.{picture.name}")
+            figure.suptitle(f"{facts.name[:40]}: {title}", fontsize=10, fontweight="bold")
 
         write_bytes(plots / f"{picture.name}.png", as_png(picture.size, draw, DPI))

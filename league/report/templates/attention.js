@@ -34,7 +34,7 @@
   const weights = (layers, heads) => {
     const sentence = sentences[picks.sentence.value];
     const kind = picks.kind.value;
-    const [rows, columns] = sides[kind].map((side) => sentence[side] && sentence[side].length);
+    const [rows, columns] = sides[kind].map((side) => sentence[side].length);
     const all = bytes(sentence, kind);
     return Array.from({ length: rows }, (_, i) =>
       Array.from({ length: columns }, (_, j) => {

@@ -138,7 +138,7 @@ const league = (() => {
     });
   }
 
-  // Of each picture one mark is reached by Tab, the others from there by the arrow keys. Thin lines get a wide shadow.
+  // Of each picture one mark is reached by Tab, the others from there by the arrow keys.
   function prepare(place = document) {
     for (const picture of place.querySelectorAll("svg")) {
       picture.querySelectorAll("[data-mark]").forEach((mark, i) => {

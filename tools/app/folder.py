@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from league.errors import UserError
-from league.record.folder import is_plain
+from league.files import is_plain
 from league.record.shape import Record, read_record
 from league.values import is_entry_name
 

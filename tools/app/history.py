@@ -75,11 +75,8 @@ class History:
         with self._at_work(), self.engine.begin() as database:
             database.execute(ANSWERS.insert(), rows)
 
-    def search(self, words: str = "", most: int | None = MOST_SHOWN) -> list[Any]:
-        """Return the answers in which all these words occur, the newest first."""
-        return self._rows(words, most)
-
-    def _rows(self, words: str, most: int | None, at_least: int = 0) -> list[Any]:
+    def search(self, words: str = "", most: int | None = MOST_SHOWN, at_least: int = 0) -> list[Any]:
+        """Return the answers in which all these words occur and that are rated so well, the newest first."""
         wanted = select(ANSWERS).order_by(ANSWERS.c.id.desc()).limit(most)
         for word in words.split():
             columns = (ANSWERS.c.document, ANSWERS.c.summary, ANSWERS.c.model)
@@ -107,7 +104,7 @@ class History:
 
     def as_training_data(self, words: str = "", at_least: int = 0) -> Iterator[str]:
         """Yield lines of JSON that --data_dir takes, with the columns of each model's league, the oldest first."""
-        for row in reversed(self._rows(words, None, at_least)):
+        for row in reversed(self.search(words, None, at_least)):
             text = dict(zip(row.settings["columns"], (row.document, row.summary), strict=True))
             yield json.dumps(text, ensure_ascii=False) + "\n"
 

@@ -33,30 +33,25 @@ class Trial(Struct):
 
     number: Count = 0
     stage: str = ""
-    state: str = ""
     fidelity: Number = 1.0
     validation: Number | None = None
 
 
 class Study(Struct):
-    """The part of a search's study.json that is shown here."""
+    """How far a search is: the part of its study.json that is shown here, and the trials that run."""
 
     state: Name
     used_minutes: Number
     budget_minutes: Number
     trials: list[Trial]
     best: dict[str, Any] | None
+    running: list[Running] = []  # which stand in a file of their own
 
-
-@dataclass
-class LiveSearch:
-    """How far a search is: its trials so far, and the best of them on validation."""
-
-    trials: list[Trial]
-    used_minutes: float
-    budget_minutes: float
-    best: float | None
-    running: list[Running] = field(default_factory=list)
+    @property
+    def best_score(self) -> float | None:
+        """Return the score of the best trial on validation."""
+        scores = [(self.best or {}).get(name) for name in ("validation", "pretrain_validation")]
+        return next((score for score in scores if isinstance(score, float) and abs(score) < 1e15), None)
 
 
 @dataclass
@@ -69,7 +64,7 @@ class LiveEntry:
     changed: float = 0.0  # time of its last sign of life
     minutes_left: float | None = None
     progress: Progress | None = None
-    search: LiveSearch | None = None
+    search: Study | None = None
     validation: dict[str, float] = field(default_factory=dict)  # the scores after the last complete stage
     behind: list[list[tuple[float, float]]] = field(default_factory=list)  # the curves of earlier runs of this stage
     score: float | None = None
@@ -206,7 +201,7 @@ def read_clock(folder: Path) -> State | None:
         return None
 
 
-def read_search(folder: Path) -> LiveSearch | None:
+def read_search(folder: Path) -> Study | None:
     """Return how far a search is; None before its first trial ended, or where its file is damaged."""
     try:
         study = read_as(Study, folder / "tune" / "study.json", MOST_BYTES_OF_STUDY)
@@ -214,13 +209,12 @@ def read_search(folder: Path) -> LiveSearch | None:
         return None
     if study.state != "searching":
         return None
-    scores = [(study.best or {}).get(name) for name in ("validation", "pretrain_validation")]
-    best = next((score for score in scores if isinstance(score, float) and abs(score) < 1e15), None)
+    study.trials = study.trials[-MOST_TRIALS:]
     try:
-        running = read_as(RunningFile, folder / "tune" / RUNNING).trials
+        study.running = read_as(RunningFile, folder / "tune" / RUNNING).trials
     except (OSError, ValueError):
-        running = []
-    return LiveSearch(study.trials[-MOST_TRIALS:], study.used_minutes, study.budget_minutes, best, running)
+        study.running = []
+    return study
 
 
 def changed(folder: Path) -> float:

@@ -7,10 +7,10 @@ from typing import Any
 
 from league.record.game_clock import GameClock
 from league.report.look import render
-from league.report.texts import Text, say
+from league.report.texts import Text, say, say_stage
 from league.rulebook import STAGES
 
-from .live import LiveEntry, is_shown, say_stage
+from .live import LiveEntry, is_shown
 
 MOST_SCORES = 10
 WIDTH, HEIGHT = 520, 250  # of a chart, in its own units
@@ -88,9 +88,9 @@ def doing(row: LiveEntry) -> tuple[float, str]:
     search = row.search
     share = min(1.0, max(0.0, search.used_minutes / max(0.001, search.budget_minutes)))
     values = {"used": f"{search.used_minutes:.0f}", "budget": f"{search.budget_minutes:.0f}"}
-    if search.best is not None:
-        values |= {"best": f"{search.best:.2f}", "metric": row.metric}
-    return share, say(f"live.trials{'' if search.best is None else '.best'}", n=len(search.trials), **values)
+    if search.best_score is not None:
+        values |= {"best": f"{search.best_score:.2f}", "metric": row.metric}
+    return share, say(f"live.trials{'' if search.best_score is None else '.best'}", n=len(search.trials), **values)
 
 
 def trials_at_work(row: LiveEntry) -> list[tuple[float, Text]]:
@@ -141,7 +141,7 @@ class Box:
 
     def axes(self, name_of_x=lambda value: f"{value:g}") -> dict[str, Any]:
         return {
-            "size": (WIDTH, HEIGHT, LEFT, RIGHT, TOP, FOOT),
+            "size": (WIDTH, HEIGHT, LEFT, RIGHT),
             "xs": [(self.x(value), name_of_x(value)) for value in ticks(*self.width)],
             "ys": [(self.y(value), f"{value:g}") for value in ticks(*self.height)],
         }

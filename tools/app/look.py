@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from league.report.look import DARK, LIGHT, render
+from league.report.look import DARK, LIGHT
 
 # Gradio's name of a colour -> ours.
 COLORS = {
@@ -42,8 +42,3 @@ def theme() -> gr.Theme:
     return gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]).set(
         **light, **dark
     )
-
-
-def head() -> str:
-    """Return the styles for the head of every page; Gradio would rewrite what it is given as css."""
-    return render("tools/app/templates/head.html")

@@ -64,12 +64,8 @@ class Models:
         self._answers: OrderedDict[tuple, Answer] = OrderedDict()
         self._lock = threading.Lock()
 
-    def translate(self, entry: str | None, hub_id: str, text: str, num_beams: int) -> Answer:
-        """Translate each line of a text with one model."""
-        return self.beside(entry, NO_OTHER, hub_id, text, num_beams)
-
     def beside(self, entry: str | None, other: str | None, hub_id: str, text: str, num_beams: int) -> Answer:
-        """Translate each line of a text with a model, and with another one beside it."""
+        """Translate each line of a text with a model, and where there is another one, with that beside it."""
         _check_length(text, MOST_LETTERS_OF_DOCUMENT)
         num_beams = min(max(1, int(num_beams)), MOST_BEAMS)
         lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -93,19 +89,12 @@ class Models:
             asked = (*keys.items(), *lines, num_beams)
             if asked in self._answers:
                 return self._answers[asked]
-            sides = {}
-            for title, key in keys.items():
+            translated = [Translated(line, [], not main.reads_lines) for line in lines]
+            for name, key in keys.items():
                 translator = self._held[key]
                 columns = translator.rules.source, translator.rules.target
-                sides[title] = translator.best(lines, num_beams), columns
-            translated = [
-                Translated(
-                    line,
-                    [Side(name, results[i], columns) for name, (results, columns) in sides.items()],
-                    not main.reads_lines,
-                )
-                for i, line in enumerate(lines)
-            ]
+                for one, hypotheses in zip(translated, translator.best(lines, num_beams), strict=True):
+                    one.sides.append(Side(name, hypotheses, columns))
             answer = self._answers[asked] = Answer(translated, attention_page(main, translated), num_beams)
             while len(self._answers) > MOST_ANSWERS:
                 self._answers.popitem(last=False)

@@ -29,7 +29,7 @@ from league.tasks.predictions import predictions_files
 
 from .folder import Folder, stamp
 from .history import History
-from .look import head, theme
+from .look import theme
 from .models import Models
 from .pages import pages
 
@@ -97,7 +97,7 @@ def server(
         pages(folder, Models(folder, allows_hub), history),
         path="/",
         theme=theme(),
-        head=head(),
+        head=render("tools/app/templates/head.html"),  # with the styles: Gradio would rewrite what it is given as css
         footer_links=[],
         ssr_mode=False,
         show_error=False,

@@ -70,7 +70,7 @@ def _write(folder: Path, out: Path, names: list[str], allows_hub: bool) -> None:
         pins = requirements()
         write_text(space / "README.md", CARD.format(gradio=pins["gradio"]))
         write_text(space / "app.py", APP.format(allows_hub=allows_hub))
-        write_text(space / "requirements.txt", as_text(pins))
+        write_text(space / "requirements.txt", "".join(f"{name}=={version}\n" for name, version in pins.items()))
         copy_code(space / "source")
         (space / "entries").mkdir()
         for name in names:
@@ -82,11 +82,6 @@ def requirements() -> dict[str, str]:
     files = (ROOT / "requirements.txt", ROOT / "requirements-app.txt")
     lines = [line for file in files for line in file.read_text(encoding="utf-8").split("\n")]
     return dict(re.fullmatch(r"([\w.-]+)==([\w.+-]+)", line).groups() for line in lines if "==" in line)
-
-
-def as_text(pins: dict[str, str]) -> str:
-    """Return requirements.txt."""
-    return "".join(f"{name}=={version}\n" for name, version in pins.items())
 
 
 def copy_entry(entry: Path, to: Path) -> None:

@@ -38,7 +38,6 @@ def main(argv: list[str] | None = None) -> None:
     if options.reports < 0:
         raise UserError(f"--reports {options.reports}: must be 0 or more.")
 
-    from .cache import Cache
     from .pull import pulled
     from .standings import build
     from .writing import MARKDOWN, PAGE, differing, write
@@ -49,8 +48,7 @@ def main(argv: list[str] | None = None) -> None:
         hardware.prepare_process()
     out = Path(options.out)
     with pulled(named.source, with_checkpoints=options.verify or options.reports > 0) as (source, too_large):
-        cache = Cache.beside(source)
-        board = build(source, options.data_dir, options.verify, cache, say, processes=cores())
+        board = build(source, options.data_dir, options.verify, say=say, processes=cores())
         board.refused += too_large
         board.with_references = not options.no_references
         if options.check:

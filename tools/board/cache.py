@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,6 @@ class Cache:
                 pass  # damaged: made again
         value = compute()
         if path:
-            from io import BytesIO
-
             file = BytesIO()
             np.save(file, value.astype(np.int32))
             self._write(write_bytes, path, file.getvalue())

@@ -44,20 +44,16 @@ def _in_folder(folder: str, parts: tuple[str, ...], fallback: str, left: list[in
     try:
         with os.scandir(folder) as listed:
             items = sorted((item for item in listed if item.name[0] != "."), key=lambda item: item.name)
-    except OSError as error:
+        by_name = {item.name: item for item in items}
+        record = by_name.get(RECORD)
+        if record and not record.is_symlink() and record.is_file():
+            yield InFolder(name, record.stat().st_mtime, frozenset(_files(folder, by_name)), folder)
+            return
+    except OSError as error:  # not ours to read, or just being replaced
         yield name, f"cannot be read ({error.strerror})"
         return
-    by_name = {item.name: item for item in items}
-    if record := by_name.get(RECORD):
-        if record.is_symlink() or not record.is_file():
-            yield name, f"{RECORD} is not a plain file"
-            return
-        try:
-            received, files = record.stat().st_mtime, frozenset(_files(folder, by_name))
-        except OSError as error:  # not ours to read, or just being replaced
-            yield name, f"cannot be read ({error.strerror})"
-            return
-        yield InFolder(name, received, files, folder)
+    if record:
+        yield name, f"{RECORD} is not a plain file"
         return
     for item in items:
         inner = (*parts, item.name)

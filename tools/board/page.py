@@ -4,8 +4,8 @@ from typing import Any
 
 from league.proof.comparison import LEVEL, Comparison
 from league.proof.noise import Noise
-from league.report.look import in_both, render
-from league.report.texts import in_languages, say, translated
+from league.report.look import render
+from league.report.texts import in_languages, say
 from league.tasks.metric import metric_of
 from league.tasks.resampling import NUM_SWAPS
 from league_config import LEAGUES
@@ -16,17 +16,13 @@ from .words import about_ranks, metric_label, state_of
 
 def as_page(board: Board, with_entry: set[str], with_report: set[str]) -> str:
     """Return the page; `with_entry` and `with_report` name the rows, or tests, that have such a file beside it."""
-    data = _data(board, with_entry, with_report)
-    return render("tools/board/templates/board.html", title=say("board.title"), board=board, states=STATES, data=data)
-
-
-def _data(board: Board, with_entry: set[str], with_report: set[str]) -> dict[str, Any]:
-    return {
+    data = {
         "level": LEVEL,
         "trials": NUM_SWAPS,
         "verdicts": verdicts(),
         "leagues": [_league(standing, with_entry, with_report) for standing in board.standings],
     }
+    return render("tools/board/templates/board.html", title=say("board.title"), board=board, states=STATES, data=data)
 
 
 def _league(standing: Standing, with_entry: set[str], with_report: set[str]) -> dict[str, Any]:
@@ -34,7 +30,7 @@ def _league(standing: Standing, with_entry: set[str], with_report: set[str]) -> 
     league = LEAGUES.get(standing.name)
     return {
         "name": f"{standing.name} {standing.version}",
-        "about": in_both({"about": about_ranks(standing)})["about"],
+        "about": in_languages(about_ranks(standing)),
         "test": name_of_test(standing) if name_of_test(standing) in with_entry else None,
         "metric": {"name": league and metric_of(league).NAME, "label": metric_label(standing)},
         "names": names,
@@ -79,8 +75,7 @@ def name_of_test(standing: Standing) -> str:
 def verdicts() -> dict[str, list[str]]:
     """Return what a comparison says, in the words of league.proof.comparison, for the browser to choose from."""
     cases = {"same": (1.0, None), "unknown": (0.0, None), "seeds": (0.0, Noise(9.0, 5)), "real": (0.0, Noise(0.0, 5))}
-    texts = {
-        case: translated(Comparison(("", "{better}"), (0.0, 1.0), p_value, noise, {}).verdict())
+    return {
+        case: in_languages(Comparison(("", "{better}"), (0.0, 1.0), p_value, noise, {}).verdict())
         for case, (p_value, noise) in cases.items()
     }
-    return in_both(texts)

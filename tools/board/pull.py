@@ -61,7 +61,7 @@ def pull(repo_id: str, folder: Path, with_checkpoints: bool) -> list[Refusal]:
         if lost := [path for path in wanted if not (folder / path).is_file()]:
             raise UserError(f"{len(lost)} of {len(wanted)} files did not arrive; try again.")
     for path, file in wanted.items():
-        if file.last_commit and (folder / path).is_file():
+        if file.last_commit:
             when = file.last_commit.date.timestamp()
             os.utime(folder / path, (when, when))
     return [

@@ -88,10 +88,10 @@ class Board:
 
     standings: list[Standing]
     refused: list[Refusal]
-    under_way: list[Unfinished] = field(default_factory=list)
-    data: DataAtHand = field(default_factory=lambda: DataAtHand(None))
+    under_way: list[Unfinished]
+    data: DataAtHand
+    cache: Cache
     with_references: bool = True  # whether comparisons show the test set's sources and references
-    cache: Cache = field(default_factory=lambda: Cache(None))
 
     @property
     def entries(self) -> list[Row]:

@@ -37,7 +37,6 @@ def build(
 
     More `processes` are for a command, whose main module they import again; a server asks for none.
     """
-    source = Path(source)
     if not source.exists():
         raise UserError(f"{source} is not there: give a folder with entries, or an archive.")
     cache = cache or Cache.beside(source)
@@ -56,7 +55,7 @@ def build(
         prove(worthwhile, data, cache, say)
     # The league that most play first.
     order = sorted(leagues, key=lambda league: (-len(leagues[league]), league))
-    return Board([_standing(league, leagues[league]) for league in order], refused, under_way, data, cache=cache)
+    return Board([_standing(league, leagues[league]) for league in order], refused, under_way, data, cache)
 
 
 def _under_names_of_their_own(sources: Iterable[Source | tuple[str, str]]) -> Iterator[Source | Refusal]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from jinja2.utils import htmlsafe_json_dumps
@@ -62,7 +62,7 @@ def write(
         raise UserError(f"cannot write to {out}: {error.strerror}.") from None
     if reports is not None:
         write_reports(board, out / REPORTS, reports, say)
-    texts |= _pages(board, out, set(texts), on_demand=reports is None)
+    texts |= _pages(board, out, texts, on_demand=reports is None)
     for name, text in texts.items():
         write_text(out / name, text)
     for path in _left_over(out, texts):
@@ -72,23 +72,19 @@ def write(
 def differing(board: Board, out: Path) -> list[str]:
     """Name the files in a folder that are not what the board gives."""
     texts = _entries(board)
-    texts |= _pages(board, out, set(texts))
+    texts |= _pages(board, out, texts)
     wrong = [name for name, text in texts.items() if _content(out / name) != text]
     return wrong + [f"{ENTRIES}/{path.name}" for path in _left_over(out, texts)]
 
 
-def _pages(board: Board, out: Path, entries: set[str], on_demand: bool = False) -> dict[str, str]:
-    with_report = {row.id for row in _shown(board) if on_demand or (out / REPORTS / f"{row.id}.html").is_file()}
-    with_entry = {row.id for row in _compared(board) if _place(row) in entries}
-    with_entry |= {name_of_test(one) for one in board.standings if f"{ENTRIES}/{name_of_test(one)}.js" in entries}
+def _pages(board: Board, out: Path, entries: Iterable[str], on_demand: bool = False) -> dict[str, str]:
+    rows = [*board.entries, *board.unranked]
+    with_report = {row.id for row in rows if on_demand or (out / REPORTS / f"{row.id}.html").is_file()}
+    with_entry = {Path(name).stem for name in entries}
     return {
         MARKDOWN: seal(as_markdown(board)),
         PAGE: seal(as_page(board, with_entry, with_report)),
     }
-
-
-def _shown(board: Board) -> list[Row]:
-    return [row for standing in board.standings for row in standing.rows]
 
 
 def _compared(board: Board) -> list[Row]:

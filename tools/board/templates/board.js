@@ -52,9 +52,7 @@ function nameOf(row) {
 
 function scoreOf(row) {
   const interval = make("span", { class: "interval" }, ` ${number(row.low, 1)}–${number(row.high, 1)}`);
-  const cell = make("span", {}, number(row.score, 2));
-  cell.append(interval);
-  return cell;
+  return make("span", {}, number(row.score, 2), interval);
 }
 
 function stateOf(row) {

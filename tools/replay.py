@@ -167,7 +167,7 @@ def replay_all(replays: Sequence[Replay], data_dir: str | None, team: Any) -> di
             if said.get(entry) != script:
                 said[entry] = script
                 print(f"{entry}: {script}.py", flush=True)
-    for seat in [] if team.is_alone else team.free():
+    for seat in team.free():
         team.ask(seat, "leave")
     return failed
 

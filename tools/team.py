@@ -6,6 +6,7 @@ import socket
 import sys
 import tempfile
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ class Board:
         return self.notes
 
 
-class Team:
+class Team(AbstractContextManager):
     """Workers that Ray starts, with one job each at a time; one that dies is replaced as long as its machine lives."""
 
     is_alone = False
@@ -88,7 +89,6 @@ class Team:
             self._start(seat)
         while any(one.step != "do" for one in self._started.values()):
             self.wait(1.0)
-        self._demand_seats()
 
     def _start(self, seat: Seat) -> None:
         environment = {"env_vars": {"OMP_NUM_THREADS": str(seat.threads)}}
@@ -113,10 +113,6 @@ class Team:
             self._start(seat)
         else:
             self.seats.remove(seat)
-
-    def _demand_seats(self) -> None:
-        if not self.seats:
-            raise UserError("no worker is left: look after the machines; the same command resumes from what was saved.")
 
     # Jobs.
 
@@ -145,8 +141,6 @@ class Team:
 
     def wait(self, seconds: float) -> list[tuple[Seat, Any, Any]]:
         """Return the jobs that have ended, after so many seconds at most: the seat, the key, and what came of it."""
-        if not self._started:
-            time.sleep(seconds)
         ready, _ = self.ray.wait(list(self._started), timeout=seconds) if self._started else ([], [])
         ended = []
         for reference in ready:
@@ -162,7 +156,8 @@ class Team:
                 del self._started[reference]
                 one.seat.losses = MOST_LOSSES
                 self._lose(one.seat, f"not ready after {STARTING:.0f} seconds")
-        self._demand_seats()
+        if not self.seats:
+            raise UserError("no worker is left: look after the machines; the same command resumes from what was saved.")
         return ended
 
     def _result_of(self, reference: Any, seat: Seat) -> Any:
@@ -190,9 +185,6 @@ class Team:
             self.ray.kill(one.seat.worker)
         self.seats = self.free()
         self._started.clear()
-
-    def __enter__(self):
-        return self
 
     def __exit__(self, *exception) -> None:
         self.ray.shutdown()

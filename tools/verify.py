@@ -58,12 +58,11 @@ def main(argv: list[str] | None = None) -> None:
         record = proof.record
         if proof.failed:
             print(f"REFUTED: {f'{proof.folder}, ' if len(proofs) > 1 else ''}{proof.failed} check(s) failed.")
-            continue
-        if proof.unproven:
+        elif proof.unproven:
             print(f"NOT PROVEN: {proof.folder}, {proof.unproven.rstrip('.')}.")
-            continue
-        state = "official" if record.official else "open"
-        print(f"PROVEN: {record.entry}, {metric_of(proof.league).LABEL} {record.score.value:.2f}, {state}.")
+        else:
+            state = "official" if record.official else "open"
+            print(f"PROVEN: {record.entry}, {metric_of(proof.league).LABEL} {record.score.value:.2f}, {state}.")
     if any(proof.failed for proof in proofs):
         sys.exit(1)
     if any(proof.unproven for proof in proofs):

@@ -15,7 +15,6 @@ from league.run import loading, moves, validation
 from league.run import stage as training
 from league.run.entry import Entry
 from league.run.evidence import training_in_effect
-from league.run.failures import clear_failures
 from league.run.watch import PACE_FROM, highest_loss
 from league.tasks.metric import metric_of
 from league.tasks.task import task_of
@@ -57,13 +56,11 @@ class TrialTrainer(Seq2SeqTrainer):
         # New ones, before the library looks: it writes into the old ones, and casts to the type of what stood there.
         self.args = Seq2SeqTrainingArguments(**self.fixed, **asked)
         entry, clock, began = self.entry, self.entry.clock, self.entry.clock.used
-        failures = clear_failures(entry, self.args.device, self.args.per_device_train_batch_size)
-        with clock.charge("trials"), failures:
+        with clock.charge("trials"), training.failures(entry, self.args):
             super().train(trial=trial)
             self.check_effect(asked)
             # Found set, it is the trial's value; else that would be the sum of all metrics of another evaluation.
-            judged = None if self.has_exploded() else validation.validate(entry, self, "finetune", self.captions)
-            scores = judged[0] if judged else {}
+            scores = {} if self.has_exploded() else validation.validate(entry, self, "finetune", self.captions)[0]
             self.objective = sum(scores.values(), 0.0)
         entry.record.trials += 1
         entry.write()

@@ -3,6 +3,8 @@
 import math
 
 from league.errors import UserError
+from league.record.folder import RUNS
+from league.record.shape import read_record
 from league.rulebook import League
 from league.untrusted import as_type
 
@@ -75,9 +77,6 @@ def safest(rules: League, candidates: Candidates) -> Values:
 
 def known_entries(rules: League, stage: str, name: str) -> Candidates:
     """Return the values of the two entries beside `name` that did best on the validation of stage A's domain."""
-    from league.record.shape import read_record
-    from league.run.entry import RUNS
-
     entries = []
     for path in RUNS.glob("*/record.json"):
         try:

@@ -51,7 +51,6 @@ def draw_progress(axes: Axes, study: Study) -> None:
         name = say(f"stage.{stage}")
         for full in (False, True):
             done = [trial for trial in complete_trials(study, stage) if is_full(trial) == full]
-            done = [trial for trial in done if trial["validation"] is not None]
             if done:
                 points = [(trial["ended_minute"], trial["validation"]) for trial in done]
                 draw_dots(axes, done, points, say("tune.full" if full else "tune.short", stage=name))
@@ -82,23 +81,12 @@ def draw_progress(axes: Axes, study: Study) -> None:
 
 def draw_lost(axes: Axes, study: Study) -> None:
     """Draw the trials without a value along the foot."""
-    foot = axes.get_xaxis_transform()
     lost = [trial["ended_minute"] for trial in study["trials"] if trial["state"] in LOST]
-    lost = [minute for minute in lost if minute is not None]
-    if lost:
-        axes.plot(
-            lost,
-            [0.02] * len(lost),
-            "x",
-            color=LIGHT["muted"],
-            markersize=5,
-            transform=foot,
-            label=say("tune.no_value"),
-        )
     running = [trial["began_minute"] for trial in study["trials"] if trial["state"] == "running"]
-    if running:
-        look = {"color": LIGHT["ink"], "transform": foot, "markersize": 5, "label": say("tune.running")}
-        axes.plot(running, [0.02] * len(running), ">", **look)
+    for minutes, marker, color, key in ((lost, "x", "muted", "tune.no_value"), (running, ">", "ink", "tune.running")):
+        if minutes:
+            look = {"color": LIGHT[color], "transform": axes.get_xaxis_transform(), "markersize": 5, "label": say(key)}
+            axes.plot(minutes, [0.02] * len(minutes), marker, **look)
 
 
 def draw_end(axes: Axes, study: Study) -> None:
@@ -179,7 +167,7 @@ def draw_parallel(axes: Axes, study: Study, stage: str) -> None:
     lines: dict[str, list] = {"lost": [], "short": [], "full": [], "best": []}
     for trial in trials:
         path = [(scales[knob].position(trial["values"][knob]), row) for row, knob in enumerate(knobs)]
-        finished = trial["state"] == "complete" and worth_of(trial) is not None
+        finished = trial["state"] == "complete"
         if finished:
             path.append((last.position(worth_of(trial)), len(knobs)))
         kind = "lost" if not finished else "full" if is_full(trial) else "short"

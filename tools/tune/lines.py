@@ -2,7 +2,6 @@
 
 import sys
 import time
-from collections.abc import Iterable
 from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
@@ -45,11 +44,11 @@ class Lines:
         self._bars: list[tqdm] = []  # each of which only says something
         self._next = 0.0
 
-    def show(self, head: str, trials: Iterable[tuple[Running, str]]) -> None:
+    def show(self, head: str, trials: list[tuple[Running, str]]) -> None:
         """Bring the lines up to date; each trial comes with its values in words."""
         if time.monotonic() < self._next:
             return
-        self._next, trials = time.monotonic() + WRITE_EVERY, list(trials)
+        self._next = time.monotonic() + WRITE_EVERY
         with suppress(UserError):  # a full disk: the next outcome reports it
             write_json(self.path, to_builtins(RunningFile([one for one, _ in trials])), is_precious=False)
         if self.has_bars:

@@ -48,10 +48,10 @@ class Output:
         if occasion == self.planned_for:
             return
         self.planned_for = occasion
-        text, before = describe(planner, tried, search.left), self.planned
-        self.planned = text
-        if text == before:  # of another worker that begins at the same time
+        text = describe(planner, tried, search.left)
+        if text == self.planned:  # of another worker that begins at the same time
             return
+        self.planned = text
         self.say(f"plan at minute {search.used / 60:.1f} of {search.budget / 60:.4g}: {text}")
         with_this = [*search.study.noted("plan", []), {"minute": round(search.used / 60, 2), "text": text}]
         search.study.note("plan", with_this[-MOST_PLANS:])
@@ -69,18 +69,12 @@ class Output:
 
     def running(self, notes: dict[int, list[int]]) -> None:
         """Show the trials that run; `notes` say for each how many steps are done, of how many."""
-        search = self.search
-        trials = [(search.running[number].asked, seat.kind) for number, seat in sorted(search.seats.items())]
-        self.lines.show(
-            self.so_far(),
-            (
-                (
-                    Running(asked["number"], asked["stage"], device, *notes.get(asked["number"], [])),
-                    short(search.rules, asked["stage"], asked["values"]),
-                )
-                for asked, device in trials
-            ),
-        )
+        search, trials = self.search, []
+        for number, seat in sorted(search.seats.items()):
+            asked = search.running[number].asked
+            trial = Running(number, asked["stage"], seat.kind, *notes.get(number, []))
+            trials.append((trial, short(search.rules, asked["stage"], asked["values"])))
+        self.lines.show(self.so_far(), trials)
 
     def outcome(self, asked: dict[str, Any], outcome: dict[str, Any]) -> None:
         """Print what came of a trial, and write the report now and then."""

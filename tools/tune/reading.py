@@ -49,7 +49,7 @@ def best_trial(study: Study, stage: str) -> Trial | None:
 def best_so_far(study: Study, stage: str) -> tuple[list[float], list[float]]:
     """Return when the best validation of the full-length trials rose, and to what."""
     minutes, values = [], []
-    done = [trial for trial in complete_trials(study, stage) if is_full(trial) and trial["validation"] is not None]
+    done = [trial for trial in complete_trials(study, stage) if is_full(trial)]
     for trial in sorted(done, key=lambda trial: trial["ended_minute"]):
         if not values or trial["validation"] > values[-1]:
             minutes.append(trial["ended_minute"])

@@ -39,17 +39,12 @@ FEW = 4  # finished trials of a stage, below which a picture for each value has 
 SMALL, TALL, WIDE = (3.9, 2.8), (3.9, 5.6), (11.6, 3.6)  # inches of a panel; the wide one is for wide screens
 
 
-def as_html(
-    study: Study,
-    effects: dict[str, list[Effect]],
-    expected: Expectation | None,
-    links: dict[str, str] | None = None,
-) -> str:
+def as_html(study: Study, effects: dict[str, list[Effect]], expected: Expectation | None, links: dict[str, str]) -> str:
     """Return the whole page; `links` are addresses of other pages, by what they show."""
     return render(
         "tools/tune/templates/study.html",
         title=say("tune.title", entry=study["entry"]),
-        links=links or {},
+        links=links,
         marks={mark_of(trial): about_trial(study, trial) for trial in study["trials"]},
         study=study,
         metrics=metrics_of(study),
@@ -149,7 +144,6 @@ def stage_section(study: Study, stage: str, effects: list[Effect]) -> dict[str, 
     section["heads"] = [heads["trial"], *knobs, *[heads["structure"]] * fine, heads["steps"]]
     section["heads"] += [study["metrics"][stage], *[heads["change"]] * (fine and study["has_one_task"])]
     section["heads"] += [heads["minutes"], heads["pace"]]
-    section["knobs"] = dict.fromkeys(knobs)
     if section["few"]:
         return section
     paths, curves = say("tune.paths.label", stage=title), say("tune.curves.label", stage=title)

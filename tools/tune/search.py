@@ -63,14 +63,14 @@ class Search:
                 shutil.rmtree(left)
             splits = load_data(self.rules, self.options.data_dir)
         digests = {split.name: split.report["sha256"] for split in splits}
+        spans = {stage: self.rules.ranges(stage) for stage in STAGES}
         identity = {
             "rules": fingerprint(self.rules.fixed(), {}),
-            "ranges": fingerprint({stage: self.rules.ranges(stage) for stage in STAGES}, {}),
+            "ranges": fingerprint(spans, {}),
             "data": fingerprint({}, digests),
             "seed": str(self.options.seed),
             "code": code_digest(self.rules),
         }
-        spans = {stage: self.rules.ranges(stage) for stage in STAGES}
         sampling = Sampling(self.request.sampler, self.options.seed, spans)
         with clear_disk(self.entry.folder):
             self.study = Study(self.folder, identity, sampling)
@@ -328,11 +328,10 @@ class Search:
     def _tidy(self) -> None:
         # Checkpoints of stage A in full are the cache that fine-tunes start from; of the rest only the best are needed.
         rows = [row for row in self.study.rows() if row["state"] != "running"]
-        tunes = [
-            row for row in rows if row["stage"] == "finetune" and row["fidelity"] == 1 and row["validation"] is not None
-        ]
+        fulls = [row for row in rows if row["fidelity"] == 1]
+        tunes = [row for row in fulls if row["stage"] == "finetune" and row["validation"] is not None]
         kept = sorted(tunes, key=lambda row: -row["validation"])[:KEPT_TRIALS]
-        kept += [row for row in rows if row["stage"] == "pretrain" and row["fidelity"] == 1]
+        kept += [row for row in fulls if row["stage"] == "pretrain"]
         numbers = {row["number"] for row in kept}
         for row in rows:
             if row["number"] not in numbers:

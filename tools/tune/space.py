@@ -76,11 +76,6 @@ def short(rules: League, stage: str, values: Values) -> str:
     phrases = [] if len(sizes) == 1 else ["/".join(str(values[name]) for name in sizes)]
     for name in named:
         value = values[name]
-        phrases.append(
-            value
-            if isinstance(value, str)
-            else f"{name} {value:.2g}"
-            if isinstance(value, float)
-            else f"{name} {value}"
-        )
+        shown = f"{value:.2g}" if isinstance(value, float) else value
+        phrases.append(value if isinstance(value, str) else f"{name} {shown}")
     return ", ".join(filter(None, phrases))

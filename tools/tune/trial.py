@@ -109,18 +109,21 @@ class Runner:
         assert not wrong, f"asked for one thing, trained another: {wrong}"
         return facts
 
-    def probe(self, structure: Values, folder: Path, seconds: float, headline: str) -> dict[str, float]:
+    def probe(self, structure: Values, folder: Path, seconds: float) -> dict[str, float]:
         """Measure how long a step of each stage takes; return seconds by stage."""
         paces: dict[str, float] = {}
-        rules, gentle = self.rules, self._gentle()
-        asked = {stage: _steps_asked(rules, stage, structure | gentle) for stage in STAGES}
+        rules, gentle = self.rules, start_values(self.rules, "finetune")
+        if "warmup_steps" in gentle:  # with fewer steps than its own warm-up has it could not be set up
+            gentle["warmup_steps"] = 0
+        # Where steps are TUNE: how many these values make of one of the rule book's.
+        asked = {stage: rules.steps(stage, structure | gentle) / num_steps(rules, stage, 1.0) for stage in STAGES}
         for stage, share in asked.items():
             rules = shortened(rules, stage, max(1, round(PROBED / share)), FORGOTTEN)
         with new_folder(folder, is_precious=False) as made:
             left = seconds
             for stage, train, values in (("pretrain", pretrain, structure), ("finetune", finetune, gentle)):
                 note_pace = lambda pace, stage=stage: paces.__setitem__(stage, pace * asked[stage])  # noqa: E731
-                conduct = Conduct(self.study, headline, is_quiet=True, seconds=left, note_pace=note_pace)
+                conduct = Conduct(self.study, "probe, ", is_quiet=True, seconds=left, note_pace=note_pace)
                 trial = self.entry(made, rules, conduct, report_to="none")
                 try:
                     train(trial, self.rules.tuned(stage)(**values), self.splits)
@@ -132,17 +135,6 @@ class Runner:
             trial.release()
         free_memory()
         return paces
-
-    def _gentle(self) -> Values:
-        """Return the fine-tune of a probe: with fewer steps than its own warm-up has it could not be set up."""
-        return {
-            name: 0 if name == "warmup_steps" else value for name, value in start_values(self.rules, "finetune").items()
-        }
-
-
-def _steps_asked(rules: League, stage: str, values: Values) -> float:
-    """Return how many steps the values make of one of the rule book's, where steps are TUNE."""
-    return rules.steps(stage, values) / num_steps(rules, stage, 1.0)
 
 
 def share_left(folder: Path, stage: str, steps: int) -> float:

@@ -54,7 +54,7 @@ class Work:
         steps = self.runner.rules.pretrain.arguments["max_steps"]
         for place in places:
             try:
-                measured = self.runner.probe(place, folder, max(10.0, PROBE_SHARE * budget), "probe, ")
+                measured = self.runner.probe(place, folder, max(10.0, PROBE_SHARE * budget))
             except (Diverged, OutOfMemory):
                 if not paces:
                     raise

@@ -55,7 +55,7 @@ def evaluate(entry, again: bool = False, finetuned: str | None = None) -> None:
     if finetuned:
         with state.main_process_first():
             takeover.reuse(entry, "--finetuned", finetuned, "pretrain", "finetune")
-    moves.require(entry, "finetune", "train_finetune.py")
+    moves.require(entry, "finetune")
     if not entry.record.score or again:
         with state.main_process_first():  # and reads what another command may have written meanwhile
             entry.claim()
@@ -94,7 +94,8 @@ def evaluate(entry, again: bool = False, finetuned: str | None = None) -> None:
             "num_processes": state.num_processes,
             "sha256": {file.name: digest_of(file)},
         }
-        moves.add_score(entry, ScoreFacts(**result, **evidence))
+        entry.record.score = ScoreFacts(**result, **evidence)
+        entry.write()
         ending.draw_report(entry, test, (model, tokenizer))
         ending.finish_score(entry)
 

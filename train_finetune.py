@@ -49,7 +49,6 @@ def finetune(entry, finetune_hp: Any, splits=None) -> bool:
     from league.data.batches import TrainingOrder
     from league.run import loading, moves, takeover
     from league.run import stage as training
-    from league.tasks.task import task_of
 
     options, tuned = entry.options, as_values(finetune_hp)
     rules = entry.rules.as_tuned(entry.record.asked | tuned)
@@ -60,7 +59,7 @@ def finetune(entry, finetune_hp: Any, splits=None) -> bool:
     if options.pretrained:
         with args.main_process_first():
             takeover.reuse(entry, "--pretrained", options.pretrained, "pretrain")
-    moves.require(entry, "pretrain", "train_pretrain.py")
+    moves.require(entry, "pretrain")
 
     splits = splits or loading.Splits(rules, options.data_dir)
     train, validation = splits.load(rules.finetune.corpus, "train"), splits.validation(rules, "finetune")

@@ -39,7 +39,6 @@ def pretrain(entry, model_hp: Any, splits=None) -> bool:
     from league.data.batches import TrainingOrder
     from league.run import loading, moves
     from league.run import stage as training
-    from league.tasks.task import task_of
 
     options, rules = entry.options, entry.rules.as_tuned(as_values(model_hp), "pretrain")
     task = task_of(rules, "pretrain")

@@ -146,3 +146,8 @@ def digests_of(folder: Path, names: Iterable[str] | None = None) -> dict[str, st
     """Return file name -> sha256 of the content, for every file of a folder, or for those of these names."""
     paths = folder.iterdir() if names is None else (folder / name for name in names)
     return {path.name: digest_of(path) for path in sorted(paths) if path.is_file()}
+
+
+def is_plain(path: Path) -> bool:
+    """Tell whether something is a file of its own, and not a link to another."""
+    return path.is_file() and not path.is_symlink()

@@ -3,16 +3,15 @@
 import os
 import re
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, get_type_hints
+from typing import Any
 
 from league.errors import UserError
 from league.rulebook import League
-from league_config import LEAGUES, FinetuneHP, ModelHP
+from league_config import LEAGUES, SCHEDULES, FinetuneHP, ModelHP
 
 # Far beyond what 120 minutes can train: a slip of the finger should not fill the memory.
 MOST = {"d_model": 4096, "nhead": 256, "num_layers": 64, "d_ff": 65_536}
 GAME_VARIABLE = "LEAGUE_GAME"
-SCHEDULERS = get_type_hints(FinetuneHP, include_extras=True)["lr_scheduler_type"].__metadata__[0]
 
 
 def readable(value: Any, digits: int = 4) -> str:
@@ -168,7 +167,7 @@ def check_model_hp(hp: ModelHP) -> None:
 def check_finetune_hp(hp: FinetuneHP, max_steps: int) -> None:
     """Refuse an optimizer or schedule that cannot run for `max_steps`."""
     demand(0 < hp.learning_rate <= 1000, "learning_rate", hp, "must be above 0, and no more than 1000")
-    demand(hp.lr_scheduler_type in SCHEDULERS, "lr_scheduler_type", hp, f"must be one of {', '.join(SCHEDULERS)}")
+    demand(hp.lr_scheduler_type in SCHEDULES, "lr_scheduler_type", hp, f"must be one of {', '.join(SCHEDULES)}")
     demand(
         0 <= hp.warmup_steps <= max_steps, "warmup_steps", hp, f"must be between 0 and the {max_steps} steps of the run"
     )

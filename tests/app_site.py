@@ -52,9 +52,11 @@ def serving(runs: Path, **options) -> Iterator[str]:
     thread.start()
     while not running.started:
         time.sleep(0.05)
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    running.should_exit = True
-    thread.join(20)
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:  # or the thread would keep a failed run from ending
+        running.should_exit = True
+        thread.join(20)
 
 
 @contextmanager

@@ -29,18 +29,14 @@ LONGEST = ["test_tune", "test_recipes", "test_checkpoints", "test_hub_fetch", "t
 LONGEST += ["test_tune_simulated", "test_torture", "test_faults", "test_entry_report", "test_verify", "test_splits"]
 LONGEST += ["test_translate_command", "test_takeover", "test_training_faults", "test_board_written"]
 LONGEST += ["test_board_handed_in", "test_board", "test_third_league", "test_summaries", "test_hub_checkpoints"]
-LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "N"]
+LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node"]
 SMALL = ["--d_model", "32", "--nhead", "2", "--num_layers", "1", "--d_ff", "64"]
 
 
 def command(*words: str, processes: int = 1, script: str = "tests/play.py") -> list[str]:
     """Return the command line of a script, under one process or several."""
-    start = [sys.executable] if processes == 1 else [*LAUNCH[:-1], str(processes)]
+    start = [sys.executable] if processes == 1 else [*LAUNCH, str(processes)]
     return [*start, str(ROOT / script), *words]
-
-
-def is_launch(words: list[str]) -> bool:
-    return words[: len(LAUNCH) - 1] == LAUNCH[:-1]
 
 
 def run(
@@ -76,9 +72,10 @@ def warm() -> subprocess.Popen:
 
 
 def run_warm(words: list[str], folder: Path, settings: dict[str, str]) -> subprocess.CompletedProcess:
-    process = warm()
+    process, processes, rest = warm(), 1, words[1:]
+    if words[: len(LAUNCH)] == LAUNCH:
+        processes, rest = int(words[len(LAUNCH)]), words[len(LAUNCH) + 1 :]
     with tempfile.NamedTemporaryFile("r") as stdout, tempfile.NamedTemporaryFile("r") as stderr:
-        processes, rest = (int(words[len(LAUNCH) - 1]), words[len(LAUNCH) :]) if is_launch(words) else (1, words[1:])
         asked = {"words": rest, "processes": processes, "folder": str(Path(folder).resolve()), "settings": settings}
         process.stdin.write(json.dumps(asked | {"stdout": stdout.name, "stderr": stderr.name}) + "\n")
         process.stdin.flush()

@@ -119,9 +119,7 @@ def changed(draw, original) -> bytes:
     value = copy.deepcopy(original)
     for _ in range(draw(st.integers(1, 3))):
         inner = value
-        while True:
-            if not isinstance(inner, (dict, list)) or not inner:
-                break
+        while isinstance(inner, (dict, list)) and inner:
             keys = list(inner) if isinstance(inner, dict) else range(len(inner))
             key = draw(st.sampled_from(keys))
             if isinstance(inner[key], (dict, list)) and inner[key] and draw(st.integers(0, 9)):

@@ -3,11 +3,11 @@
 import dataclasses
 import importlib
 
+import play
 import pytest
 from tiny_checkpoints import KINDS, files_of
 
 import league_config
-from league.record import rules
 from league.rulebook import Generated
 from league_config import DEMO_SUMMARIES, DIALOGUES
 
@@ -42,14 +42,8 @@ def club(on_hub, checkpoints, monkeypatch, tmp_path):
     for kind, files in checkpoints.items():
         on_hub.files |= {f"club/{kind}/{name}": content for name, content in files.items()}
         on_hub.files |= {f"club/{kind}/pytorch_model.bin.index.json.txt": b"", f"club/{kind}/modeling_evil.py": b"1/0"}
-        monkeypatch.setitem(league_config.LEAGUES, f"tiny-{kind}", league_of(kind))
-    published = rules.published
-
-    def published_here(name: str, version: int) -> dict | None:
-        league = league_config.LEAGUES.get(name)
-        return {"fixed": league.fixed(), "data": {}} if name.startswith("tiny-") else published(name, version)
-
-    monkeypatch.setattr(rules, "published", published_here)
+        for leagues in (league_config.LEAGUES, play.TINY_LEAGUES):
+            monkeypatch.setitem(leagues, f"tiny-{kind}", league_of(kind))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     return on_hub

@@ -126,11 +126,12 @@ def sample(planner, job: Job, tried: list[Tried], dice: random.Random, left: flo
     return start_values(planner.rules, job.stage)
 
 
-def final(planner, tried) -> tuple[Tried | None, Tried | None]:
-    """Return the best fine-tune in full, and the structure that it stands on."""
-    fulls = [one for one in tried if one.fidelity == 1 and one.state == "complete"]
-    tunes = [one for one in fulls if one.stage == "finetune"]
-    structures = [one for one in fulls if one.stage == "pretrain"]
-    return max(tunes, key=lambda one: one.validation, default=None), max(
-        structures, key=lambda one: one.validation, default=None
-    )
+def in_full(tried: list[Tried], stage: str) -> list[Tried]:
+    """Return the trials of a stage that ran in full and to their end."""
+    return [one for one in tried if (one.stage, one.fidelity, one.state) == (stage, 1.0, "complete")]
+
+
+def final(tried: list[Tried]) -> tuple[Tried | None, ...]:
+    """Return the best fine-tune in full, and the best structure."""
+    tunes, structures = in_full(tried, "finetune"), in_full(tried, "pretrain")
+    return tuple(max(ones, key=lambda one: one.validation, default=None) for ones in (tunes, structures))

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import league_config
 from league.record import rules
-from league.rulebook import Corpus, Generated, Stage
+from league.rulebook import Corpus, Generated, League, Stage
 from league_config import DEMO, DEMO_READERS
 
 LONGER = int(os.environ.get("LONGER", "1"))
@@ -67,17 +67,24 @@ TINY_READERS = dataclasses.replace(
         settings=LABELLED.settings | {"filters_read_words": True},
     ),
 )
-TINY_LEAGUES = {league.name: league for league in (TINY, TINY_READERS)}
-league_config.LEAGUES.update(TINY_LEAGUES)
+TINY_LEAGUES: dict[str, League] = {}
 _published = rules.published
+
+
+def add(*leagues: League) -> None:
+    """Let tiny leagues be known, and as good as published."""
+    for league in leagues:
+        TINY_LEAGUES[league.name] = league_config.LEAGUES[league.name] = league
 
 
 def published(name: str, version: int) -> dict | None:
     """Look a rule book up as if the tiny leagues were published beside the others."""
-    league = league_config.LEAGUES[name] if name in TINY_LEAGUES else None  # as a test may have changed it
-    return {"fixed": league.fixed(), "data": {}} if league and version == 1 else _published(name, version)
+    if name in TINY_LEAGUES and version == TINY_LEAGUES[name].version:
+        return {"fixed": league_config.LEAGUES[name].fixed(), "data": {}}  # as a test may have changed it
+    return _published(name, version)
 
 
+add(TINY, TINY_READERS)
 rules.published = published
 
 
@@ -130,6 +137,16 @@ def _stage_accidents() -> None:
         on_step_end(self, args, state, control, **kwargs)
 
     watch.StageWatch.on_step_end = on_step_end_with_accident
+
+
+def main(league: str) -> None:
+    """Run what the command line names, with the accidents that are asked for: a script under this league, or a tool."""
+    from league.errors import run_command
+
+    _stage_accidents()
+    module, *flags = sys.argv[1:]
+    named = [] if module.startswith("tools.") else ["--league", league]
+    run_command(lambda: importlib.import_module(module).main([*named, *flags]))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Play a script or a tool under the `tiny-open` league, the open league in seconds; accidents as in play.py."""
 
 import dataclasses
-import importlib
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +9,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import play
 
-import league_config
-from league.record import rules
 from league.rulebook import Range, Stage
 from league_config import AING_OPEN, OpenFinetuneHP, OpenHP
 
@@ -54,22 +51,7 @@ TINY_OPEN = dataclasses.replace(
     pretrain=_tiny(AING_OPEN.pretrain, play.TINY.pretrain, TinyHP),
     finetune=_tiny(AING_OPEN.finetune, play.TINY.finetune, TinyFinetuneHP),
 )
-league_config.LEAGUES["tiny-open"] = TINY_OPEN
-_published = rules.published
-
-
-def published(name: str, version: int) -> dict | None:
-    """Look the rule book up as if it were published beside the others."""
-    is_here = (name, version) == ("tiny-open", TINY_OPEN.version)
-    return {"fixed": TINY_OPEN.fixed(), "data": {}} if is_here else _published(name, version)
-
-
-rules.published = published
+play.add(TINY_OPEN)
 
 if __name__ == "__main__":
-    from league.errors import run_command
-
-    play._stage_accidents()
-    module, *flags = sys.argv[1:]
-    league = [] if module.startswith("tools.") else ["--league", "tiny-open"]
-    run_command(lambda: importlib.import_module(module).main([*league, *flags]))
+    play.main("tiny-open")

@@ -1,7 +1,6 @@
 """Play a script or a tool under the `tiny-summaries` league, demo-summaries in seconds; accidents as in play.py."""
 
 import dataclasses
-import importlib
 import sys
 from pathlib import Path
 
@@ -9,8 +8,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import play
 
-import league_config
-from league.record import rules
 from league.rulebook import Generated, Stage
 from league_config import DEMO_SUMMARIES, FilteredSummaryHP
 
@@ -38,24 +35,7 @@ TINY_FILTERED = dataclasses.replace(
     name="tiny-filtered",
     finetune=dataclasses.replace(TINY_SUMMARIES.finetune, tuned=FilteredSummaryHP),
 )
-TINY_LEAGUES = {league.name: league for league in (TINY_SUMMARIES, TINY_FILTERED)}
-league_config.LEAGUES.update(TINY_LEAGUES)
-_published = rules.published
-
-
-def published(name: str, version: int) -> dict | None:
-    """Look a rule book up as if the tiny leagues were published beside the others."""
-    league = TINY_LEAGUES.get(name)
-    is_here = league is not None and version == league.version
-    return {"fixed": league.fixed(), "data": {}} if is_here else _published(name, version)
-
-
-rules.published = published
+play.add(TINY_SUMMARIES, TINY_FILTERED)
 
 if __name__ == "__main__":
-    from league.errors import run_command
-
-    play._stage_accidents()
-    module, *flags = sys.argv[1:]
-    league = [] if module.startswith("tools.") else ["--league", "tiny-summaries"]
-    run_command(lambda: importlib.import_module(module).main([*league, *flags]))
+    play.main("tiny-summaries")

@@ -23,5 +23,5 @@ def a_copy(played, tmp_path, monkeypatch) -> Path:
     return tmp_path / "copy"
 
 
-def weights_of(folder: Path) -> str:
-    return record_of(folder)["stages"]["pretrain"]["sha256"]["model.safetensors"]
+def weights_of(folder: Path, entry: str = "one") -> str:
+    return record_of(folder, entry)["stages"]["pretrain"]["sha256"]["model.safetensors"]

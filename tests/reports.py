@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -21,19 +23,14 @@ def copied(entry: Path, to: Path) -> Path:
     return to
 
 
-class change:
+@contextmanager
+def change(folder: Path) -> Iterator[dict]:
     """Change a record in its file, within its schema."""
-
-    def __init__(self, folder: Path):
-        self.path = folder / "record.json"
-
-    def __enter__(self) -> dict:
-        self.record = json.loads(self.path.read_text())
-        return self.record
-
-    def __exit__(self, *exception):
-        assert as_record(self.record)
-        self.path.write_text(json.dumps(self.record))
+    path = folder / "record.json"
+    record = json.loads(path.read_text())
+    yield record
+    assert as_record(record)
+    path.write_text(json.dumps(record))
 
 
 class Page(HTMLParser):

@@ -15,6 +15,7 @@ os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "ACCELERATE_USE_CP
 
 import optuna
 import play
+import pytest
 import sacrebleu  # noqa: F401
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -65,14 +66,10 @@ def annotated(kind: type, span: tuple, name: str):
 
 def start_server() -> None:
     """Start what the processes are forked from; until Python 3.13 it looks for modules only where PYTHONPATH says."""
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
-    FORKS.set_forkserver_preload(["searches"])
-    multiprocessing.forkserver.ensure_running()
-    if before is None:
-        del os.environ["PYTHONPATH"]
-    else:
-        os.environ["PYTHONPATH"] = before
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        FORKS.set_forkserver_preload(["searches"])
+        multiprocessing.forkserver.ensure_running()
 
 
 class Process:

@@ -11,9 +11,8 @@ from league.record.shape import Record, read_record
 GAME = (["train_pretrain", *SMALL], ["train_finetune", "--warmup_steps", "2"], ["evaluate_bleu"])
 
 
-def play(folder: Path, *words: str, entry: str = "one", **more):
+def play(folder: Path, *words: str, entry: str = "one", processes: int = 1, **more):
     named = words if words[0].startswith("tools.") else (*words, "--entry", entry)
-    processes = more.pop("processes", 1)
     return run(command(*named, script="tests/play_summaries.py", processes=processes), folder, **more)
 
 

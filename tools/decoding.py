@@ -65,8 +65,7 @@ def main(argv: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         raise Interrupted("Stopped; the choices above count as trials, and their minutes are on the clock.") from None
     shared = {name: getattr(given, name) for name in ("league", "data_dir", "game", "seed")} | {"entry": options.entry}
-    values = shared | best
-    print(f"python train_finetune.py {flags(values)}")
+    print(f"python train_finetune.py {flags(shared | best)}")
 
 
 def choose(entry, choices: list[dict[str, float]]) -> dict[str, float]:

@@ -120,11 +120,9 @@ def show(folder: Path) -> None:
         except UserError:  # its folder did not come along
             print(f"game {game.name!r}, as the entry last saw it: {game.minutes:.1f} min used, entries: {game.entries}")
     interruptions = clock.interruptions - (running and clock.was_running)
-    print(f"interruptions: {interruptions}, trials: {record.trials}, ", end="")
-    print(f"test set opened: {record.test_openings}")
+    print(f"interruptions: {interruptions}, trials: {record.trials}, test set opened: {record.test_openings}")
     for name in STAGES:
-        facts = record.stages.get(name)
-        if facts:
+        if facts := record.stages.get(name):
             scores = ", ".join(f"{domain} {value:.2f}" for domain, value in facts.validation.items())
             print(f"{name}: complete, {facts.steps} steps; on validation data {scores}")
         elif step := last_step(folder, name):

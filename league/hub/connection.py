@@ -94,10 +94,10 @@ def _reason(error: Exception) -> str:
     """Return in one line, without the token, why something failed."""
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
-    status, first = status_of(error), next(iter(_causes(error)))
-    if isinstance(first, GatedRepoError):
+    status = status_of(error)
+    if isinstance(error, GatedRepoError):
         reason = "it is gated: ask for access on its page"
-    elif isinstance(first, RepositoryNotFoundError):
+    elif isinstance(error, RepositoryNotFoundError):
         reason = "there is no such repository, or it is private and this login may not see it (`hf auth login`)"
     elif is_offline(error):
         reason = "HF_HUB_OFFLINE is set"

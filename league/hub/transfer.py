@@ -20,6 +20,7 @@ from league.hub.connection import (
 from league.record.folder import (
     CHECKPOINT,
     PICTURES,
+    REPORT,
     files_to_hand_in,
     last_stage,
     read_whole_entry,
@@ -84,19 +85,15 @@ def _upload(folder: Path, record: Record, name: str, private: bool) -> str:
         pictures = tuple(name for name in files if Path(name).match(PICTURES))
         files["README.md"] = model_card(record, repo_id, stage, pictures).encode()
         # What an earlier push left would not match this one's record.
-        old = {name for name in _file_names(api, repo_id, revision) if _is_ours(name, results_path(record))}
+        there = [one.rfilename for one in api.repo_info(repo_id, revision=revision).siblings or ()]
+        old = {name for name in there if _is_ours(name, results_path(record))}
         message = f"{record.entry}: {stage}"
         api.create_commit(repo_id, _operations(files, old - set(files)), commit_message=message, revision=revision)
     return str(repo)
 
 
 def _is_ours(name: str, results: str) -> bool:
-    return name in (GIVEN, *predictions_files(), "report.html", results) or Path(name).match(PICTURES)
-
-
-def _file_names(api, repo_id: str, revision: str) -> list[str]:
-    info = api.repo_info(repo_id, revision=revision)
-    return [sibling.rfilename for sibling in info.siblings or ()]
+    return name in (GIVEN, *predictions_files(), REPORT, results) or Path(name).match(PICTURES)
 
 
 def _operations(files: dict[str, Path | bytes], stale: set[str]) -> list:

@@ -9,12 +9,12 @@ from pathlib import Path
 from league.data.batches import TrainingOrder
 from league.data.corpora import Split
 from league.errors import NotAtHand, UserError
-from league.files import digest_of
+from league.files import digest_of, is_plain
 from league.hardware import device_like
 from league.proof.claim import Check, Claim, quick_checks
 from league.proof.data import DataAtHand
 from league.proof.source import MOST_BESIDE_WEIGHTS, in_folder
-from league.record.folder import is_plain, read_entry
+from league.record.folder import read_entry
 from league.record.rules import broken_rules, names_tuned
 from league.record.shape import Record
 from league.rulebook import STAGES, League

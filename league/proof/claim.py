@@ -115,18 +115,14 @@ def _clock_problems(claim: Claim) -> Iterator[str]:
 
 
 def _game_problems(claim: Claim) -> Iterator[str]:
+    if GAME not in claim.source.files:
+        return
     try:
-        claim.game = read_game(claim.source)
+        claim.game = as_type(GameLog, parse_json(claim.source.read(GAME)))
     except ValueError:
         yield f"{GAME} is damaged"
         return
-    if claim.game:
-        yield from game_problems(claim.game, claim.record)
-
-
-def read_game(source: Source) -> GameLog | None:
-    """Return an entry's copy of its game's clock; a ValueError says that it is none."""
-    return as_type(GameLog, parse_json(source.read(GAME))) if GAME in source.files else None
+    yield from game_problems(claim.game, claim.record)
 
 
 def score_problems(claim: Claim) -> Iterator[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from league.errors import UserError, printable
+from league.files import is_plain
 from league.rulebook import STAGES
 from league.tasks.predictions import predictions_files
 from league.untrusted import MAX_BYTES
@@ -117,9 +118,7 @@ class InArchive(Source):
 
 def in_folder(folder: Path) -> InFolder:
     """Return an entry as it lies here, with whatever lies in its stages' folders."""
-    files = [
-        path.name for path in folder.iterdir() if most_bytes(path.name) and path.is_file() and not path.is_symlink()
-    ]
+    files = [path.name for path in folder.iterdir() if most_bytes(path.name) and is_plain(path)]
     for stage in STAGES:
         if (folder / stage).is_dir():
             files += [f"{stage}/{path.name}" for path in (folder / stage).iterdir()]

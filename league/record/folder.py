@@ -8,7 +8,8 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from league.errors import UserError
-from league.files import digest_of
+from league.files import digest_of, is_plain
+from league.record.game import game_of
 from league.record.shape import Record, StageFacts, read_record
 from league.rulebook import GIVEN
 from league.values import check_entry_name
@@ -70,13 +71,12 @@ def files_to_hand_in(folder: Path) -> dict[str, Path]:
     record = read_whole_entry(folder)
     if not record.score:
         raise UserError(f"{folder} has no score yet: evaluate_bleu.py gives it one.")
-    if not is_plain(folder / "clock.json"):
-        raise UserError(f"{folder} lacks clock.json: put it back from a copy.")
     places = ["record.json", "clock.json", *record.score.sha256]
-    if record.game not in (None, "practice"):
-        if not is_plain(folder / "game.json"):
-            raise UserError(f"{folder} lacks game.json: put it back from a copy.")
+    if game_of(record):
         places.append("game.json")
+    for place in places:
+        if not is_plain(folder / place):
+            raise UserError(f"{folder} lacks {place}: put it back from a copy.")
     places += [f"{stage}/{file}" for stage, facts in record.stages.items() for file in facts.sha256]
     return {f"{name}/{place}": folder / place for place in places}
 
@@ -127,8 +127,3 @@ def repository_files(folder: Path, record: Record, stage: str) -> dict[str, Path
         beside += sorted(folder.glob(PICTURES))
         files |= {path.relative_to(folder).as_posix(): path for path in beside if is_plain(path)}
     return files
-
-
-def is_plain(path: Path) -> bool:
-    """Tell whether something is a file of its own, and not a link to another."""
-    return path.is_file() and not path.is_symlink()

@@ -63,7 +63,7 @@ class GameClock:
             begun = Begun(uuid.uuid4().hex[:12], self.league, round(time.time(), 3))
             if known:
                 begun = Begun(known.id, self.league, begun.began - max((span.ended for span in known.spans), default=0))
-                spans = [Span(one.entry, one.purpose, *_moved(one, begun.began)) for one in known.spans]
+                spans = [_moved(one, begun.began) for one in known.spans]
                 write_json(self.folder / "process-restored.json", to_builtins(Share(spans, known.taken, False)))
             _write_once(self.folder / BEGUN, begun)
             self.begun = self._read_begun()
@@ -171,9 +171,7 @@ class GameClock:
     def log(self) -> GameLog:
         """Return the game as it stands now, as an entry keeps it."""
         begun, (spans, taken) = self.begin(), self.all(fresh=True)
-        return GameLog(
-            self.name, begun.id, [Span(one.entry, one.purpose, *_moved(one, -begun.began)) for one in spans], taken
-        )
+        return GameLog(self.name, begun.id, [_moved(one, -begun.began) for one in spans], taken)
 
     def summary(self) -> str:
         """Say in a line how the clock stands."""
@@ -199,8 +197,8 @@ def opened(name: str, runs: Path = RUNS) -> GameClock:
     return GameClock(name, LEAGUES[begun.league], writes=False, runs=runs)
 
 
-def _moved(span: Span, by: float) -> tuple[float, float]:
-    return round(span.began + by, 3), round(span.ended + by, 3)
+def _moved(span: Span, by: float) -> Span:
+    return Span(span.entry, span.purpose, round(span.began + by, 3), round(span.ended + by, 3))
 
 
 def _read(kind: type, path: Path):

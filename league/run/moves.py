@@ -6,8 +6,8 @@ from typing import Any
 from league.data.corpora import Split
 from league.errors import Diverged, UserError
 from league.record.rules import names_tuned
-from league.record.shape import DataFacts, Divergence, ScoreFacts, StageFacts
-from league.rulebook import GIVEN, STAGES
+from league.record.shape import DataFacts, Divergence, StageFacts
+from league.rulebook import GIVEN, SCRIPTS
 from league.run.entry import Entry
 
 
@@ -65,16 +65,16 @@ def completed(entry: Entry, stage: str) -> StageFacts | None:
     return facts
 
 
-def require(entry: Entry, stage: str, script: str) -> None:
+def require(entry: Entry, stage: str) -> None:
     """Refuse to continue before a stage is complete."""
     if not completed(entry, stage):
-        flags = f" --league {entry.rules.name} --entry {entry.name}"
-        raise UserError(f"entry {entry.name!r} has no complete {stage} stage yet: run python {script}{flags} first.")
+        command = f"python {SCRIPTS[stage]} --league {entry.rules.name} --entry {entry.name}"
+        raise UserError(f"entry {entry.name!r} has no complete {stage} stage yet: run {command} first.")
 
 
 def require_no_finetune(entry: Entry) -> None:
     """Refuse a search for stage B's values before stage A is complete, once stage B has begun, or without time."""
-    require(entry, "pretrain", "train_pretrain.py")
+    require(entry, "pretrain")
     if completed(entry, "finetune") or set(names_tuned(entry.rules, "finetune")) & set(entry.record.asked):
         raise UserError(f"entry {entry.name!r} has begun its fine-tune: a search comes before it, in another --entry.")
     if entry.clock.left <= 0:
@@ -116,8 +116,7 @@ def open_test_set(entry: Entry, test: Split) -> None:
     wanted = {}
     if settings := entry.options.settings:
         asked = entry.record.asked
-        for stage in STAGES:
-            wanted |= settings.values_of(entry.rules, stage)
+        wanted = settings.values_of(entry.rules, "pretrain") | settings.values_of(entry.rules, "finetune")
         others = [f"{name} {asked[name]!r}" for name in wanted if name in asked and asked[name] != wanted[name]]
         if others:
             raise UserError(
@@ -125,8 +124,3 @@ def open_test_set(entry: Entry, test: Split) -> None:
                 "leave --from out, or take another --entry."
             )
     start(entry, wanted, test)
-
-
-def add_score(entry: Entry, score: ScoreFacts) -> None:
-    entry.record.score = score
-    entry.write()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from msgspec import Meta, Struct, to_builtins
 
 from league.errors import UserError
-from league.files import is_locked, write_json
+from league.files import is_locked, is_plain, write_json
 from league.untrusted import Count, Key, Name, Number, Text, read_as
 
 if TYPE_CHECKING:  # which loads all that training needs; who only looks on needs none of it
@@ -92,4 +92,4 @@ def read_progress(folder: Path) -> Progress | None:
 def is_running(folder: Path) -> bool:
     """Tell whether a process is at work on an entry."""
     path = folder / "lock"
-    return path.is_file() and not path.is_symlink() and is_locked(path)
+    return is_plain(path) and is_locked(path)

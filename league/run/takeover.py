@@ -8,10 +8,10 @@ import torch
 from msgspec.structs import replace
 
 from league.errors import UserError
-from league.files import digest_of, digests_of, new_folder, write_json
+from league.files import digest_of, digests_of, is_plain, new_folder, write_json
 from league.hardware import device_name
 from league.record.clock import Clock
-from league.record.folder import MODELING, RUNS, is_plain, with_own_code
+from league.record.folder import MODELING, RUNS, with_own_code
 from league.record.game import game_of
 from league.record.rules import names_tuned
 from league.record.shape import Record, StageFacts, read_record

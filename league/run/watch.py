@@ -58,7 +58,6 @@ class StageWatch(TrainerCallback):
         self.user_wants_to_stop = False
         self.bar = None
         self.save_every = SAVE_EVERY
-        self.last_save = time.monotonic()
         self._reserve: float | None = None
 
     @property
@@ -66,23 +65,19 @@ class StageWatch(TrainerCallback):
         return self.stopped_for == STOP_FOR_TIME
 
     def on_train_begin(self, args, state, control, **kwargs):
-        self.bar = self._open_bar(state, self.name, state.max_steps, "step", initial=state.global_step)
+        self.bar = tqdm(
+            desc=self.entry.conduct.headline + self.name,
+            total=state.max_steps,
+            unit="step",
+            initial=state.global_step,
+            disable=not state.is_world_process_zero,
+            dynamic_ncols=True,
+            leave=not self.entry.conduct.is_quiet,
+        )
         self.first_step, self.began = state.global_step, time.monotonic()
         self.has_warned = self.entry.conduct.is_quiet
         self.last_save = time.monotonic()
         self.step = state.global_step
-
-    def _open_bar(self, state, title: str, total: int, unit: str, initial: int = 0) -> tqdm:
-        silent = not state.is_world_process_zero
-        return tqdm(
-            desc=self.entry.conduct.headline + title,
-            total=total,
-            unit=unit,
-            initial=initial,
-            disable=silent,
-            dynamic_ncols=True,
-            leave=not self.entry.conduct.is_quiet,
-        )
 
     def on_step_end(self, args, state, control, **kwargs):
         self.step, self.max_steps = state.global_step, state.max_steps

@@ -1,7 +1,6 @@
 """A reader that answers: the likeliest labels of a text, or of a masked language model the words behind its masks."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -11,8 +10,8 @@ from league.errors import UserError
 from league.hardware import best_device
 from league.tasks.packed import pack
 from league.tasks.predicting import batches_by_length, side_by_side
-from league.tasks.task import task_of
-from league.translate.translator import WINDOW, Hypothesis, Translator, find_checkpoint, find_rules, stage_of
+from league.tasks.task import Task, task_of
+from league.translate.translator import Hypothesis, Translator, find_checkpoint, find_rules, stage_of
 
 
 class Labeller:
@@ -21,9 +20,8 @@ class Labeller:
     divides = attends = False
     reads_lines = True
 
-    def __init__(self, checkpoint: Path):
-        self.checkpoint, self.rules = checkpoint, find_rules(checkpoint)
-        self.task = task_of(self.rules, stage_of(checkpoint))
+    def __init__(self, checkpoint: Path, task: Task):
+        self.checkpoint, self.task, self.rules = checkpoint, task, task.rules
         self.model, self.tokenizer = self.task.load_checkpoint(checkpoint)
         self.task.prepare(self.model)
         pack(self.model.to(best_device()).eval())
@@ -62,12 +60,6 @@ class Labeller:
         """Return up to so many answers to each text."""
         return self.search(texts, None, min(most, self.task.most_answers()))
 
-    def stream(self, lines: Iterable[str], n_best: int = 1) -> Iterator[list[Hypothesis]]:
-        """Answer lines without end in bounded memory, in order."""
-        lines = iter(lines)
-        while window := list(islice(lines, WINDOW)):
-            yield from self.search(window, None, n_best)
-
 
 def open_model(where: str | Path, engine: str = "torch", compute_type: str = "float32") -> Translator | Labeller:
     """Return what answers for an entry, a folder or a name on the Hub, by what its task is."""
@@ -77,4 +69,4 @@ def open_model(where: str | Path, engine: str = "torch", compute_type: str = "fl
         return Translator(where, engine, compute_type)
     if engine != "torch":
         raise UserError(f"--engine {engine}: only translators and summarizers have one; leave it out.")
-    return Labeller(checkpoint)
+    return Labeller(checkpoint, task)

@@ -1,8 +1,7 @@
 """A trained model that translates whatever it is given: `Translator("runs/mine").translate("Ein Hund läuft.")`."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +19,6 @@ from league.untrusted import read_json
 from league_config import AING, DEMO_READERS, LEAGUES
 from modeling import AingForConditionalGeneration
 
-WINDOW = 2000  # lines that are sorted by length together
 ENGINES = ("torch", "ctranslate2")
 COMPUTE_TYPES = ("float32", "int8")
 MAX_NUM_BEAMS = 64
@@ -65,7 +63,12 @@ class Translator:
     def check(self, num_beams: int | None, n_best: int) -> None:
         """Refuse a search that cannot be."""
         num_beams = self.rules.decoding["num_beams"] if num_beams is None else num_beams
-        check_search(max(num_beams, n_best) if self.temperature else num_beams, n_best)
+        if self.temperature:
+            num_beams = max(num_beams, n_best)
+        if not 1 <= num_beams <= MAX_NUM_BEAMS:
+            raise UserError(f"--num_beams {num_beams}: must be between 1 and {MAX_NUM_BEAMS}.")
+        if not 1 <= n_best <= num_beams:
+            raise UserError(f"--n_best {n_best}: must be between 1 and the number of beams ({num_beams}).")
 
     def translate(self, sentences: str | Sequence[str], num_beams: int | None = None) -> str | list[str]:
         """Translate a string, or each of a list."""
@@ -97,14 +100,6 @@ class Translator:
     def best(self, sentences: Sequence[str], most: int) -> list[list[Hypothesis]]:
         """Return all that a search with so many beams finds."""
         return self.search(sentences, most, most)
-
-    def stream(
-        self, lines: Iterable[str], num_beams: int | None = None, n_best: int = 1, progress: tqdm | None = None
-    ) -> Iterator[list[Hypothesis]]:
-        """Translate lines without end in bounded memory, in order."""
-        lines = iter(lines)
-        while window := list(islice(lines, WINDOW)):
-            yield from self.search(window, num_beams, n_best, progress)
 
     def _encode(self, sentences: Sequence[str]) -> tuple[list[list[int]], list[int]]:
         """Return rows of tokens, and which sentence each belongs to: none if blank, several if too long."""
@@ -148,14 +143,6 @@ class Translator:
         penalty = self.rules.decoding["length_penalty"]
         total = sum(one.score * len(one.ids) ** penalty for one in several)
         return total / max(1, sum(len(one.ids) for one in several)) ** penalty
-
-
-def check_search(num_beams: int, n_best: int) -> None:
-    """Refuse a search that cannot be."""
-    if not 1 <= num_beams <= MAX_NUM_BEAMS:
-        raise UserError(f"--num_beams {num_beams}: must be between 1 and {MAX_NUM_BEAMS}.")
-    if not 1 <= n_best <= num_beams:
-        raise UserError(f"--n_best {n_best}: must be between 1 and the number of beams ({num_beams}).")
 
 
 def find_checkpoint(where: str | Path) -> Path:
@@ -203,11 +190,10 @@ def find_rules(checkpoint: Path) -> League:
 def stage_of(checkpoint: Path) -> str:
     """Return the stage that made a checkpoint: a masked language model is stage A's."""
     try:
-        return (
-            "pretrain" if read_json(checkpoint / "config.json")["architectures"] == ["AingForMaskedLM"] else "finetune"
-        )
+        architectures = read_json(checkpoint / "config.json")["architectures"]
     except (OSError, ValueError, KeyError, TypeError):
         return "finetune"  # whose loading says what is wrong
+    return "pretrain" if architectures == ["AingForMaskedLM"] else "finetune"
 
 
 def _bounded(values: dict, name: str, least: int, most: int) -> int:

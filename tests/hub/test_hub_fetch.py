@@ -9,6 +9,7 @@ from hub_entry import files_of
 from hub_server import Accident
 from msgspec.structs import replace
 from play import TINY
+from played_copy import record_of
 
 from league.errors import UserError
 from league.hub.transfer import fetch, push
@@ -95,10 +96,6 @@ def test_what_cannot_be_fetched_is_told(on_hub, entry, monkeypatch):
 def play(folder, hub, *words):
     online = {"HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0", "HF_HOME": str(folder / "home"), "HF_HUB_DISABLE_XET": "1"}
     return run(command(*words), folder, **online)
-
-
-def record_of(folder, name):
-    return json.loads((folder / "runs" / name / "record.json").read_text())
 
 
 @pytest.mark.long

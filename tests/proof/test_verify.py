@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -37,18 +39,13 @@ def refuted(folder: Path) -> dict[str, str]:
     return {name: problems for name, problems in found.items() if problems}
 
 
-class forged:
+@contextmanager
+def forged(folder: Path) -> Iterator[dict]:
     """Change a record as a forger with an editor would, and bring its verdict and fingerprint up to date."""
-
-    def __init__(self, folder: Path):
-        self.path = folder / "record.json"
-
-    def __enter__(self) -> dict:
-        self.record = json.loads(self.path.read_text())
-        return self.record
-
-    def __exit__(self, *exception):
-        self.path.write_text(json.dumps(judged(self.record)))
+    path = folder / "record.json"
+    record = json.loads(path.read_text())
+    yield record
+    path.write_text(json.dumps(judged(record)))
 
 
 def rehash(folder: Path) -> None:

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 from msgspec import to_builtins
+from msgspec.structs import replace
 from play import TINY
 
 from league.errors import UserError
 from league.record import game_clock
 from league.record.game import GameLog, Span, facts_of, game_problems, hidden_minutes, union
 from league.record.game_clock import GameClock, game_names, opened
+from league.record.shape import read_record
 from league.values import Options
 
 
@@ -155,10 +157,6 @@ def test_a_log_that_leaves_out_another_entry_is_found_out():
 
 
 def test_a_log_is_held_against_the_record(played):
-    from msgspec.structs import replace
-
-    from league.record.shape import read_record
-
     record = read_record(played / "runs" / "one" / "record.json")
     assert record.game == "practice"
     spans, begin = [], 0.0

@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import json
 import re
+import sys
 from typing import get_type_hints
 
 import pytest
@@ -137,8 +138,6 @@ def test_fingerprint_changes_with_every_fixed_value_and_with_the_data():
 
 
 def test_rule_book_needs_the_standard_library_alone():
-    import sys
-
     for name in ("league_config.py", "league/rulebook.py"):
         tree = ast.parse((ROOT / name).read_text(encoding="utf-8"))
         imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}

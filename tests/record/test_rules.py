@@ -7,7 +7,9 @@ from dataclasses import replace
 from itertools import islice
 
 import pytest
+import torch
 from play import TINY, play
+from played_copy import a_copy, record_of  # noqa: F401
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import Seq2SeqTrainingArguments, get_scheduler
 
@@ -177,8 +179,6 @@ def test_steps_that_fp16_skips_hold_the_schedule_up_and_never_push_it_on(record)
 @pytest.mark.parametrize("kind", ["linear", "cosine", "constant_with_warmup", "inverse_sqrt", "warmup_stable_decay"])
 @pytest.mark.parametrize("warmup", [0, 7, 0.1])
 def test_schedules_are_the_librarys(kind, warmup):
-    import torch
-
     more = {"lr_scheduler_kwargs": {"num_decay_steps": 20, "decay_type": "linear"}} if kind[0] == "w" else {}
     arguments = {"learning_rate": 0.01, "lr_scheduler_type": kind, "warmup_steps": warmup, "max_steps": 60, **more}
     args = Seq2SeqTrainingArguments(output_dir="unused", use_cpu=True, **arguments)
@@ -241,36 +241,29 @@ def test_a_change_in_the_code_shows_in_the_record(played, tmp_path, monkeypatch,
     monkeypatch.chdir(tmp_path)
     change(monkeypatch)
     play("train_finetune", "--entry", "two", "--pretrained", "one", "--warmup_steps", "2", *flags)
-    after = json.loads((tmp_path / "runs" / "two" / "record.json").read_text())
+    after = record_of(tmp_path, "two")
     assert rule in rules_broken(after) and rules_broken(after) == {broken["rule"] for broken in after["broken_rules"]}
 
 
-def test_another_search_in_the_code_shows_in_the_record(played, tmp_path, monkeypatch):
-    shutil.copytree(played / "runs", tmp_path / "runs")
-    monkeypatch.chdir(tmp_path)
+def test_another_search_in_the_code_shows_in_the_record(here, monkeypatch):
     patched(decoding, "decoding_config", lambda config: with_decoding(config, num_beams=2, top_k=3))(monkeypatch)
     play("evaluate_bleu", "--entry", "one", "--again")
-    after = json.loads((tmp_path / "runs" / "one" / "record.json").read_text())
+    after = record_of(here)
     assert rules_broken(after) == {"score.decoding.num_beams", "score.decoding.top_k"}
     assert {broken["rule"] for broken in after["broken_rules"]} == rules_broken(after)
 
 
-def test_a_generation_config_that_was_changed_on_disk_changes_no_search(played, tmp_path, monkeypatch):
-    shutil.copytree(played / "runs", tmp_path / "runs")
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "runs" / "one" / "finetune" / "generation_config.json"
+def test_a_generation_config_that_was_changed_on_disk_changes_no_search(here):
+    path = here / "runs" / "one" / "finetune" / "generation_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"num_beams": 1, "no_repeat_ngram_size": 2}))
-    before = (tmp_path / "runs" / "one" / "translations.txt").read_bytes()
+    before = (here / "runs" / "one" / "translations.txt").read_bytes()
     play("evaluate_bleu", "--entry", "one", "--again")
-    assert (tmp_path / "runs" / "one" / "translations.txt").read_bytes() == before
-    after = json.loads((tmp_path / "runs" / "one" / "record.json").read_text())
+    assert (here / "runs" / "one" / "translations.txt").read_bytes() == before
+    after = record_of(here)
     assert rules_broken(after) == {"score.weights.generation_config.json"}
 
 
-def test_a_record_without_a_score_breaks_no_rule_and_is_not_official_either(played, tmp_path, monkeypatch):
-    (tmp_path / "runs").mkdir()
-    shutil.copytree(played / "runs" / "one", tmp_path / "runs" / "one")
-    monkeypatch.chdir(tmp_path)
+def test_a_record_without_a_score_breaks_no_rule_and_is_not_official_either(here):
     play("train_finetune", "--entry", "two", "--pretrained", "one", "--warmup_steps", "2")
-    after = json.loads((tmp_path / "runs" / "two" / "record.json").read_text())
+    after = record_of(here, "two")
     assert after["broken_rules"] == [] and not after["official"]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import STARTED_OVER, command, run
 
+from league.record.rules import broken_in_stage
 from league.record.shape import read_record
 from league.translate.translator import find_rules
 from league.untrusted import read_json
@@ -62,8 +63,6 @@ def test_kills_cost_nothing(game, tmp_path):
 
 def test_what_was_not_in_effect_is_found(game):
     from play_open import TINY_OPEN
-
-    from league.record.rules import broken_in_stage
 
     record = record_of(game)
     for name in (*TECHNIQUES, "steps", "captions"):

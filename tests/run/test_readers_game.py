@@ -10,6 +10,7 @@ import pytest
 from conftest import SMALL, STARTED_OVER, command, run
 from play import TINY_READERS
 
+from league.errors import UserError
 from league.record.shape import read_record
 from modeling import AingForMaskedLM, AingForSequenceClassification
 
@@ -158,8 +159,6 @@ def test_the_same_fine_tune_from_scratch_is_played_beside_it(copy, capsys):
 
 
 def test_translators_have_no_scratch(played, monkeypatch):
-    from league.errors import UserError
-
     monkeypatch.chdir(played)
     with pytest.raises(UserError, match="whose stage A is no pre-training"):
         tool("scratch", "one")
@@ -201,8 +200,6 @@ def test_the_app_labels_beside_stage_a_that_fills_masks(copy):
     ],
 )
 def test_what_a_labeller_cannot_do_is_refused(copy, flags, told):
-    from league.errors import UserError
-
     (copy / "in.txt").write_text("x\n")
     with pytest.raises(UserError, match=told):
         tool("translate", "runs/one", "--input", "in.txt", *flags)
@@ -217,7 +214,6 @@ def test_a_checkpoint_with_another_vocabulary_is_refused(copy):
 
 def test_a_bag_of_words_is_chosen_on_validation_and_stands_beside_the_entry(copy, capsys):
     from benchmarks import words
-    from league.errors import UserError
 
     words.main([*LEAGUE, "--beside", "runs/one"])
     *tried, test, beside = capsys.readouterr().out.splitlines()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, SMALL, STARTED_OVER, command, run
 from play import play
+from played_copy import PRETRAIN, a_copy, record_of, weights_of  # noqa: F401
 from transformers import AutoTokenizer
 
 from league.errors import UserError
@@ -17,25 +18,10 @@ from league.files import lock
 from modeling import AingForConditionalGeneration
 
 
-def record_of(folder: Path, entry: str) -> dict:
-    return json.loads((folder / "runs" / entry / "record.json").read_text())
-
-
-def weights_of(folder: Path, entry: str, stage: str) -> str:
-    return record_of(folder, entry)["stages"][stage]["sha256"]["model.safetensors"]
-
-
-@pytest.fixture
-def copy(played, tmp_path) -> Path:
-    """A copy of the played folder, to break."""
-    shutil.copytree(played, tmp_path / "copy")
-    return tmp_path / "copy"
-
-
 def test_last_line_is_the_score(played):
     lines = (played / "stdout.txt").read_text().splitlines()
     assert re.fullmatch(r"FINAL_TEST_BLEU = \d+\.\d\d", lines[-1])
-    assert lines[-1].endswith(f"{record_of(played, 'one')['score']['value']:.2f}")
+    assert lines[-1].endswith(f"{record_of(played)['score']['value']:.2f}")
 
 
 def test_entry_folder_holds_what_was_promised(played):
@@ -53,7 +39,7 @@ def test_entry_folder_holds_what_was_promised(played):
 
 
 def test_record_holds_the_evidence(played):
-    record = record_of(played, "one")
+    record = record_of(played)
     asked = {"league": "tiny", "seed": 1, "d_model": 32, "dropout": 0.1, "learning_rate": 1e-4}
     assert record["asked"] | asked == record["asked"]
     splits = {f"{corpus}.{split}" for corpus in ("captions", "talks") for split in ("train", "validation")}
@@ -77,22 +63,21 @@ def test_record_tells_nothing_about_the_person(played):
         assert secret not in text
 
 
-def test_complete_stages_are_not_repeated(copy):
-    before = {path: path.stat().st_mtime_ns for path in copy.rglob("*.safetensors")}
-    assert "nothing to do" in run(command("train_pretrain", "--entry", "one", *SMALL), copy).stdout
-    assert "nothing to do" in run(command("train_finetune", "--entry", "one", "--warmup_steps", "2"), copy).stdout
-    assert before == {path: path.stat().st_mtime_ns for path in copy.rglob("*.safetensors")}
+def test_complete_stages_are_not_repeated(here):
+    before = {path: path.stat().st_mtime_ns for path in here.rglob("*.safetensors")}
+    assert "nothing to do" in run(PRETRAIN, here).stdout
+    assert "nothing to do" in run(command("train_finetune", "--entry", "one", "--warmup_steps", "2"), here).stdout
+    assert before == {path: path.stat().st_mtime_ns for path in here.rglob("*.safetensors")}
 
 
-def test_two_commands_on_one_entry_do_not_meet(copy, monkeypatch):
-    monkeypatch.chdir(copy)
-    before = (copy / "runs" / "one" / "record.json").read_bytes()
-    held = lock(copy / "runs" / "one" / "lock")
-    done = run(command("evaluate_bleu", "--entry", "one", "--again"), copy, expect=2)
+def test_two_commands_on_one_entry_do_not_meet(here):
+    before = (here / "runs" / "one" / "record.json").read_bytes()
+    held = lock(here / "runs" / "one" / "lock")
+    done = run(command("evaluate_bleu", "--entry", "one", "--again"), here, expect=2)
     assert f"in use by process {os.getpid()}" in done.stderr and len(done.stderr.strip().splitlines()) == 1
-    assert (copy / "runs" / "one" / "record.json").read_bytes() == before
+    assert (here / "runs" / "one" / "record.json").read_bytes() == before
     held.close()
-    run(command("evaluate_bleu", "--entry", "one", "--again"), copy)
+    run(command("evaluate_bleu", "--entry", "one", "--again"), here)
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path, monkeypatch):
@@ -102,32 +87,31 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path, monkeypatch):
         play("train_pretrain", *SMALL)
 
 
-def test_an_upload_that_fails_does_not_fail_the_command(copy):
-    done = run(command("train_pretrain", "--entry", "one", *SMALL, "--push_to_hub"), copy, HF_TOKEN="hf_secret")
+def test_an_upload_that_fails_does_not_fail_the_command(here):
+    done = run(command("train_pretrain", "--entry", "one", *SMALL, "--push_to_hub"), here, HF_TOKEN="hf_secret")
     assert "not uploaded" in done.stderr and "Traceback" not in done.stderr and "hf_secret" not in done.stderr
 
 
-def test_what_else_lies_in_a_checkpoints_folder_changes_nothing(copy, monkeypatch):
-    monkeypatch.chdir(copy)
+def test_what_else_lies_in_a_checkpoints_folder_changes_nothing(here):
     for name in ("finetune", "translations.txt", "report.html"):
-        path = copy / "runs/one" / name
+        path = here / "runs/one" / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    record = record_of(copy, "one")
+    record = record_of(here)
     del record["stages"]["finetune"], record["score"], record["data"]["talks.train"], record["data"]["captions.test"]
-    (copy / "runs/one/record.json").write_text(json.dumps(record))
-    (copy / "runs/one/pretrain/.DS_Store").write_bytes(b"opened in a file manager")
+    (here / "runs/one/record.json").write_text(json.dumps(record))
+    (here / "runs/one/pretrain/.DS_Store").write_bytes(b"opened in a file manager")
     play("train_finetune", "--entry", "one", "--warmup_steps", "2")
-    (copy / "runs/one/finetune/notes.txt").write_text("mine")
+    (here / "runs/one/finetune/notes.txt").write_text("mine")
     play("evaluate_bleu", "--entry", "one")
-    assert record_of(copy, "one")["official"]
+    assert record_of(here)["official"]
 
 
-def test_scoring_again_opens_the_test_set_only_on_demand(copy):
-    first = run(command("evaluate_bleu", "--entry", "one"), copy).stdout.splitlines()[-1]
-    assert record_of(copy, "one")["test_openings"] == 1
-    again = run(command("evaluate_bleu", "--entry", "one", "--again"), copy).stdout.splitlines()[-1]
+def test_scoring_again_opens_the_test_set_only_on_demand(here):
+    first = run(command("evaluate_bleu", "--entry", "one"), here).stdout.splitlines()[-1]
+    assert record_of(here)["test_openings"] == 1
+    again = run(command("evaluate_bleu", "--entry", "one", "--again"), here).stdout.splitlines()[-1]
     assert first == again
-    assert record_of(copy, "one")["test_openings"] == 2
+    assert record_of(here)["test_openings"] == 2
 
 
 FINETUNE = ["train_finetune", "--warmup_steps", "2", "--entry"]
@@ -144,19 +128,17 @@ FINETUNE = ["train_finetune", "--warmup_steps", "2", "--entry"]
         (["evaluate_bleu", "--entry", "one", "--league", "demo"], ["plays the tiny league", "--league tiny"]),
     ],
 )
-def test_what_does_not_fit_the_entry_is_refused(copy, monkeypatch, words, told):
-    monkeypatch.chdir(copy)
-    before = (copy / "runs" / "one" / "record.json").read_bytes()
+def test_what_does_not_fit_the_entry_is_refused(here, words, told):
+    before = (here / "runs" / "one" / "record.json").read_bytes()
     with pytest.raises(UserError) as error:
         play(*words)
     assert all(part in str(error.value) for part in told), error.value
-    assert (copy / "runs" / "one" / "record.json").read_bytes() == before
-    assert not (copy / "runs" / "new").exists()
+    assert (here / "runs" / "one" / "record.json").read_bytes() == before
+    assert not (here / "runs" / "new").exists()
 
 
-def test_an_entry_does_not_go_on_with_other_data(copy, monkeypatch):
-    monkeypatch.chdir(copy)
-    path = copy / "runs" / "one" / "record.json"
+def test_an_entry_does_not_go_on_with_other_data(here):
+    path = here / "runs" / "one" / "record.json"
     record = json.loads(path.read_text())
     record["data"]["captions.train"]["sha256"] = "0" * 64
     path.write_text(json.dumps(record))
@@ -173,9 +155,8 @@ def test_a_user_error_is_one_line_and_exit_code_2(played):
 
 @pytest.mark.parametrize("name", ["record.json", "clock.json", "finetune/model.safetensors", "finetune/config.json"])
 @pytest.mark.parametrize("content", [b"", b'{"format": ', b"\xff\xfe garbage"])
-def test_damaged_files_are_told(copy, monkeypatch, name, content):
-    monkeypatch.chdir(copy)
-    (copy / "runs" / "one" / name).write_bytes(content)
+def test_damaged_files_are_told(here, name, content):
+    (here / "runs" / "one" / name).write_bytes(content)
     with pytest.raises(UserError, match=name.split("/")[0]):
         play("evaluate_bleu", "--entry", "one", "--again")
 
@@ -183,34 +164,32 @@ def test_damaged_files_are_told(copy, monkeypatch, name, content):
 def test_same_seed_gives_the_same_weights_and_another_seed_others(played, tmp_path):
     for entry, seed in (("same", "1"), ("other", "2")):
         run(command("train_pretrain", "--entry", entry, *SMALL, "--seed", seed), tmp_path)
-    assert weights_of(tmp_path, "same", "pretrain") == weights_of(played, "one", "pretrain")
-    assert weights_of(tmp_path, "other", "pretrain") != weights_of(played, "one", "pretrain")
-    assert record_of(tmp_path, "other")["data"].items() <= record_of(played, "one")["data"].items()
+    assert weights_of(tmp_path, "same") == weights_of(played)
+    assert weights_of(tmp_path, "other") != weights_of(played)
+    assert record_of(tmp_path, "other")["data"].items() <= record_of(played)["data"].items()
 
 
 @pytest.mark.parametrize(("accident", "code"), [("9:SIGINT", 130), ("24:SIGINT", 130), ("9:SIGKILL", -9)])
 def test_an_interrupted_stage_goes_on_to_the_same_weights(played, tmp_path, accident, code):
-    words = command("train_pretrain", "--entry", "one", *SMALL)
-    done = run(words, tmp_path, expect=code, SIGNAL_AT=accident, SAVE_EVERY="0")
+    done = run(PRETRAIN, tmp_path, expect=code, SIGNAL_AT=accident, SAVE_EVERY="0")
     if code == 130:
         told = f"Stopped at step {accident.split(':')[0]} of 24, and saved; the same command resumes from there."
         assert done.stderr.strip().splitlines()[-1] == told
-    assert not record_of(tmp_path, "one")["stages"]
-    run(words, tmp_path, SIGNAL_AT=STARTED_OVER)
-    assert weights_of(tmp_path, "one", "pretrain") == weights_of(played, "one", "pretrain")
-    assert record_of(tmp_path, "one")["clock"]["interruptions"] == 1
+    assert not record_of(tmp_path)["stages"]
+    run(PRETRAIN, tmp_path, SIGNAL_AT=STARTED_OVER)
+    assert weights_of(tmp_path) == weights_of(played)
+    assert record_of(tmp_path)["clock"]["interruptions"] == 1
     assert not (tmp_path / "runs" / "one" / "under_way" / "pretrain").exists()
 
 
 def test_a_half_written_checkpoint_is_not_taken_for_one(played, tmp_path):
-    words = command("train_pretrain", "--entry", "one", *SMALL)
-    run(words, tmp_path, expect=130, SIGNAL_AT="9:SIGINT")
+    run(PRETRAIN, tmp_path, expect=130, SIGNAL_AT="9:SIGINT")
     checkpoint = tmp_path / "runs" / "one" / "under_way" / "pretrain" / "checkpoint-9"
     shutil.copytree(checkpoint, checkpoint.with_name("checkpoint-12"))
     (checkpoint.with_name("checkpoint-12") / "complete.json").unlink()
     (checkpoint.with_name("checkpoint-12") / "optimizer.pt").write_bytes(b"half")
-    run(words, tmp_path, SIGNAL_AT=STARTED_OVER)
-    assert weights_of(tmp_path, "one", "pretrain") == weights_of(played, "one", "pretrain")
+    run(PRETRAIN, tmp_path, SIGNAL_AT=STARTED_OVER)
+    assert weights_of(tmp_path) == weights_of(played)
 
 
 @pytest.mark.long
@@ -225,11 +204,11 @@ def test_a_stage_that_runs_out_of_time_stops_saves_and_is_scored(tmp_path):
 
 
 @pytest.mark.long
-def test_score_is_the_same_on_two_processes(copy):
-    first = record_of(copy, "one")
+def test_score_is_the_same_on_two_processes(here):
+    first = record_of(here)
     words = command("evaluate_bleu", "--entry", "one", "--again", processes=2)
-    run(words, copy, cold=True)  # under the launcher itself
-    second = record_of(copy, "one")
+    run(words, here, cold=True)  # under the launcher itself
+    second = record_of(here)
     assert (first["score"]["num_processes"], second["score"]["num_processes"]) == (1, 2)
     assert second["score"] | {"num_processes": 1} == first["score"]
 

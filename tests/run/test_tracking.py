@@ -127,6 +127,22 @@ def trackio(monkeypatch) -> ModuleType:
     return module
 
 
+@pytest.fixture
+def asked_of_tensorboard(monkeypatch, tmp_path) -> list[str]:
+    """The folders that a stand-in for TensorBoard is asked to write to, in a working folder of the test's own."""
+    folders = []
+
+    def open_writer(log_dir):
+        folders.append(log_dir)
+        return SimpleNamespace(**dict.fromkeys(("add_text", "add_scalar", "flush", "close"), lambda *_: None))
+
+    stand_in(monkeypatch, "tensorboard")
+    stand_in(monkeypatch, "torch.utils.tensorboard", SummaryWriter=open_writer)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(FOLDER, raising=False)
+    return folders
+
+
 @pytest.mark.parametrize("name", ["wandb", "trackio"])
 def test_each_trial_is_one_run_in_its_group(name, request, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
@@ -147,39 +163,20 @@ def test_each_trial_is_one_run_in_its_group(name, request, monkeypatch, tmp_path
 
 
 @pytest.mark.parametrize("base", [None, "logs"])
-def test_tensorboard_writes_to_a_folder_of_the_trial(base, monkeypatch, tmp_path):
-    folders = []
-
-    def open_writer(log_dir):
-        folders.append(Path(log_dir).relative_to(base or "runs/tensorboard").parts)
-        return SimpleNamespace(**dict.fromkeys(("add_text", "add_scalar", "flush", "close"), lambda *_: None))
-
-    stand_in(monkeypatch, "tensorboard")
-    stand_in(monkeypatch, "torch.utils.tensorboard", SummaryWriter=open_writer)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv(FOLDER, raising=False)
+def test_tensorboard_writes_to_a_folder_of_the_trial(base, monkeypatch, asked_of_tensorboard):
     if base:
         monkeypatch.setenv(FOLDER, base)
     play("tensorboard")
+    folders = [Path(folder).relative_to(base or "runs/tensorboard").parts for folder in asked_of_tensorboard]
     assert list(dict.fromkeys(folders)) == RUNS and os.environ.get(FOLDER) == base
 
 
-def test_a_script_reports_each_stage_to_a_folder_that_stays(monkeypatch, tmp_path):
-    folders = []
-
-    def open_writer(log_dir):
-        folders.append(Path(log_dir).parts)
-        return SimpleNamespace(**dict.fromkeys(("add_text", "add_scalar", "flush", "close"), lambda *_: None))
-
-    stand_in(monkeypatch, "tensorboard")
-    stand_in(monkeypatch, "torch.utils.tensorboard", SummaryWriter=open_writer)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv(FOLDER, raising=False)
+def test_a_script_reports_each_stage_to_a_folder_that_stays(asked_of_tensorboard):
     play_script("train_pretrain", "--entry", "one", "--report_to", "tensorboard")
     for _ in range(2):  # the second time there is nothing to do
         play_script("train_finetune", "--entry", "one", "--report_to", "tensorboard", "--warmup_steps", "2")
     # The validation after the training goes to the same folder, by a writer of its own.
-    assert folders == [
+    assert [Path(folder).parts for folder in asked_of_tensorboard] == [
         ("runs", "tensorboard", "one", f"one-{stage}") for stage in ("pretrain", "finetune") for _ in "ab"
     ]
 

@@ -6,7 +6,7 @@ import pytest
 
 from league.errors import UserError
 from tools.app.folder import Folder
-from tools.app.models import MOST_MODELS, Models
+from tools.app.models import MOST_MODELS, NO_OTHER, Models
 
 pytest_plugins = "app_site"
 pytest.importorskip("gradio", reason="pip install -r requirements-app.txt")
@@ -33,7 +33,7 @@ def models(runs) -> Models:
 )
 def test_a_request_is_bounded(models, asked, why):
     with pytest.raises(UserError, match=why):
-        models.translate(*asked)
+        models.beside(asked[0], NO_OTHER, *asked[1:])
 
 
 @pytest.mark.parametrize("name", ["runs/one", "../runs/one", "/etc/passwd", "one"])
@@ -48,16 +48,16 @@ def test_a_hub_id_never_leads_to_a_folder_here(runs, monkeypatch, name):
 
     monkeypatch.setattr("league.hub.transfer.fetch", fetch)
     with pytest.raises(UserError, match="the Hub has none"):
-        Models(Folder(runs), allows_hub=True).translate(None, name, "Hund", 1)
+        Models(Folder(runs), allows_hub=True).beside(None, NO_OTHER, name, "Hund", 1)
     assert asked == [name]
 
 
 def test_few_models_are_held_and_one_that_was_replaced_is_read_anew(models, runs):
     for name in ("one", "two", "one"):
-        assert len(models.translate(name, "", "Ein Hund läuft.", 99).lines[0].hypotheses) == 8
+        assert len(models.beside(name, NO_OTHER, "", "Ein Hund läuft.", 99).lines[0].hypotheses) == 8
     assert len(models._held) == MOST_MODELS
     os.utime(runs / "two" / "finetune" / "model.safetensors")
-    models.translate("two", "", "Ein Hund läuft.", 1)
+    models.beside("two", NO_OTHER, "", "Ein Hund läuft.", 1)
     assert len(models._held) == MOST_MODELS
 
 
@@ -72,7 +72,7 @@ def test_what_no_page_shows_is_asked_for_with_nothing_in_it(models, runs):
     """An unseen field of Gradio sends what it was made with; a program may send nothing."""
     from tools.app.pages import pages
 
-    assert models.translate("one", None, "Hund", 1).lines
+    assert models.beside("one", NO_OTHER, None, "Hund", 1).lines
     fields = [part["props"] for part in pages(Folder(runs), models).config["components"] if part["type"] == "textbox"]
     hidden = [props["value"] for props in fields if not props.get("visible", True)]
     assert hidden and all(value == "" for value in hidden)
@@ -81,11 +81,11 @@ def test_what_no_page_shows_is_asked_for_with_nothing_in_it(models, runs):
 def test_a_model_of_the_hub_that_cannot_be_used_costs_no_other_its_place_and_tells_no_path(runs, monkeypatch, tmp_path):
     models = Models(Folder(runs), allows_hub=True)
     for name in ("one", "two"):
-        models.translate(name, "", "Hund", 1)
+        models.beside(name, NO_OTHER, "", "Hund", 1)
     held = list(models._held)
     monkeypatch.setattr("league.hub.transfer.fetch", lambda repo_id, **_: tmp_path)
     with pytest.raises(UserError) as error:
-        models.translate(None, "club/empty", "Hund", 1)
+        models.beside(None, NO_OTHER, "club/empty", "Hund", 1)
     assert str(tmp_path) not in str(error.value) and list(models._held) == held
 
 
@@ -94,9 +94,9 @@ def test_the_same_question_is_answered_once_until_the_model_is_another(models, r
 
     asked, best = [], Translator.best
     monkeypatch.setattr(Translator, "best", lambda self, *words: asked.append(words) or best(self, *words))
-    answers = [models.translate("one", "", "Ein Hund läuft.", 4) for _ in range(3)]
+    answers = [models.beside("one", NO_OTHER, "", "Ein Hund läuft.", 4) for _ in range(3)]
     assert len(asked) == 1 and answers[0] is answers[2]
-    models.translate("one", "", "Ein Hund läuft.", 2)
+    models.beside("one", NO_OTHER, "", "Ein Hund läuft.", 2)
     os.utime(runs / "one" / "finetune" / "model.safetensors")
-    models.translate("one", "", "Ein Hund läuft.", 4)
+    models.beside("one", NO_OTHER, "", "Ein Hund läuft.", 4)
     assert len(asked) == 3

@@ -1,8 +1,9 @@
 """The plan on simulated machines: from very slow to very fast, with estimates that are wrong, it ends in time."""
 
 import pytest
-from machines import Machine, final, simulate
+from machines import Machine, final, in_full, simulate
 
+from league.rulebook import STAGES
 from league.tasks.task import task_of
 from league_config import AING, DEMO, DEMO_READERS
 from tools.tune.budget import PRESETS
@@ -13,6 +14,7 @@ from tools.tune.space import point, start_values
 from tools.tune.speed import Speed, num_steps
 
 SLOWNESS = [0.01, 0.05, 0.2, 0.4, 0.8]  # seconds a step of the start values
+NOTHING = {stage: [] for stage in STAGES}  # to begin with
 
 
 @pytest.mark.parametrize("slowness", SLOWNESS)
@@ -26,7 +28,7 @@ SLOWNESS = [0.01, 0.05, 0.2, 0.4, 0.8]  # seconds a step of the start values
 def test_it_never_overruns_and_uses_its_time(slowness, wrong, heating, rules, minutes, only):
     machine = Machine(rules, slowness, seed=round(1000 * slowness * wrong * heating), heating=heating)
     planner, tried, used = simulate(rules, machine, minutes, only=only, wrong=wrong)
-    best, structure = final(planner, tried)
+    best, structure = final(tried)
     validation = machine.validation(start_values(rules, "pretrain"))
     alone = (
         10
@@ -60,17 +62,8 @@ def test_it_never_overruns_and_uses_its_time(slowness, wrong, heating, rules, mi
 def test_there_is_a_whole_entry_by_half_time_or_soon_after(rules, minutes, slowness, wrong):
     machine = Machine(rules, slowness, seed=1)
     planner, tried, _ = simulate(rules, machine, minutes, wrong=wrong, ends=(ends := []))
-    whole = [
-        end
-        for one, end in zip(tried, ends, strict=True)
-        if (one.stage, one.fidelity, one.state) == ("finetune", 1.0, "complete")
-    ]
     # Where two structures take most of that time it is later; what it would be without care is three quarters.
-    assert whole[0] <= 0.65 * planner.seconds
-
-
-def in_full(tried: list[Tried], stage: str) -> list[Tried]:
-    return [one for one in tried if (one.stage, one.fidelity, one.state) == (stage, 1.0, "complete")]
+    assert ends[in_full(tried, "finetune")[0].number] <= 0.65 * planner.seconds
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -95,7 +88,7 @@ def test_the_best_structure_becomes_a_whole_entry_on_machines_whose_speed_swings
     for seed in range(30):
         machine = Machine(AING, slowness, seed=seed, swing=0.15)
         _, tried, _ = simulate(AING, machine, 60)
-        best, structure = final(machine, tried)
+        best, structure = final(tried)
         if tried[best.base].validation < structure.validation - CLOSE:
             lost.append(seed)
     assert len(lost) <= 1, f"of 30 searches, those of the seeds {lost} ended with a lesser structure"
@@ -139,8 +132,8 @@ def test_where_a_second_structure_comes_late_the_first_is_fine_tuned_at_once_and
 
 
 def test_the_best_short_trials_are_run_in_full_and_the_best_of_these_is_fine_tuned():
-    planner, tried, _ = simulate(AING, Machine(AING, 0.05, seed=1), 60)
-    best, structure = final(planner, tried)
+    _, tried, _ = simulate(AING, Machine(AING, 0.05, seed=1), 60)
+    best, structure = final(tried)
     shorts = [one for one in tried if one.stage == "pretrain" and one.fidelity < 1]
     chosen = {one.promoted_from for one in tried if one.stage == "pretrain" and one.fidelity == 1}
     mean = sum(one.validation for one in shorts) / len(shorts)
@@ -171,10 +164,8 @@ def test_trials_too_short_to_tell_models_apart_get_longer():
 
 
 def test_a_process_waits_for_what_all_depends_on():
-    speed = Speed(AING)
-    speed.learn("pretrain", start_values(AING, "pretrain"), 0.5)
-    fixed = {stage: start_values(AING, stage) for stage in ("pretrain", "finetune")}
-    planner = Planner(AING, speed, PRESETS["balanced"], 3600, {stage: [] for stage in fixed}, fixed, "finetune")
+    planner = plan_of(AING, 0.5, 3600, NOTHING, measured=("pretrain",))
+    planner.only = "finetune"
     job = planner.decide([], 3600)
     assert (job.stage, job.fidelity) == ("pretrain", 1.0)
     running = Tried(0, "pretrain", job.values, job.values, 1.0, "running")
@@ -206,10 +197,7 @@ def test_what_was_measured_on_a_structure_decides_for_it():
 
 
 def test_sizes_that_have_shown_to_be_too_small_are_not_sampled_any_more():
-    speed = Speed(AING)
-    speed.learn("pretrain", start_values(AING, "pretrain"), 0.1)
-    fixed = {stage: start_values(AING, stage) for stage in ("pretrain", "finetune")}
-    planner = Planner(AING, speed, PRESETS["balanced"], 36_000, {stage: [] for stage in fixed}, fixed)
+    planner = plan_of(AING, 0.1, 36_000, NOTHING, measured=("pretrain",))
     sizes = [start_values(AING, "pretrain") | {"d_model": width} for width in (64, 128, 256, 512)]
     job = Job("pretrain", 1.0, "sampler", 36_000)
     for slope, allowed in ((4, [False, False, True, True]), (0.5, [True] * 4)):
@@ -218,14 +206,17 @@ def test_sizes_that_have_shown_to_be_too_small_are_not_sampled_any_more():
         assert planner.allows(job, sizes[0], tried[:2], 30_000), "two say nothing yet"
 
 
+def plan_of(rules, pace: float, seconds: float, candidates: dict, measured: tuple = STAGES) -> Planner:
+    """Return the plan of a search of so many seconds, where a step of the stages that were measured takes `pace`."""
+    speed, fixed = Speed(rules), {stage: start_values(rules, stage) for stage in STAGES}
+    for stage in measured:
+        speed.learn(stage, fixed["pretrain"], pace)
+    return Planner(rules, speed, PRESETS["balanced"], seconds, candidates, fixed)
+
+
 def demo_planner(pace: float) -> Planner:
     """Return the plan of ten minutes of the demo league, where a step of either stage takes so many seconds."""
-    speed = Speed(DEMO)
-    fixed = {stage: start_values(DEMO, stage) for stage in ("pretrain", "finetune")}
-    for stage in fixed:
-        speed.learn(stage, fixed["pretrain"], pace)
-    candidates = {stage: first_candidates(DEMO, stage) for stage in fixed}
-    return Planner(DEMO, speed, PRESETS["balanced"], 600, candidates, fixed)
+    return plan_of(DEMO, pace, 600, {stage: first_candidates(DEMO, stage) for stage in STAGES})
 
 
 def test_a_fine_tune_that_has_lost_more_already_is_not_run_in_full():
@@ -286,20 +277,14 @@ def test_a_better_structure_gets_the_fine_tune_that_did_well_on_another():
 
 @pytest.mark.parametrize(("rules", "share"), [(DEMO, 0.25), (DEMO_READERS, 0.5)])
 def test_a_stage_b_with_a_task_of_its_own_gets_half_of_the_search(rules, share):
-    speed, fixed = Speed(rules), {stage: start_values(rules, stage) for stage in ("pretrain", "finetune")}
-    for stage in fixed:
-        speed.learn(stage, fixed["pretrain"], 0.01)
-    planner = Planner(rules, speed, PRESETS["balanced"], 3600, {"pretrain": [], "finetune": []}, fixed)
+    planner = plan_of(rules, 0.01, 3600, NOTHING)
     assert planner.for_structures() == (1 - share) * 3600
 
 
 def test_fine_tunes_go_on_where_no_new_structure_is_allowed():
-    speed = Speed(AING)
-    speed.learn("pretrain", start_values(AING, "pretrain"), 0.1)
-    fixed = {stage: start_values(AING, stage) for stage in ("pretrain", "finetune")}
-    candidates = {"pretrain": [], "finetune": first_candidates(AING, "finetune")}
-    full = Tried(0, "pretrain", fixed["pretrain"], fixed["pretrain"], 1.0, "complete", 30.0)
-    planner = Planner(AING, speed, PRESETS["balanced"], 3600, candidates, fixed)
+    candidates, start = NOTHING | {"finetune": first_candidates(AING, "finetune")}, start_values(AING, "pretrain")
+    full = Tried(0, "pretrain", start, start, 1.0, "complete", 30.0)
+    planner = plan_of(AING, 0.1, 3600, candidates, measured=("pretrain",))
     assert planner.decide([full], 3400).stage == "pretrain"
     planner.exhausted = ("pretrain",)
     job = planner.decide([full], 3400)

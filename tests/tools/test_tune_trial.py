@@ -96,7 +96,7 @@ def test_what_is_left_of_a_trial_is_read_off_its_folder(runner, tmp_path):
 
 
 def test_a_machine_that_hardly_moves_is_measured_too(runner, tmp_path):
-    paces = runner.probe(FROM["model_hp"], tmp_path / "probe", 1e-6, "")
+    paces = runner.probe(FROM["model_hp"], tmp_path / "probe", 1e-6)
     assert set(paces) == {"pretrain"} and 0 < paces["pretrain"] < 1e-5
 
 

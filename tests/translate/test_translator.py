@@ -124,20 +124,6 @@ def test_sentences_stand_alone_and_clauses_stay_together_as_far_as_they_fit():
     ]
 
 
-def test_a_stream_is_read_in_windows(translator, monkeypatch):
-    monkeypatch.setattr("league.translate.translator.WINDOW", 2)
-    read = []
-
-    def lines():
-        for i in range(5):
-            read.append(i)
-            yield "Ein Mann." if i % 2 else ""
-
-    stream = translator.stream(lines())
-    assert next(stream)[0].text == "" and read == [0, 1]
-    assert [each[0].text for each in stream] == [translator.translate("Ein Mann."), ""] * 2
-
-
 # What it is given
 
 

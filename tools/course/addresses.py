@@ -33,18 +33,15 @@ def repository() -> str | None:
     return address.rstrip("/").removesuffix(".git") if address else None
 
 
-def block(kind: str, language: str, address: str | None, notebook: str = "league.ipynb") -> str:
-    """Return what a page says about getting the code, or about opening a notebook on Colab."""
-    text = NAMED[kind] if address else UNNAMED[kind][language]
-    name = (address or "").removeprefix("https://github.com/")
-    return text.format(address=address, badge=BADGE, open=OPEN, name=name, notebook=notebook)
-
-
 def with_address(text: str, language: str, address: str | None) -> str:
     """Write the address between all marks of a page; a mark may name the notebook that it opens."""
 
     def fill(found: re.Match) -> str:
         start, kind, notebook, end = found.groups()
-        return f"{start}\n{block(kind, language, address, notebook or 'league.ipynb')}\n{end}"
+        words = NAMED[kind] if address else UNNAMED[kind][language]
+        name = (address or "").removeprefix("https://github.com/")
+        notebook = notebook or "league.ipynb"
+        filled = words.format(address=address, badge=BADGE, open=OPEN, name=name, notebook=notebook)
+        return f"{start}\n{filled}\n{end}"
 
     return re.sub(r"(<!-- (clone|colab) ?([\w./-]+)? -->)\n.*?(<!-- /\2 -->)", fill, text, flags=re.DOTALL)

@@ -9,8 +9,6 @@ from league.hardware import has_gpu
 from league.record.folder import RUNS
 from league.run import loading
 from league.tasks.attention import attend
-from league.tasks.metric import metric_of
-from league.tasks.predicting import predict
 from league.tasks.task import task_of
 from league.values import as_values
 from league_config import DEMO, ModelHP
@@ -91,15 +89,10 @@ def decoding() -> tuple[dict, dict]:
         usual = {key: getattr(config, key) for key in settings}
         config.update(**settings)
         set_seed(1)
-        figures[name] = bleu_of(model, tokenizer, split)
+        (bleu,) = TASK.validate(model, tokenizer, split).values()
+        figures[name] = round(bleu, 2)
         config.update(**usual)
     return printed(figures), {}
-
-
-def bleu_of(model, tokenizer, split) -> float:
-    metric = metric_of(DEMO)
-    predictions = predict(TASK, model, tokenizer, TASK.inputs(split))
-    return round(metric.value(metric.statistics(predictions, TASK.references(split)).sum(0)).item(), 2)
 
 
 def attention() -> tuple[dict, dict]:

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from transformers import get_scheduler
 
 from league.data.batches import pad
-from league.report.drawing import as_png
+from league.report.drawing import SHADES, as_png
 from league.report.look import LIGHT
 from league.tasks import rouge
 from league.tasks.baselines import sentences_of
@@ -21,7 +21,6 @@ from tools.course.measure import DOCS, curves, measured
 
 IMAGES = DOCS / "course" / "images"
 SENTENCE = "Ein Hund läuft durch den Schnee."
-SHADES = LinearSegmentedColormap.from_list("ink", [LIGHT["card"], LIGHT["ink"]])
 COLORS = (LIGHT["pretrain"], LIGHT["finetune"], LIGHT["best"], LIGHT["muted"])
 STYLES = ("-", "--", "-.", ":")
 
@@ -40,20 +39,14 @@ def draw_tokens(figure: Figure) -> None:
         for token in ids:
             text = tokenizer.decode([token]).replace("�", "?") or "·"
             width = 0.35 + 0.24 * len(text)
-            box = {"facecolor": LIGHT["paper"], "edgecolor": LIGHT["pretrain"], "linewidth": 1}
-            axes.add_patch(_box(place, row, width, box))
+            look = {"facecolor": LIGHT["paper"], "edgecolor": LIGHT["pretrain"], "linewidth": 1}
+            axes.add_patch(Rectangle((place, row - 0.32), width, 0.64, **look))
             axes.text(place + width / 2, row, text, ha="center", va="center")
             place += width + 0.1
         axes.text(place + 0.2, row, f"{len(ids)} tokens", va="center", color=LIGHT["muted"])
     axes.set_xlim(-1.5, 21)
     axes.set_ylim(len(sizes) - 0.4, -0.6)
     axes.set_title("Vocabulary, and the sentence in its tokens")
-
-
-def _box(left: float, row: int, width: float, look: dict):
-    from matplotlib.patches import Rectangle
-
-    return Rectangle((left, row - 0.32), width, 0.64, **look)
 
 
 def draw_attention(figure: Figure) -> None:
@@ -118,38 +111,28 @@ def draw_fitting(figure: Figure) -> None:
 def draw_forgetting(figure: Figure) -> None:
     """Draw both domains after stage A and after fine-tunes at three rates."""
     figures = {name: measured()[f"demo: {name}"]["figures"] for name in ("1e-5", "start values", "1e-3")}
-    rows = {
-        "stage A": {domain: figures["start values"][f"{domain} after pretrain"] for domain in ("captions", "talks")}
-    }
-    for name, values in figures.items():
-        rows[name.replace("start values", "1e-4")] = {
-            domain: values[f"{domain} after finetune"] for domain in rows["stage A"]
-        }
-    for axes, domain, color in zip(figure.subplots(1, 2), rows["stage A"], COLORS, strict=False):
-        bars(axes, {name: values[domain] for name, values in rows.items()}, color)
+    for axes, domain, color in zip(figure.subplots(1, 2), ("captions", "talks"), COLORS, strict=False):
+        values = {"stage A": figures["start values"][f"{domain} after pretrain"]}
+        for name, after in figures.items():
+            values[name.replace("start values", "1e-4")] = after[f"{domain} after finetune"]
+        bars(axes, values, color)
         axes.set(title=domain, xlabel="after stage A, and after a fine-tune at this rate")
     figure.axes[0].set_ylabel("validation BLEU")
 
 
 def draw_decoding(figure: Figure) -> None:
     """Draw the score by way of decoding."""
-    figures = measured()["demo: decoding"]["figures"]
+    kept = measured()["demo: decoding"]["figures"]
+    figures = {name.replace("(s)", "s").replace("1 beams", "greedy"): value for name, value in kept.items()}
     axes = figure.add_subplot()
-    bars(
-        axes,
-        {name.replace("(s)", "s").replace("1 beams", "greedy"): value for name, value in figures.items()},
-        LIGHT["muted"],
-    )
+    bars(axes, figures, LIGHT["muted"])
     axes.set(title="Stage A of the demo league's start values", ylabel="validation BLEU on captions")
 
 
 def draw_knobs(figure: Figure) -> None:
     """Draw what each structure made of the captions, from best to worst."""
-    after = "captions after pretrain"
-    kept = {
-        name.removeprefix("demo: "): one["figures"].get(after) for name, one in measured().items() if "demo" in name
-    }
-    own = {name: kept[name] for name in STRUCTURES if kept.get(name) is not None}
+    kept = measured()
+    own = {name: kept[f"demo: {name}"]["figures"]["captions after pretrain"] for name in STRUCTURES}
     own = dict(sorted(own.items(), key=lambda item: item[1]))
     axes = figure.add_subplot()
     for row, (name, value) in enumerate(own.items()):

@@ -13,7 +13,8 @@ from typing import Any
 
 from league.errors import UserError
 
-PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "datasets", "numpy", "sacrebleu", "rouge-score")  # which decide results
+# Which decide what a trial comes to: of them each machine needs the same version.
+PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "datasets", "numpy", "sacrebleu", "rouge-score")
 MOST_LOST = 2  # workers of one job, after which it has failed: chosen, it may be what kills them
 MOST_ON_CORES = 4  # workers that `auto` makes of cores: chosen; of eight each trial would take as long as a search
 

@@ -297,6 +297,13 @@ def test_a_phone_shows_it_without_scrolling_sideways(page, dark):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+def test_on_paper_a_long_table_is_whole(page):
+    page.emulate_media(media="print")
+    heights = page.evaluate("[...document.querySelectorAll('.scroll')].map((one) => getComputedStyle(one).maxHeight)")
+    page.emulate_media(media="screen")
+    assert heights and set(heights) == {"none"}
+
+
 def test_a_phone_shows_the_way_to_the_reports(page):
     page.set_viewport_size({"width": 372, "height": 844})  # of a frame on a phone
     page.evaluate("board.rows.forEach((row) => { row.report = true; }); filter()")

@@ -7,7 +7,7 @@ from league.data.corpora import Split
 from league.errors import Diverged, UserError
 from league.record.rules import names_tuned
 from league.record.shape import DataFacts, Divergence, StageFacts
-from league.rulebook import GIVEN, SCRIPTS
+from league.rulebook import GIVEN, SCRIPTS, STAGES
 from league.run.entry import Entry
 
 
@@ -116,7 +116,8 @@ def open_test_set(entry: Entry, test: Split) -> None:
     wanted = {}
     if settings := entry.options.settings:
         asked = entry.record.asked
-        wanted = settings.values_of(entry.rules, "pretrain") | settings.values_of(entry.rules, "finetune")
+        for stage in STAGES:
+            wanted |= settings.values_of(entry.rules, stage)
         others = [f"{name} {asked[name]!r}" for name in wanted if name in asked and asked[name] != wanted[name]]
         if others:
             raise UserError(

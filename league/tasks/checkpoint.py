@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 from league.errors import UserError
+from league.files import is_plain
 from league.hardware import is_out_of_memory
 from league.tasks.task import Task
 from league.untrusted import read_json
@@ -82,7 +83,7 @@ def _checked_config(folder: Path, task: Task) -> PreTrainedConfig:
     if values.get("vocab_size") != config.vocab_size:
         raise ValueError(f"vocab_size is {values.get('vocab_size')!r:.20}, the league's is {config.vocab_size}")
     path = folder / "model.safetensors"
-    if path.is_symlink() or not path.is_file():
+    if not is_plain(path):
         raise ValueError("model.safetensors is not a file")
     with safe_open(path, "pt") as weights:
         sizes = [weights.get_slice(name).get_shape() for name in weights.keys()]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from league.errors import UserError, printable
+from league.files import is_plain
 from league.rulebook import GIVEN
 from league.tasks.freezing import check_depth, freeze, frozen
 from league.tasks.given import Given, fetch, in_one_line
@@ -114,7 +115,7 @@ class Pretrained(Summarize):
 
         config, path = self._config, folder / "model.safetensors"
         with in_one_line(f"{folder} is not a usable checkpoint"):
-            if path.is_symlink() or not path.is_file():
+            if not is_plain(path):
                 raise ValueError("model.safetensors is not a file")
             with torch.device("meta"):
                 expected = AutoModelForSeq2SeqLM.from_config(config).state_dict()

@@ -126,8 +126,8 @@ def test_what_a_structure_is_worth_to_a_task_of_its_own_shows_in_its_entries():
 def test_of_structures_that_a_small_validation_cannot_tell_apart_the_cheaper_is_fine_tuned(labelled, base):
     speed = Speed(DEMO_READERS)
     for stage in ("pretrain", "finetune"):
-        for small_or_large in reader(0, 64, 0.0) + reader(2, 256, 0.0):
-            speed.learn(stage, small_or_large.structure, 0.01 if small_or_large.number == 0 else 0.05)
+        for width, pace in ((64, 0.01), (256, 0.05)):
+            speed.learn(stage, reader(0, width, 0.0)[0].structure, pace)
     plan = Planner(DEMO_READERS, speed, PRESETS["balanced"], 4800.0, {}, {})
     small, large = reader(0, 64, 22.0, 84.0), reader(2, 256, 28.0, labelled)
     assert plan.base(small + large, 4000.0).number == base

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from league.errors import UserError
-from league.files import new_folder, write_text
+from league.files import is_plain, new_folder, write_text
 from league.record.shape import read_record
 from league.tasks.predictions import predictions_files
 from tools.team import copy_code
@@ -91,6 +91,6 @@ def copy_entry(entry: Path, to: Path) -> None:
     wanted = [Path(name) for name in FILES] + [Path(stage) / name for stage in has_model[:1] for name in CHECKPOINT]
     for name in wanted:
         source = entry / name
-        if source.is_file() and not source.is_symlink() and not source.parent.is_symlink():
+        if is_plain(source) and not source.parent.is_symlink():
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, to / name)

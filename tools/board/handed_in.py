@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from league.errors import printable
+from league.files import is_plain
 from league.proof.source import RECORD, InArchive, InFolder, Refused, Source, most_bytes
 from league.rulebook import STAGES
 
@@ -27,7 +28,7 @@ def name_of(parts: tuple[str, ...], fallback: str) -> str:
 
 def find(source: Path) -> Iterator[Source | tuple[str, str]]:
     """Yield each entry below a folder, or in an archive; or the name of what is none, and why."""
-    if source.is_file() and not source.is_symlink():
+    if is_plain(source):
         yield from in_archive(str(source), (source.stem,))
         return
     left = [MOST_FOLDERS]

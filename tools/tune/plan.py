@@ -168,12 +168,13 @@ class Planner(Budget):
     def base(self, tried: list[Tried], left: float) -> Tried | None:
         """Return the structure to fine-tune: the best in full, or one as good as it that leaves more time."""
         fulls = sorted(self.fulls(tried), key=lambda one: -one.validation)
-        tunes = [one for one in tried if one.is_entry]
+        tunes, near = [one for one in tried if one.is_entry], CLOSE
         if tunes and self.rules.has_one_task:  # a worse structure than has been fine-tuned already could not win
             best = max(one.validation for one in fulls if one.number in {tune.base for tune in tunes})
             fulls = [one for one in fulls if one.validation >= best]
+        elif tunes:
+            near = CLOSE_ELSEWHERE
         fits = [one for one in fulls if self.to_the_score(one.structure, True, False) <= left] or fulls[-1:]
-        near = CLOSE if self.rules.has_one_task or not tunes else CLOSE_ELSEWHERE
         close = [one for one in fits if one.validation > fits[0].validation - near]
         return min(close, key=lambda one: self.speed.trial("finetune", one.structure, 1.0), default=None)
 

@@ -162,7 +162,8 @@ def replay_all(replays: Sequence[Replay], data_dir: str | None, team: Any) -> di
                 write_folder(what.home, result)
             if not team.is_alone:
                 minutes, score = (time.monotonic() - began[what.entry]) / 60, read_record(what.home / RECORD).score
-                print(f"{what.entry}: {score.value:.2f} after {minutes:.1f} minutes on {seat.address}", flush=True)
+                reached = f"{score.value:.2f} " if score else ""  # not every work goes as far as a score
+                print(f"{what.entry}: {reached}after {minutes:.1f} minutes on {seat.address}", flush=True)
         for entry, script in team.notes().items():
             if said.get(entry) != script:
                 said[entry] = script

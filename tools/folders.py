@@ -23,6 +23,11 @@ def cache_folder() -> Path:
     return folder
 
 
+def clear_cache(name: str) -> None:
+    """Remove what a command that worked here for another machine has left."""
+    shutil.rmtree(cache_folder() / name, ignore_errors=True)
+
+
 def read_folder(folder: Path, *names: str) -> Folder:
     """Return the files of a folder that are named, and those in its folders that are."""
     paths = [path for name in names for path in (folder / name, *(folder / name).rglob("*")) if path.is_file()]

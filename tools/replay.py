@@ -1,7 +1,6 @@
 """Playing entries again from their records: the three scripts, with the flags that each was played with."""
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -116,11 +115,6 @@ class Replays:
         home = folder / RUNS / what.entry
         return None if self.data is None else read_folder(home, *(path.name for path in home.iterdir()))
 
-    def leave(self) -> None:
-        """Remove what lies here of it."""
-        if self.data is not None:
-            shutil.rmtree(self.away, ignore_errors=True)
-
 
 def last_line(output: bytes | None) -> str:
     """Return the last line that a script has printed where nobody saw it."""
@@ -140,7 +134,8 @@ def replay_all(replays: Sequence[Replay], data_dir: str | None, team: Any) -> di
     waiting = [what for what in replays if what not in begun]
     if not waiting:
         return failed
-    team.employ(Replays(data_dir, None if team.is_local else data_of(waiting, data_dir)))
+    work = Replays(data_dir, None if team.is_local else data_of(waiting, data_dir))
+    team.employ(work)
     losses, began, said = Counter(), {}, {}
     while waiting or team.is_busy:
         for seat, what in zip(team.free(), list(waiting), strict=False):
@@ -168,8 +163,8 @@ def replay_all(replays: Sequence[Replay], data_dir: str | None, team: Any) -> di
             if said.get(entry) != script:
                 said[entry] = script
                 print(f"{entry}: {script}.py", flush=True)
-    for seat in team.free():
-        team.ask(seat, "leave")
+    if not team.is_local:
+        team.clear(work.name)
     return failed
 
 

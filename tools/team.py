@@ -13,6 +13,7 @@ from typing import Any
 
 from league import threads
 from league.errors import Interrupted, UserError
+from tools.folders import clear_cache
 from tools.workers import MOST_ON_CORES, Lost, Seat, WorkerOptions, device_kind, versions
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,6 +21,7 @@ CODE = ("league", "modeling", "tools")  # besides the scripts: what a worker run
 MEMORY = 2 * 2**30  # bytes for each of them: a training on few cores takes between one and two
 STARTING = 180.0  # seconds for a worker to load everything, after which it is given up: chosen, it takes ten to thirty
 CONNECTING = 10.0  # seconds for the head of a cluster to answer: chosen, in one room it takes milliseconds
+CLEARING = 30.0  # seconds for all machines to remove what is left, which a process of their own takes a few for: chosen
 MOST_LOSSES = 3  # of one worker, after which nothing more is given to it: chosen, chance does not strike so often
 
 
@@ -185,6 +187,13 @@ class Team(AbstractContextManager):
             self.ray.kill(one.seat.worker)
         self.seats = self.free()
         self._started.clear()
+
+    def clear(self, name: str) -> None:
+        """Remove what a command has left on each machine, as a worker that was killed could not."""
+        nodes = [node["NodeID"] for node in self.ray.nodes() if node["Alive"]]
+        clear = self.ray.remote(clear_cache)
+        begun = [clear.options(num_cpus=0, scheduling_strategy=self._on(node)).remote(name) for node in nodes]
+        self.ray.wait(begun, num_returns=len(begun), timeout=CLEARING)
 
     def __exit__(self, *exception) -> None:
         self.ray.shutdown()

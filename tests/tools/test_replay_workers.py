@@ -64,7 +64,7 @@ class Pair:
     is_alone = is_local = False
 
     def __init__(self, *outcomes):
-        self.outcomes, self.begun, self.asked = list(outcomes), [], []
+        self.outcomes, self.begun, self.cleared = list(outcomes), [], []
         self.seats = [Seat("chip", address="a"), Seat("chip", address="b")]
 
     def employ(self, work):
@@ -89,8 +89,8 @@ class Pair:
     def notes(self):
         return {what.entry: "train_pretrain" for _, _, what in self.begun}
 
-    def ask(self, seat, method):
-        self.asked.append(method)
+    def clear(self, name):
+        self.cleared.append(name)
 
 
 def files_of(home):
@@ -102,7 +102,7 @@ def test_an_entry_that_lost_its_worker_is_played_again_and_comes_back_whole(game
     team = Pair(Lost("killed"), files, files)
     replay_all([again(record, name, 1, game) for name in ("two", "three")], None, team)
     assert files_of(game / "runs/two") == files_of(game / "runs/three") == files
-    assert not team.outcomes and team.asked == ["leave", "leave"]
+    assert not team.outcomes and team.cleared == [team.work.name]
     printed = capsys.readouterr().out
     assert "two: train_pretrain.py" in printed and f"two: {record.score.value:.2f} after" in printed
 

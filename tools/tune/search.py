@@ -249,10 +249,9 @@ class Search:
         self.running.clear()
         self.waiting.clear()
         self.output.lines.close()
-        if not self.team.is_alone:
-            for seat in self.team.free():
-                self.team.ask(seat, "leave")
-            shutil.rmtree(self.folder / "workers", ignore_errors=True)
+        shutil.rmtree(self.folder / "workers", ignore_errors=True)
+        if not self.team.is_local:
+            self.team.clear(self.study.noted("name"))
         self.study.note("over", [self.request.minutes, self.request.only])
 
     def _still_fits(self, begun: Begun, planner: Planner, left: float) -> bool:

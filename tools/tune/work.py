@@ -43,10 +43,6 @@ class Work:
         self.trials = folder / "trials"
         tokenize_all(self.runner.rules, self.runner.splits)
 
-    def leave(self) -> None:
-        """Remove what lies here of the search."""
-        shutil.rmtree(self.trials.parent, ignore_errors=True)
-
     def probe(self, places: list[Values], budget: float) -> list[list]:
         """Return how fast this device trains structures: each with its seconds of a step by stage."""
         paces, began = [], time.monotonic()

@@ -74,7 +74,9 @@ def _underscored(word: str) -> str:
 def _command() -> str | None:
     """Return how a tool is started, which argparse would call __main__.py; None where it knows better."""
     spec = getattr(sys.modules["__main__"], "__spec__", None)
-    return f"python -m {spec.name.removesuffix('.__main__')}" if spec and spec.name.startswith(("tools.", "benchmarks.")) else None
+    if spec is None or not spec.name.startswith(("tools.", "benchmarks")):
+        return None
+    return f"python -m {spec.name.removesuffix('.__main__')}"
 
 
 def _remedy(unknown: str, kinds: tuple[type, ...]) -> str:

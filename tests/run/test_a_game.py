@@ -135,6 +135,13 @@ def test_a_game_forged_in_one_piece_contradicts_its_other_entries(runs):
     assert states["c"].state == "refuted" and "leaves out" in states["c"].reasons[0]
 
 
+def test_a_forged_hand_in_is_no_witness_against_the_others_of_a_game(runs):
+    shutil.copytree(runs / "c", runs / "forged")
+    change(runs / "forged/game.json", lambda log: log["spans"].append({**log["spans"][0], "began": -1e5, "ended": 0}))
+    states = {row.name: row.state for standing in build(runs).standings for row in standing.rows}
+    assert states["forged"] == "refuted" and states["a"] != "refuted" and states["c"] != "refuted"
+
+
 def test_what_comes_after_the_end_is_late(runs):
     share = {"entry": "b", "purpose": "finetune", "began": time.time() - 400, "ended": time.time() - 90}
     share = {"spans": [share], "taken": {}, "is_running": False}

@@ -1,5 +1,6 @@
 """What a board writes: an edit shows, what is gone goes, and thousands of entries take seconds."""
 
+import re
 import shutil
 import sys
 import time
@@ -55,6 +56,20 @@ def test_translations_that_go_while_the_board_is_made_leave_the_rest(played, els
     write(board, tmp_path / "board", reports=0)
     assert not list((tmp_path / "board" / "entries").iterdir())
     assert '"data":true' not in (tmp_path / "board" / "index.html").read_text()
+
+
+def test_two_hand_ins_with_one_record_keep_what_is_theirs(played, elsewhere, tmp_path):
+    """Somebody takes another one's record, and hands in other translations with it."""
+    for name in ("alice", "mallory"):
+        shutil.copytree(played / "runs" / "one", elsewhere / name)
+    forged = elsewhere / "mallory" / "translations.txt"
+    forged.write_text(re.sub(r"\w+", "forged", forged.read_text()))
+    board = build(elsewhere)
+    write(board, tmp_path / "board", reports=0)
+    rows = {row.name: row for row in (*board.entries, *board.unranked)}
+    assert [rows["alice"].state, rows["mallory"].state] == ["claimed", "refuted"]
+    texts = {name: tmp_path / "board" / "entries" / f"{row.id}.js" for name, row in rows.items()}
+    assert "forged" in texts["mallory"].read_text() and "forged" not in texts["alice"].read_text()
 
 
 def test_what_is_left_of_an_entry_that_is_gone_is_removed(played, elsewhere, tmp_path):

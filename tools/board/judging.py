@@ -30,7 +30,7 @@ def judge(source: Source, data: DataAtHand, cache: Cache) -> Row:
         raise Refused(f"{RECORD} is damaged ({printable(str(error), 300)})") from None
     if not record.score:
         raise Unscored("has no score yet")
-    row = _row(source, record, hashlib.sha256(content).hexdigest())
+    row = _row(source, record, hashlib.sha256(source.name.encode() + b"\0" + content).hexdigest())
     claim = Claim(record, source, data, is_whole=False, keep=cache.array)
     try:
         wrong = [problem for check in quick_checks(claim) for problem in check.problems]

@@ -31,10 +31,12 @@ def prove(rows: list[Row], data: DataAtHand, cache: Cache, say: Say) -> None:
             row.notes.append(f"not proven: {outcome}")
         elif outcome:
             row.refute(outcome)
-        elif row.state == "claimed":
-            row.state = "verified"
         else:
-            row.notes.append("proven to be what its record says")
+            row.is_proven = True
+            if row.state == "claimed":
+                row.state = "verified"
+            else:
+                row.notes.append("proven to be what its record says")
         if is_new:
             why = outcome if isinstance(outcome, str) else "".join(outcome[:1])
             say(f"{i}/{len(rows)} {row.name}: {row.state}" + (f" ({why})" if why else ""))

@@ -30,7 +30,7 @@ class Unfinished(Refusal):
 class Row:
     """One entry on the board; everything in it was checked for its shape, and nothing for its charm."""
 
-    id: str  # by the record's content: it names files, whatever the entry calls itself
+    id: str  # by its name and its record's content: it names files, whatever the entry calls itself
     source: Source = field(repr=False)
     entry: str
     league: tuple[str, int]
@@ -45,6 +45,7 @@ class Row:
     game: GameFacts | None
     weights: str
     state: str
+    is_proven: bool = False
     reasons: list[str] = field(default_factory=list)  # why it is not ranked
     notes: list[str] = field(default_factory=list)  # what could not be checked
     statistics: np.ndarray | None = field(default=None, repr=False)  # of the test's rows, where they were scored again

@@ -46,13 +46,13 @@ def build(
     others = [result for result in results if isinstance(result, Refusal)]
     refused = _as_many_as_are_listed([one for one in others if not isinstance(one, Unfinished)])
     under_way = [one for one in others if isinstance(one, Unfinished)]
-    _hold_games_together(rows)
     leagues = defaultdict(list)
     for row in rows:
         leagues[row.league].append(row)
     if verify:
         worthwhile = [row for league in leagues.values() for row in _by_score(league) if row.state != "refuted"]
         prove(worthwhile, data, cache, say)
+    _hold_games_together(rows, [row for row in rows if row.is_proven or not verify and row.state != "refuted"])
     # The league that most play first.
     order = sorted(leagues, key=lambda league: (-len(leagues[league]), league))
     return Board([_standing(league, leagues[league]) for league in order], refused, under_way, data, cache)
@@ -88,16 +88,15 @@ def _standing(league: tuple[str, int], rows: list[Row]) -> Standing:
     return Standing(*league, noise and noise.reach, ranked, _by_score(row for row in rows if row.rank is None))
 
 
-def _hold_games_together(rows: list[Row]) -> None:
-    """Refute an entry whose clock of its game leaves out what other entries of the game spent on it."""
-    games = defaultdict(list)
-    for row in rows:
+def _hold_games_together(rows: list[Row], witnesses: list[Row]) -> None:
+    """Refute an entry whose clock of its game leaves out what others of the game, which are believed, spent on it."""
+    logs = defaultdict(list)
+    for row in witnesses:
         if row.game and row.game_log:
-            games[row.game.id].append(row)
-    for game in games.values():
-        logs = [row.game_log for row in game]
-        for row in game:
-            hidden = hidden_minutes(row.game_log, logs)
+            logs[row.game.id].append(row.game_log)
+    for row in rows:
+        if row.game and row.game_log and row.state != "refuted":
+            hidden = hidden_minutes(row.game_log, logs[row.game.id])
             if hidden > MOST_HIDDEN:
                 row.refute([f"its game's clock leaves out {hidden:.2f} minutes that other entries of the game know of"])
 

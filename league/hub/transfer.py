@@ -124,6 +124,8 @@ def _hand_in(board: str, name: str, files: dict[str, Path], replace: bool, as_re
     api = HfApi()
     place, seen = f"{name}/record.json", api.repo_info(board, repo_type="dataset")
     old = {one.rfilename for one in seen.siblings or () if one.rfilename.startswith(f"{name}/")}
+    if old and place not in old:  # a day's entries, say, which are other people's
+        raise UserError(f"{board} has a folder {name!r} that is no entry: rename the folder of yours.")
     if place in old and not replace and not _is_same(api, board, place, files[place]):
         raise UserError(
             f"{board} has another entry {name!r}; --replace puts this one in its place, or rename the folder of yours."
@@ -156,7 +158,9 @@ def fetch(repo_id: str, revision: str | None = None, most_bytes: float = math.in
     from huggingface_hub import HfApi, constants
 
     revision = revision or "main"
-    place = Path(constants.HF_HOME) / "aing-league" / repo_id.replace("/", "--")
+    # What was fetched with a login is not for strangers.
+    kept = Path(constants.HF_HOME) / "aing-league" / ("for-strangers" if anonymous else "")
+    place = kept / repo_id.replace("/", "--")
     with errors_in_one_line(f"cannot fetch {repo_id}" + (f" (revision {revision})" if revision != "main" else "")):
         known = place / f"{re.sub(r'[^A-Za-z0-9._-]', '-', revision)}.revision"
         try:

@@ -69,6 +69,15 @@ def test_for_strangers_a_model_comes_as_it_would_to_them_and_up_to_a_size(on_hub
         fetch("club/mine", most_bytes=1000, anonymous=True)
 
 
+def test_what_the_host_has_fetched_with_a_login_is_not_for_strangers(on_hub, entry):
+    push(entry, "club/private")
+    mine = fetch("club/private")
+    on_hub.status = 503
+    assert fetch("club/private") == mine
+    with pytest.raises(UserError, match="cannot fetch club/private"):
+        fetch("club/private", anonymous=True)
+
+
 def test_what_cannot_be_fetched_is_told(on_hub, entry, monkeypatch):
     push(entry, "club/mine")
     for told, name, revision in (

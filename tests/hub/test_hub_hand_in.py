@@ -56,6 +56,15 @@ def test_nobody_elses_entry_is_overwritten_unasked(on_hub, entry):
     assert "datasets/club/entries/one/old.txt" not in on_hub.files
 
 
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_folder_of_other_peoples_entries_is_no_entry_to_replace(on_hub, entry, asked):
+    place = "datasets/club/entries/one/alice/record.json"  # of a club whose boards are sorted by day, say
+    on_hub.files[place] = b"of somebody else"
+    with pytest.raises(UserError, match="club/entries has a folder 'one' that is no entry: rename"):
+        hand_in(entry, "club/entries", replace=asked)
+    assert on_hub.files[place] == b"of somebody else"
+
+
 @pytest.mark.parametrize("theirs", ["one/record.json", "two/record.json"])
 def test_of_two_that_arrive_at_once_none_is_lost(on_hub, entry, monkeypatch, theirs):
     """Another entry comes in while the weights go up: of the same name, as the default one is, or not."""

@@ -121,5 +121,6 @@ def in_folder(folder: Path) -> InFolder:
     files = [path.name for path in folder.iterdir() if most_bytes(path.name) and is_plain(path)]
     for stage in STAGES:
         if (folder / stage).is_dir():
-            files += [f"{stage}/{path.name}" for path in (folder / stage).iterdir()]
+            # Hidden ones are a file manager's; nothing loads them.
+            files += [f"{stage}/{path.name}" for path in (folder / stage).iterdir() if path.name[0] != "."]
     return InFolder(folder.name, 0.0, frozenset(files), str(folder))

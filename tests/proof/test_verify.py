@@ -236,6 +236,12 @@ def test_other_data_are_caught(entry):
     assert "captions.train: sha256" in told
 
 
+def test_what_a_file_manager_has_left_refutes_nobody(entry):
+    (entry / "finetune/.DS_Store").write_bytes(b"opened in a file manager")
+    (entry / "pretrain/.ipynb_checkpoints").mkdir()
+    assert not refuted(entry)
+
+
 def test_a_clock_that_was_turned_back_is_caught(entry):
     clock = json.loads((entry / "clock.json").read_text())
     clock["spent"]["pretrain"] += 60

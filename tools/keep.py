@@ -62,7 +62,7 @@ def bring_back(kept: Path) -> Iterator[str]:
                 copy_file(folder / name, here / name)
     for folder in entries_in(kept):
         here = RUNS / folder.name
-        lacking = [stage for stage in STAGES if (folder / stage).is_dir() and not (here / stage).is_dir()]
+        lacking = [stage for stage in STAGES if any(files_in(folder / stage)) and not (here / stage).is_dir()]
         if not (here / "record.json").exists():  # which comes last
             copy(folder, here)
             yield folder.name

@@ -133,6 +133,15 @@ def test_the_best_ten_are_ranked_and_a_games_clock_is_seen(runs):
     assert "game day: 1.5 of 5 min used, 4 min left" in page
 
 
+def test_a_game_with_a_damaged_file_is_left_out_and_the_others_are_seen(runs):
+    for name in ("day", "night"):
+        GameClock(name, TINY, runs=runs).take("a" * 64, 90.0)
+    (damaged, *_) = (runs / ".games" / "night").glob("process-*.json")
+    damaged.write_text("{")
+    page = live_page(look(Folder(runs)), games(Folder(runs)))
+    assert "game day: 1.5 of 5 min used" in page and "night" not in page
+
+
 def test_scores_of_another_league_are_not_ranked_beside_these():
     rows = [LiveEntry(f"e{number}", "done", score=50.0 + number, league="demo", metric="BLEU") for number in range(3)]
     rows += [LiveEntry("reader", "done", score=99.0, league="demo-readers", metric="accuracy")]

@@ -113,6 +113,9 @@ def test_a_report_and_the_board_are_made_again_when_something_has_changed(runs, 
     checkpoint = tmp_path / "begun" / "under_way" / "pretrain" / "checkpoint-7"
     checkpoint.mkdir(parents=True)
     assert "Resume from step 7" in files.report("begun").read_text()
+    first = files.report("begun").stat().st_mtime_ns
+    shutil.copytree(runs / "one", tmp_path / "begun-scratch")  # beside which a report shows what stage A has taught
+    assert files.report("begun").stat().st_mtime_ns > first
     before = files.board("index.html").read_text()
     shutil.rmtree(tmp_path / "team" / "one")
     assert files.board("index.html").read_text() != before

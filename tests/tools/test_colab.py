@@ -137,6 +137,16 @@ def test_an_entry_that_was_begun_again_here_does_not_take_the_place_of_a_whole_o
     assert files_in(kept) == before
 
 
+def test_an_entry_that_was_begun_anew_beside_its_copy_can_be_kept_on(machine, tmp_path):
+    kept = tmp_path / "drive"
+    keep.main([str(kept), "--once"])
+    shutil.rmtree(machine / "runs" / "mine")
+    write(machine / "runs" / "mine" / "record.json", '{"fresh": 1}')
+    keep.copy(machine / "runs" / "mine", kept / "mine")  # as a loop that goes on
+    keep.main([str(kept), "--once"])
+    assert files_in(kept) == {"mine/record.json": '{"fresh": 1}'}
+
+
 def test_the_clock_of_a_game_is_kept_and_what_several_machines_add_to_it(machine, tmp_path):
     kept, game = tmp_path / "drive", machine / "runs" / ".games" / "day"
     write(game / "begun.json", "this game")

@@ -187,9 +187,11 @@ def games(folder: Folder) -> list[GameClock]:
     found = []
     for name in game_names(folder.path):
         try:
-            found.append(opened(name, folder.path))
-        except UserError:
+            clock = opened(name, folder.path)
+            _ = clock.used  # reads what its processes have written, which may be damaged
+        except (OSError, UserError):
             continue
+        found.append(clock)
     return found
 
 

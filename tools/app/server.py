@@ -167,8 +167,11 @@ class Files:
 
     def report(self, name: str | None) -> Path:
         """Return the report of an entry: one that is made here, never one that lies there."""
+        from league.report.reading import SCRATCH
+
         entry = self.folder.entry(name)
-        version = [stamp(entry / file) for file in WATCHED], [last_step(entry, stage) for stage in STAGES]
+        shown = (*WATCHED, "clock.json", f"../{entry.name}{SCRATCH}/record.json")
+        version = [stamp(entry / file) for file in shown], [last_step(entry, stage) for stage in STAGES]
         return self._report(f"reports/{name}", version, lambda: nullcontext(entry))
 
     def _report(self, place: str, version: object, opened: Callable[[], AbstractContextManager[Path]]) -> Path:

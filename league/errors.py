@@ -39,6 +39,10 @@ class OutOfMemory(UserError):
     """A model that does not fit."""
 
 
+class TooFew(UserError):
+    """Rows, or words in them, that do not suffice for what is asked."""
+
+
 class NotAtHand(UserError):
     """Something that a proof needs and this machine lacks, which says nothing about the entry."""
 

@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 
 from league.data.masking import Masks
 from league.data.tokens import Tokens
-from league.errors import UserError
+from league.errors import TooFew
 
 MEGABATCH = 50  # batches that are sorted by length together
 
@@ -46,7 +46,7 @@ def length_grouped_order(lengths: np.ndarray, batch_size: int, num_batches: int,
     `lengths` has a line for each column of tokens, the sources' first.
     """
     if lengths.shape[1] < batch_size:
-        raise UserError(f"{lengths.shape[1]} rows to train on are fewer than one batch of {batch_size}.")
+        raise TooFew(f"{lengths.shape[1]} rows to train on are fewer than one batch of {batch_size}.")
     batches = []
     for epoch in count():
         random_state = np.random.default_rng([seed, epoch])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from league.data.filters import BROKEN, EMPTY, Filters
 from league.data.rows import CHUNK, Rows, Texts, store, store_texts
-from league.errors import UserError
+from league.errors import TooFew, UserError
 from league.rulebook import Corpus, Divided, Generated, League, Mixture
 
 
@@ -64,7 +64,7 @@ def load_split(league: League, corpus: Corpus, split: str, data_dir: str | None,
             where = f"in {Path(data_dir) / corpus.name}" if data_dir else "at its origin in league_config.py"
             raise UserError(f"the {split} split of {corpus.name} holds no rows: look at its files {where}.")
         if split == "train" and report["used"] < league.batch_size:
-            raise UserError(
+            raise TooFew(
                 f"the training split of {corpus.name} holds {report['used']} usable rows, fewer than one batch of "
                 f"{league.batch_size}; give it more data."
             )

@@ -1,6 +1,7 @@
 """The splits of a league, each loaded once, and their tokens."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from league.data.corpora import Split
 from league.data.tokens import Tokens
@@ -18,9 +19,12 @@ class Splits:
 
     def load(self, corpus: Corpus, name: str) -> Split:
         """Load a split, once."""
+        stage = "pretrain" if corpus.name == self.rules.pretrain.corpus.name else "finetune"
+        if name == "train":  # is the same, on however little a trial is validated
+            full = getattr(self.rules, stage).corpus
+            corpus = replace(corpus, num_validation_pairs=full.num_validation_pairs)
         key = f"{corpus} {name}"
         if key not in self._loaded:
-            stage = "pretrain" if corpus.name == self.rules.pretrain.corpus.name else "finetune"
             self._loaded[key] = task_of(self.rules, stage).load_split(corpus, name, self.data_dir)
         return self._loaded[key]
 

@@ -61,8 +61,7 @@ class RedrawnOrder(TrainingOrder):
 
     def __getitem__(self, i: int) -> dict[str, Any]:
         row = self.order[i]
+        at = int(row if self.tokens.kept is None else self.tokens.kept[row])  # of a split with rows that are left out
         sides = zip(("input_ids", "labels"), (self.split.sources, self.split.targets), strict=True)
-        ids = {
-            name: self.dropout.encode(texts[row.item()], f"{i} {name}", self.tokens.max_length) for name, texts in sides
-        }
+        ids = {name: self.dropout.encode(texts[at], f"{i} {name}", self.tokens.max_length) for name, texts in sides}
         return ids | {"place": i, "row": row}

@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from league.errors import UserError
+from league.errors import TooFew
 from league.rulebook import Corpus, League
 
 STRUCTURE = ("d_model", "nhead", "num_layers", "d_ff", "dropout")  # TUNE values that shape our encoders and decoders
@@ -83,7 +83,7 @@ class Task:
         rules, texts = self.rules, self.tokenizer_texts(split)
         tokenizer = train_tokenizer(texts, rules.vocab_size, rules.max_length, **self.tokenizer_options())
         if len(tokenizer) != rules.vocab_size:
-            raise UserError(
+            raise TooFew(
                 f"the text of {rules.pretrain.corpus.name} gives a vocabulary of {len(tokenizer)} entries, the league "
                 f"asks for {rules.vocab_size}; give it more text, or lower vocab_size in league_config.py "
                 "(records are open then)."

@@ -7,19 +7,20 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from play import TINY
 from safetensors.torch import load_file
 from splits import PAIRS
 from torch.nn import functional as F
 from transformers import TrainerControl, TrainerState
 
-from league.data.batches import PairCollator
+from league.data.batches import PairCollator, TrainingOrder
 from league.data.corpora import load_split
 from league.errors import UserError
 from league.proof.data import DataAtHand
 from league.record.rules import rules_of
 from league.rulebook import STAGES
 from league.tasks.averaging import FILE, WeightAverage
-from league.tasks.bpe_dropout import BpeDropout
+from league.tasks.bpe_dropout import BpeDropout, RedrawnOrder
 from league.tasks.hiding import HidingCollator
 from league.tasks.loss import IGNORED, SmoothedLoss
 from league.tasks.r_drop import RDropLoss
@@ -68,6 +69,19 @@ def test_dropped_merges_leave_the_text_and_depend_on_seed_and_place_alone(tokeni
 def test_all_merges_dropped_leave_bytes(tokenizer):
     ids = BpeDropout(tokenizer, 1.0, seed=1).encode("läuft", "0", 64)
     assert len(ids) == len(" läuft".encode()) + 1
+
+
+def test_of_rows_that_a_filter_leaves_the_right_texts_are_cut(tmp_path):
+    task = task_of(TINY, "pretrain")
+    split = task.load_split(TINY.pretrain.corpus, "train", None)
+    tokenizer = task.train_tokenizer(split)
+    tokens = task.tokens(split, tokenizer, tmp_path).of_at_most(32)
+    assert 16 <= len(tokens) < len(split.rows)
+    order = TrainingOrder(tokens, 16, 6, seed=1)
+    redrawn = RedrawnOrder(order, split, BpeDropout(tokenizer, 0.0, seed=1))
+    for i in range(16 * 6):
+        for name in ("input_ids", "labels"):
+            assert list(redrawn[i][name]) == list(order[i][name])
 
 
 # The average of weights

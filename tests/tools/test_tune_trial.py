@@ -1,6 +1,7 @@
 """A trial is a stage of the league, whole or compressed, and is given up in time."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,7 +20,7 @@ from league.run.entry import Conduct
 from league.run.loading import Splits
 from league.tasks.loss import SmoothedLoss
 from league_config import AING, AING_OPEN
-from tools.tune.trial import FORGOTTEN, Attempt, Runner, load_data, share_left, shortened
+from tools.tune.trial import FORGOTTEN, Attempt, Runner, fitting, load_data, share_left, shortened
 from train_finetune import FinetuneOptions
 
 # Trials
@@ -86,6 +87,12 @@ def test_a_trial_without_time_is_cut_and_one_that_explodes_has_diverged(runner, 
         assert outcome["state"] == "diverged" and outcome["validation"] is None
 
 
+def test_a_trial_whose_values_want_more_text_than_there_is_has_failed_and_ends_no_search(runner, tmp_path):
+    demanding = replace(runner, rules=replace(TINY, vocab_size=9000))
+    outcome = demanding.run(Attempt("pretrain", FROM["model_hp"], 1.0, tmp_path / "a", 100.0))
+    assert outcome["state"] == "failed" and "the league asks for 9000" in outcome["reason"]
+
+
 def test_what_is_left_of_a_trial_is_read_off_its_folder(runner, tmp_path):
     assert share_left(tmp_path / "none", "pretrain", 24) == 1
     runner.run(Attempt("pretrain", FROM["model_hp"], 1.0, tmp_path / "a", 100.0))
@@ -128,10 +135,11 @@ def test_a_loss_diverges_that_rises_not_one_that_begins_high(losses, diverges):
 
 
 def test_a_device_holds_what_divides_a_batch_that_is_tuned():
-    options = FinetuneOptions(league="aing-open", entry="x", device_batch_size=48)
-    runner = Runner(AING_OPEN, options, "x", Splits(AING_OPEN, None))
     # The rule book's own batch is for the scripts to judge.
-    assert [runner.device_batch_size(size) for size in (64, 32, 256, 96)] == [48, 16, 16, 48]
+    for size, fits in ((64, 48), (32, 16), (256, 16), (96, 48)):
+        assert fitting(48, AING_OPEN, "pretrain", {"pretrain_batch_size": size}) == fits
+        assert fitting(48, AING_OPEN, "finetune", {"batch_size": size}) == fits
+    assert fitting(None, AING_OPEN, "finetune", {"batch_size": 32}) is None
 
 
 def test_workers_have_the_data_of_every_trial_wherever_they_are(tmp_path, monkeypatch):
@@ -149,3 +157,4 @@ def test_workers_have_the_data_of_every_trial_wherever_they_are(tmp_path, monkey
             assert splits.validation(shortened(TINY, stage, 3, most), stage)
             probed = shortened(probed, stage, 3, most)
         assert all(splits.validation(probed, stage) for stage in STAGES)
+        assert all(splits.load(getattr(probed, stage).corpus, "train") for stage in STAGES)

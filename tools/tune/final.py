@@ -1,6 +1,7 @@
 """The end of a search: its winner becomes the entry, and is scored."""
 
 import sys
+from dataclasses import replace
 
 from evaluate_bleu import evaluate
 from league.cli.ending import finish_stage
@@ -12,6 +13,7 @@ from .output import add_score
 from .results import best_of, several_of, winner_of
 from .search import Search
 from .space import Values
+from .trial import fitting
 
 
 def play(search: Search) -> None:
@@ -23,6 +25,8 @@ def play(search: Search) -> None:
         print(f"No entry was whole by the end of the search: it is played now, in the {left}.", file=sys.stderr)
     for stage, train in (("pretrain", pretrain), ("finetune", finetune)):
         if not moves.completed(entry, stage):
+            most = fitting(search.options.device_batch_size, search.rules, stage, winner[stage])
+            entry.options = replace(entry.options, device_batch_size=most)
             train(entry, search.rules.tuned(stage)(**winner[stage]))
             finish_stage(entry, stage)
     evaluate(entry)

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from league.errors import Diverged, OutOfMemory, TooSlow, UserError
+from league.errors import Diverged, OutOfMemory, TooFew, TooSlow, UserError
 from league.files import new_folder
 from league.record.folder import last_step
 from league.record.rules import broken_in_stage
@@ -66,19 +66,14 @@ class Runner:
         trial.hold()
         return trial
 
-    def device_batch_size(self, size: int) -> int | None:
-        """Return how much of a batch a device holds at a time; of a batch that is TUNE, what divides it."""
-        most = self.options.device_batch_size
-        return most if most is None or size == self.rules.batch_size else math.gcd(most, size)
-
     def run(self, attempt: Attempt) -> dict[str, Any]:
         """Run a trial; return what came of it."""
         rules = shortened(self.rules, attempt.stage, num_steps(self.rules, attempt.stage, attempt.fidelity))
         steps = rules.steps(attempt.stage, attempt.values)
         paces: list[float] = []
         conduct = Conduct(self.study, attempt.headline, True, attempt.seconds, paces.append, attempt.note_step)
-        size = rules.as_tuned(attempt.values, attempt.stage).batch_size
-        trial = self.entry(attempt.folder, rules, conduct, device_batch_size=self.device_batch_size(size))
+        most = fitting(self.options.device_batch_size, rules, attempt.stage, attempt.values)
+        trial = self.entry(attempt.folder, rules, conduct, device_batch_size=most)
         began, outcome = time.monotonic(), {"steps": steps, "validation": None, "reason": None}
         try:
             facts = self._train(trial, attempt)
@@ -86,8 +81,8 @@ class Runner:
             outcome |= {"state": "complete", "validation": facts.validation[domain], "sha256": facts.sha256}
             outcome |= {"validation_seconds": facts.validation_seconds}
             outcome["curve"] = [[point.step, round(point.loss, 4)] for point in facts.curve]
-        except (TooSlow, Diverged, OutOfMemory) as error:
-            kind = {TooSlow: "cut", Diverged: "diverged", OutOfMemory: "failed"}[type(error)]
+        except (TooSlow, Diverged, OutOfMemory, TooFew) as error:
+            kind = {TooSlow: "cut", Diverged: "diverged"}.get(type(error), "failed")
             outcome |= {"state": kind, "reason": str(error), "validation_seconds": None, "curve": []}
         finally:
             trial.release()
@@ -124,7 +119,8 @@ class Runner:
             for stage, train, values in (("pretrain", pretrain, structure), ("finetune", finetune, gentle)):
                 note_pace = lambda pace, stage=stage: paces.__setitem__(stage, pace * asked[stage])  # noqa: E731
                 conduct = Conduct(self.study, "probe, ", is_quiet=True, seconds=left, note_pace=note_pace)
-                trial = self.entry(made, rules, conduct, report_to="none")
+                most = fitting(self.options.device_batch_size, self.rules, stage, values)
+                trial = self.entry(made, rules, conduct, report_to="none", device_batch_size=most)
                 try:
                     train(trial, self.rules.tuned(stage)(**values), self.splits)
                     left = seconds - trial.clock.used
@@ -135,6 +131,12 @@ class Runner:
             trial.release()
         free_memory()
         return paces
+
+
+def fitting(most: int | None, rules: League, stage: str, values: Values) -> int | None:
+    """Return how much of a batch a device holds at a time; of a batch that is TUNE, what divides it."""
+    size = rules.as_tuned(values, stage).batch_size
+    return most if most is None or size == rules.batch_size else math.gcd(most, size)
 
 
 def share_left(folder: Path, stage: str, steps: int) -> float:

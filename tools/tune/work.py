@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from league.errors import Diverged, OutOfMemory
+from league.errors import Diverged, OutOfMemory, TooFew
 from league.run.progress import WRITE_EVERY
 from league_config import LEAGUES
 from tools.folders import Folder, cache_folder, read_folder, write_folder
@@ -51,7 +51,7 @@ class Work:
         for place in places:
             try:
                 measured = self.runner.probe(place, folder, max(10.0, PROBE_SHARE * budget))
-            except (Diverged, OutOfMemory):
+            except (Diverged, OutOfMemory, TooFew):
                 if not paces:
                     raise
                 break  # the start values can be trained here, and larger ones are not needed

@@ -55,7 +55,7 @@ def main(argv: list[str] | None = None) -> None:
 
     def replay(arm: str, seed: int) -> Replay:
         values = arms[arm]
-        determined_by = repr((rules.fixed(), options.data_dir, several, code_digest(), sorted(values.items())))
+        determined_by = repr((rules.fixed(), options.data_dir, several, code_digest(rules), sorted(values.items())))
         digest = hashlib.sha256(determined_by.encode()).hexdigest()
         entry = f"{re.sub('[^a-z0-9_.]', '-', arm)[:40]}-{digest[:8]}-seed{seed}"
         flags = ["--league", rules.name, "--entry", entry, "--seed", str(seed)]
@@ -67,13 +67,17 @@ def main(argv: list[str] | None = None) -> None:
     replays = {(arm, seed): replay(arm, seed) for seed in seeds for arm in arms}
     with open_team(several) as team:
         failed = replay_all(list(replays.values()), options.data_dir, team)
-    for entry, reason in failed.items():
-        raise UserError(f"{entry}: {reason}; the same command resumes there.")
-    stages = {key: read_record(one.home / RECORD).stages["pretrain"] for key, one in replays.items()}
+    wrong = {arm: failed[one.entry] for (arm, _), one in replays.items() if one.entry in failed}
+    if BASE in wrong:
+        raise UserError(f"{BASE}: {wrong[BASE]}; nothing can be compared with it.")
+    whole = {key: one for key, one in replays.items() if key[0] not in wrong}
+    stages = {key: read_record(one.home / RECORD).stages["pretrain"] for key, one in whole.items()}
     if late := [f"{arm}, seed {seed}" for (arm, seed), stage in stages.items() if stage.out_of_time]:
         raise UserError(f"{late[0]}: the clock cut it short: ask for fewer steps.")
     print(f"\nvalidation after stage A of {rules.name} over {options.seeds} seeds; gain and time beside {BASE!r}")
-    print(table(rows_of(arms, seeds, stages)))
+    print(table(rows_of([arm for arm in arms if arm not in wrong], seeds, stages)))
+    if wrong:
+        raise UserError("; ".join(f"{arm}: {reason}" for arm, reason in wrong.items()))
 
 
 def changes(arm: str, rules: League) -> dict[str, Any]:

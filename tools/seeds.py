@@ -55,7 +55,7 @@ def main(argv: list[str] | None = None) -> None:
     with open_team(several) as team:
         failed = replay_all(list(replays.values()), options.data_dir, team)
     for entry, reason in failed.items():
-        raise UserError(f"{entry}: {reason}; the same command resumes there.")
+        raise UserError(f"{entry}: {reason}; once that is mended, the same command resumes there.")
     records = {own: record} | {seed: read_scored_entry(RUNS / one.entry)[0] for seed, one in replays.items()}
     prints = {one.league.fingerprint for one in records.values()}
     if len(prints) > 1:

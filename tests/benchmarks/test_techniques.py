@@ -38,7 +38,7 @@ def test_gains_are_those_of_the_records_and_nothing_is_played_twice(tmp_path, mo
     argv = ["d_ff=128,num_layers=2", *SMALL, "--seeds", "2"]
     techniques.main(argv)
     printed = capsys.readouterr().out
-    entries = {path.name: path for path in (tmp_path / "techniques/runs").iterdir()}
+    entries = {path.parent.name: path.parent for path in tmp_path.glob("techniques/runs/*/record.json")}
     assert len(entries) == 4
     reached = {"without": [], "d_ff": []}
     for name, path in sorted(entries.items(), key=lambda one: one[0][-1]):

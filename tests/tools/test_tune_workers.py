@@ -30,7 +30,8 @@ ray = pytest.importorskip("ray", reason="needs Ray: pip install -r requirements-
 SETTINGS = {**os.environ, "HF_HUB_OFFLINE": "1", "ACCELERATE_USE_CPU": "true", "PYTHONUNBUFFERED": "1"}
 FLAGS = ("--from", "from.json", "--preset", "best", "--only", "finetune")  # of one small structure
 PATIENCE = 300
-STEPS = {"pretrain": 96, "finetune": 40}  # with LONGER=4
+LONGER = "16"  # so that a kill meets a trial, on a fast machine, too
+STEPS = {"pretrain": 24 * int(LONGER), "finetune": 10 * int(LONGER)}
 
 
 def start(folder: Path, *flags: str, **settings: str) -> subprocess.Popen:
@@ -179,9 +180,9 @@ def test_a_cluster_that_is_not_there_is_refused_in_a_line(tmp_path):
 @pytest.mark.slow
 def test_two_workers_share_a_search_and_survive_a_death(tmp_path, capsys, monkeypatch):
     write_from(tmp_path)
-    process = start(tmp_path, "--entry", "w", "--minutes", "3", "--workers", "2", "--game", "day", LONGER="4")
-    running = tmp_path / "runs/w/tune/running.json"
-    wait_for(lambda: running.exists() and len(read_json(running)["trials"]) == 2, process, tmp_path)
+    process = start(tmp_path, "--entry", "w", "--minutes", "3", "--workers", "2", "--game", "day", LONGER=LONGER)
+    trials = tmp_path / "runs/w/tune/workers/trials"
+    wait_for(lambda: len(list(trials.glob("*"))) == 2, process, tmp_path)
     (victim, *_) = processes("ray::Worker", "runs/w/tune/workers")
     os.kill(victim, signal.SIGKILL)
     output = end(process, tmp_path)
@@ -201,7 +202,7 @@ def test_a_driver_that_is_killed_leaves_nothing_running_and_the_same_command_res
     flags = ("--entry", "k", "--minutes", "3", "--workers", "2")
     home = tmp_path / "runs/k"
     for stop in (signal.SIGKILL, signal.SIGINT):
-        process = start(tmp_path, *flags, LONGER="4")
+        process = start(tmp_path, *flags, LONGER=LONGER)
         running = home / "tune/running.json"
         running.unlink(missing_ok=True)
         wait_for(lambda: running.exists() and read_json(running)["trials"], process, tmp_path)  # noqa: B023
@@ -214,7 +215,7 @@ def test_a_driver_that_is_killed_leaves_nothing_running_and_the_same_command_res
         while (left := processes("ray::Worker", str(home))) and time.monotonic() < until:
             time.sleep(0.2)
         assert not left
-    end(start(tmp_path, *flags, LONGER="4"), tmp_path)
+    end(start(tmp_path, *flags, LONGER=LONGER), tmp_path)
     study = assert_is_whole(tmp_path, "k", capsys, monkeypatch)
     assert any(trial["origin"].endswith("again after a kill") for trial in study["trials"])
 
@@ -240,7 +241,7 @@ def test_two_machines_without_a_common_folder_of_which_one_dies(tmp_path, capsys
             nodes.append(cluster.add_node(num_cpus=1, include_dashboard=False, object_store_memory=200 * 2**20))
         cluster.wait_for_nodes()
         flags = ("--entry", "c", "--minutes", "3", "--cluster", cluster.address)
-        process = start(home, *flags, LONGER="4", RAY_AUTH_MODE="disabled")
+        process = start(home, *flags, LONGER=LONGER, RAY_AUTH_MODE="disabled")
         # Each works in a folder of its own.
         wait_for(lambda: all(list(cache.glob("league/*/trials/*")) for cache in caches), process, home)
         assert not list((home / "runs/c/tune").glob("workers"))

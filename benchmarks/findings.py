@@ -7,13 +7,13 @@ All but what an arm names is as at the start, or as the flags say; stage B's rat
 something. No test set is opened.
 """
 
-import statistics
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.shared import summary
 from league.cli.options import parse_options
 from league.errors import UserError, run_command
 from league.rulebook import League
@@ -101,12 +101,8 @@ def main(argv: list[str] | None = None) -> None:
             print(f"\n{name}: validation accuracy over {options.seeds} seeds; and of stage A, masked accuracy")
             for arm in FINDINGS[name]:
                 scores = [play(arm, seed) for seed in range(1, options.seeds + 1)]
-                print(f"  {arm.name:<32} {' '.join(map(summary, zip(*scores, strict=True)))}", flush=True)
-
-
-def summary(values: tuple[float, ...]) -> str:
-    deviation = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):5.1f}{deviation}"
+                reached = " ".join(summary(values, digits=1, width=5) for values in zip(*scores, strict=True))
+                print(f"  {arm.name:<32} {reached}", flush=True)
 
 
 @dataclass

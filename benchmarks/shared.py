@@ -30,6 +30,12 @@ def spread(values: Sequence[float]) -> dict[str, Any]:
     return {"median": statistics.median(values), "min": min(values), "max": max(values), "values": list(values)}
 
 
+def summary(values: Sequence[float], digits: int = 2, width: int = 0) -> str:
+    """Return the mean, so wide, and the deviation, which one value has not."""
+    deviation = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):{width}.{digits}f}{deviation}"
+
+
 def rates(rounds: Sequence[dict[str, Any]], what: str) -> list[float]:
     """Return how much of something an arm did a second, round by round."""
     return [one[what] / one["seconds"] for one in rounds]

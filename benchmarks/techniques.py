@@ -11,14 +11,13 @@ interrupted, and one with other arms adds to them. No test set is opened.
 
 import hashlib
 import re
-import statistics
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from benchmarks.setting import make_cache
-from benchmarks.shared import table
+from benchmarks.shared import summary, table
 from league.cli.options import league_asked, parse_options
 from league.errors import UserError, run_command
 from league.rulebook import League
@@ -53,10 +52,11 @@ def main(argv: list[str] | None = None) -> None:
     from league.record.shape import read_record
     from tools.replay import RECORD, Replay, replay_all
 
+    shared_by_all = rules.fixed(), options.data_dir, several, code_digest(rules)
+
     def replay(arm: str, seed: int) -> Replay:
         values = arms[arm]
-        determined_by = repr((rules.fixed(), options.data_dir, several, code_digest(rules), sorted(values.items())))
-        digest = hashlib.sha256(determined_by.encode()).hexdigest()
+        digest = hashlib.sha256(repr((*shared_by_all, sorted(values.items()))).encode()).hexdigest()
         entry = f"{re.sub('[^a-z0-9_.]', '-', arm)[:40]}-{digest[:8]}-seed{seed}"
         flags = ["--league", rules.name, "--entry", entry, "--seed", str(seed)]
         flags += [f"--{name}={value}" for name, value in values.items()]
@@ -108,11 +108,6 @@ def rows_of(arms: Sequence[str], seeds: Sequence[int], stages: dict[tuple[str, i
             row["time"] = summary([ours.minutes / base.minutes for ours, base in pairs])
         rows.append(row)
     return rows
-
-
-def summary(values: Sequence[float]) -> str:
-    deviation = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.2f}{deviation}"
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def build(
     if verify:
         worthwhile = [row for league in leagues.values() for row in _by_score(league) if row.state != "refuted"]
         prove(worthwhile, data, cache, say)
-    _hold_games_together(rows, [row for row in rows if row.is_proven or not verify and row.state != "refuted"])
+    _hold_games_together(rows, verify)
     # The league that most play first.
     order = sorted(leagues, key=lambda league: (-len(leagues[league]), league))
     return Board([_standing(league, leagues[league]) for league in order], refused, under_way, data, cache)
@@ -88,17 +88,17 @@ def _standing(league: tuple[str, int], rows: list[Row]) -> Standing:
     return Standing(*league, noise and noise.reach, ranked, _by_score(row for row in rows if row.rank is None))
 
 
-def _hold_games_together(rows: list[Row], witnesses: list[Row]) -> None:
+def _hold_games_together(rows: list[Row], verify: bool) -> None:
     """Refute an entry whose clock of its game leaves out what others of the game, which are believed, spent on it."""
+    played = [row for row in rows if row.game and row.game_log and row.state != "refuted"]
     logs = defaultdict(list)
-    for row in witnesses:
-        if row.game and row.game_log:
+    for row in played:
+        if row.is_proven or not verify:
             logs[row.game.id].append(row.game_log)
-    for row in rows:
-        if row.game and row.game_log and row.state != "refuted":
-            hidden = hidden_minutes(row.game_log, logs[row.game.id])
-            if hidden > MOST_HIDDEN:
-                row.refute([f"its game's clock leaves out {hidden:.2f} minutes that other entries of the game know of"])
+    for row in played:
+        hidden = hidden_minutes(row.game_log, logs[row.game.id])
+        if hidden > MOST_HIDDEN:
+            row.refute([f"its game's clock leaves out {hidden:.2f} minutes that other entries of the game know of"])
 
 
 def _find_copies(rows: list[Row]) -> None:
